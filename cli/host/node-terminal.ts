@@ -1,0 +1,111 @@
+/**
+ * The terminal osv-vm was started on. Raw mode is left again however the process ends: Node restores the settings it
+ * found at exit and on the signals that end it.
+ */
+
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as tty from "node:tty";
+import type { HostStream } from "../../kernel/host.ts";
+import { NodeOutput } from "./node-stdio.ts";
+
+/** A descriptor for output that is a terminal. */
+export class NodeTerminalOutput extends NodeOutput {
+  override readonly isTerminal = true;
+  private stream: tty.WriteStream | undefined;
+
+  private get writeStream(): tty.WriteStream {
+    // Only asked for its size; bytes go to the descriptor.
+    this.stream ??= this.fd === 1 && process.stdout instanceof tty.WriteStream ? process.stdout : new tty.WriteStream(this.fd);
+    return this.stream;
+  }
+
+  size(): { rows: number; columns: number } {
+    const { rows, columns } = this.writeStream;
+    return { rows: rows || 24, columns: columns || 80 };
+  }
+
+  onResize(listener: () => void): void {
+    this.writeStream.on("resize", listener);
+  }
+}
+
+/** The keyboard. Bytes written here go to its screen. */
+export class NodeTerminalInput implements HostStream {
+  readonly isTerminal = true;
+  private opened = false;
+  private raw = false;
+
+  constructor(private readonly screen: NodeTerminalOutput) {}
+
+  stat() {
+    return this.screen.stat();
+  }
+
+  write(bytes: Uint8Array): void | Promise<void> {
+    return this.screen.write(bytes);
+  }
+
+  size(): { rows: number; columns: number } {
+    return this.screen.size();
+  }
+
+  onResize(listener: () => void): void {
+    this.screen.onResize(listener);
+  }
+
+  onData(listener: (bytes: Uint8Array) => void): void {
+    if (!isForeground()) {
+      // Reading now would stop us (SIGTTIN); the shell tells when it brings us to the front.
+      process.once("SIGCONT", () => {
+        if (this.raw) this.applyRaw();
+        this.onData(listener);
+      });
+      return;
+    }
+    this.opened = true;
+    process.stdin.on("data", listener);
+    process.stdin.on("end", () => listener(new Uint8Array(0)));
+    process.stdin.on("error", () => listener(new Uint8Array(0)));
+  }
+
+  pause(): void {
+    if (this.opened) process.stdin.pause();
+  }
+
+  resume(): void {
+    if (this.opened) process.stdin.resume();
+  }
+
+  setRaw(raw: boolean): void {
+    this.raw = raw;
+    if (isForeground()) this.applyRaw();
+  }
+
+  private applyRaw(): void {
+    const { stdin } = process;
+    if (!(stdin instanceof tty.ReadStream)) return;
+    stdin.setRawMode(this.raw);
+    // Node's raw mode leaves the host translating "\n" to "\r\n", which is our line discipline's decision.
+    if (this.raw) spawnSync("stty", ["-opost"], { stdio: [0, "ignore", "ignore"] });
+  }
+
+  dispose(): void {
+    if (this.raw) this.setRaw(false);
+    if (!this.opened) return;
+    process.stdin.removeAllListeners("data");
+    process.stdin.pause();
+    process.stdin.unref?.();
+  }
+}
+
+/** Is our process group the terminal's foreground group? (proc(5), stat: fields pgrp and tpgid) */
+function isForeground(): boolean {
+  try {
+    const stat = fs.readFileSync("/proc/self/stat", "latin1");
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return group === foreground;
+  } catch {
+    return true;
+  }
+}

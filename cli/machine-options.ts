@@ -1,0 +1,126 @@
+/** The options that describe the machine and what runs on it: shared by `run`, `boot`, `debug` and the shell. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** How the command line describes a machine. Sizes are in bytes. */
+export interface MachineOptions {
+  /** Host directory that becomes the root file system; without it, the built-in image. */
+  root?: string;
+  /** Changes to the root go to memory and are gone at exit. */
+  ro: boolean;
+  /** "K=V", in the order given. */
+  env: readonly string[];
+  cwd?: string;
+  memory: number;
+  engine: string;
+  verbose: boolean;
+  trace: readonly TraceTopic[];
+  deterministic: boolean;
+  stats: boolean;
+}
+
+/** What `--trace` can show. */
+export const TRACE_TOPICS = ["syscalls"] as const;
+export type TraceTopic = (typeof TRACE_TOPICS)[number];
+
+const ENGINES = ["interp"] as const;
+const COMING_ENGINES = ["jit", "js", "native"];
+
+const MIB = 2 ** 20;
+/** Less than this holds no Linux program with its stack. */
+const LEAST_MEMORY = 4 * MIB;
+/** Guest RAM lies in one 32-bit WebAssembly memory, below the CPU's state and tables. */
+const MOST_MEMORY = 3584 * MIB;
+
+/**
+ * Reads a size such as `512M`, `2G`, `65536K` or `1.5GiB` (powers of 1024; plain digits are bytes).
+ * @throws InvalidArgumentError for anything else
+ */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text);
+  const [, digits = "", unit = ""] = match ?? [];
+  const bytes = Number(digits) * 1024 ** " KMGT".indexOf(unit.toUpperCase() || " ");
+  if (match === null || !Number.isSafeInteger(bytes)) {
+    throw new InvalidArgumentError("Write a size such as 512M or 2G.");
+  }
+  return bytes;
+}
+
+function parseMemory(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes < LEAST_MEMORY || bytes > MOST_MEMORY) {
+    throw new InvalidArgumentError(`It must be from ${LEAST_MEMORY / MIB}M to ${MOST_MEMORY / MIB}M.`);
+  }
+  return Math.floor(bytes / 4096) * 4096;
+}
+
+function parseEngine(text: string): string {
+  if (ENGINES.some((name) => name === text)) return text;
+  if (COMING_ENGINES.includes(text)) {
+    throw new InvalidArgumentError(`It is not available in this version, which has: ${ENGINES.join(", ")}.`);
+  }
+  throw new InvalidArgumentError(`The engines are: ${ENGINES.join(", ")}.`);
+}
+
+function parseTrace(text: string, before: readonly TraceTopic[]): TraceTopic[] {
+  const topics = text.split(",").map((name) => {
+    const topic = TRACE_TOPICS.find((known) => known === name);
+    if (topic === undefined) throw new InvalidArgumentError(`It can show: ${TRACE_TOPICS.join(", ")}.`);
+    return topic;
+  });
+  return [...before, ...topics];
+}
+
+function parseEnvironment(text: string, before: readonly string[]): string[] {
+  if (!/^[^=]+=/.test(text)) throw new InvalidArgumentError("Write NAME=VALUE.");
+  return [...before, text];
+}
+
+function parseCpus(text: string): number {
+  if (text === "1") return 1;
+  throw new InvalidArgumentError("This version has one processor.");
+}
+
+function parseNet(text: string): string {
+  if (text === "none") return text;
+  throw new InvalidArgumentError("This version has no network: only none.");
+}
+
+/** For options of the contract that this version has not got: they are known, and refused by name. */
+function unavailable(): never {
+  throw new InvalidArgumentError("It is not available in this version.");
+}
+
+/** Adds the machine's options to a command; its action gets them as {@link MachineOptions}. */
+export function addMachineOptions(command: Command): Command {
+  return command
+    .option("--root <dir>", "root file system: a host directory (default: the built-in image)")
+    .option("--ro", "do not write to it: changes go to memory and are gone at exit", false)
+    .addOption(
+      new Option("--env <k=v>", "an environment variable; may be repeated")
+        .argParser(parseEnvironment)
+        .default([], "PATH, HOME, TERM"),
+    )
+    .option("--cwd <dir>", "the working directory, in the guest")
+    .addOption(
+      new Option("--memory <size>", "how much memory the machine has")
+        .argParser(parseMemory)
+        .default(512 * MIB, "512M"),
+    )
+    .addOption(new Option("--cpus <n>", "how many processors it has").argParser(parseCpus).default(1, "1"))
+    .addOption(
+      new Option("--engine <name>", "what executes the code").argParser(parseEngine).default("interp"),
+    )
+    .option("--verbose", "show the kernel's log and more about crashes", false)
+    .addOption(
+      new Option("--trace <what>", `print what happens: ${TRACE_TOPICS.join(", ")}`)
+        .argParser(parseTrace)
+        .default([], "nothing"),
+    )
+    .addOption(new Option("--net <kind>", "the network").argParser(parseNet).default("none"))
+    .addOption(new Option("--forward <spec>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--disk <file>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--gdb [port]").argParser(unavailable).preset("").hideHelp())
+    .option("--deterministic", "run on instruction time: the same input gives the same run", false)
+    .option("--stats", "print instructions, time and speed to stderr at the end", false);
+}

@@ -1,0 +1,229 @@
+/**
+ * One virtual processor: typed access to its state struct, and guest memory as its helpers see it.
+ */
+
+import { Mmu } from "../mmu/mmu.ts";
+import type { Translator } from "../mmu/translator.ts";
+import * as State from "./state.ts";
+import { Flag } from "./state.ts";
+
+const WASM_PAGE = 65536;
+/** Decoded records get this much of the linear memory; only what is used is ever touched. */
+export const RECORD_AREA_BYTES = 64 << 20;
+
+/** What the world around the processor answers to instructions that ask. */
+export interface CpuHost {
+  /** RDTSC: a count that rises with time or with instructions. */
+  timeStampCounter(): number;
+  /** RDRAND, RDSEED: fresh random bytes. */
+  random(bytes: Uint8Array): void;
+}
+
+export interface CpuOptions {
+  /** Guest RAM in bytes, a multiple of 64 KiB. */
+  readonly ramSize: number;
+  readonly translator: Translator;
+  readonly host: CpuHost;
+}
+
+export class Cpu {
+  readonly memory: WebAssembly.Memory;
+  /** Guest RAM: physical address = index. */
+  readonly ram: Uint8Array;
+  /** Byte offset of the state struct in the linear memory. */
+  readonly base: number;
+  readonly recordBase: number;
+  readonly mmu: Mmu;
+  readonly host: CpuHost;
+  private readonly view: DataView;
+  private readonly words: Int32Array;
+  private readonly bytes: Uint8Array;
+
+  constructor(options: CpuOptions) {
+    const { ramSize } = options;
+    this.base = ramSize;
+    this.recordBase = ramSize + Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
+    const pages = (this.recordBase + RECORD_AREA_BYTES) / WASM_PAGE;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const buffer = this.memory.buffer;
+    this.ram = new Uint8Array(buffer, 0, ramSize);
+    this.view = new DataView(buffer, this.base, State.STATE_SIZE);
+    this.words = new Int32Array(buffer, this.base, State.STATE_SIZE >> 2);
+    this.bytes = new Uint8Array(buffer, this.base, State.STATE_SIZE);
+    this.mmu = new Mmu(buffer, ramSize, options.translator, this.base + State.TLB, this.base + State.SCRATCH);
+    this.host = options.host;
+    this.reset();
+  }
+
+  /** Registers as a fresh Linux program finds them (FPU as after FNINIT, MXCSR 1F80). */
+  reset(): void {
+    this.bytes.fill(0, 0, State.CONTEXT_SIZE);
+    this.setI32(State.FLAG_ZERO, 1);
+    this.setI32(State.FLAG_SIGN, 1);
+    this.setI32(State.FLAGS_OTHER, Flag.IF);
+    this.setI32(State.X87_CONTROL, 0x37f);
+    this.setI32(State.MXCSR, 0x1f80);
+  }
+
+  // ---- state fields; offsets from cpu/state.ts ----
+
+  getI32(offset: number): number {
+    return this.words[offset >> 2];
+  }
+
+  setI32(offset: number, value: number): void {
+    this.words[offset >> 2] = value;
+  }
+
+  /** A 64-bit field as a signed JS number: exact for canonical addresses and anything within ±2^53. */
+  getNumber(offset: number): number {
+    return this.words[(offset >> 2) + 1] * 0x100000000 + (this.words[offset >> 2] >>> 0);
+  }
+
+  setNumber(offset: number, value: number): void {
+    this.words[offset >> 2] = value;
+    this.words[(offset >> 2) + 1] = Math.floor(value / 0x100000000);
+  }
+
+  getU64(offset: number): bigint {
+    return this.view.getBigUint64(offset, true);
+  }
+
+  setU64(offset: number, value: bigint): void {
+    this.view.setBigUint64(offset, BigInt.asUintN(64, value), true);
+  }
+
+  getU16(offset: number): number {
+    return this.view.getUint16(offset, true);
+  }
+
+  setU16(offset: number, value: number): void {
+    this.view.setUint16(offset, value, true);
+  }
+
+  getF64(offset: number): number {
+    return this.view.getFloat64(offset, true);
+  }
+
+  setF64(offset: number, value: number): void {
+    this.view.setFloat64(offset, value, true);
+  }
+
+  /** The bytes of a part of the state, live. */
+  stateBytes(offset: number, length: number): Uint8Array {
+    return this.bytes.subarray(offset, offset + length);
+  }
+
+  /** A general register as a signed JS number; see {@link getNumber}. */
+  gpr(register: number): number {
+    return this.getNumber(State.GPR + register * 8);
+  }
+
+  setGpr(register: number, value: number): void {
+    this.setNumber(State.GPR + register * 8, value);
+  }
+
+  gpr64(register: number): bigint {
+    return this.getU64(State.GPR + register * 8);
+  }
+
+  setGpr64(register: number, value: bigint): void {
+    this.setU64(State.GPR + register * 8, value);
+  }
+
+  get rip(): number {
+    return this.getNumber(State.RIP);
+  }
+
+  set rip(value: number) {
+    this.setNumber(State.RIP, value);
+  }
+
+  segmentBase(segment: number): number {
+    return this.getNumber(State.SEGMENT_BASE + segment * 8);
+  }
+
+  setSegmentBase(segment: number, value: number): void {
+    this.setNumber(State.SEGMENT_BASE + segment * 8, value);
+  }
+
+  /** RFLAGS, put together from the lazy fields (cpu/state.ts). */
+  get rflags(): number {
+    const words = this.words;
+    const carry = words[State.FLAG_CARRY >> 2] & 1;
+    const carriesLow = words[State.FLAG_CARRIES >> 2];
+    const overflow = (words[(State.FLAG_CARRIES >> 2) + 1] >>> 31) ^ carry;
+    const zero = (words[State.FLAG_ZERO >> 2] | words[(State.FLAG_ZERO >> 2) + 1]) === 0;
+    const sign = words[(State.FLAG_SIGN >> 2) + 1] < 0;
+    let parity = words[State.FLAG_SIGN >> 2] & 0xff;
+    parity ^= parity >> 4;
+    parity = (0x9669 >> (parity & 15)) & 1;
+    return (
+      2 |
+      carry |
+      (parity << 2) |
+      (carriesLow & Flag.AF) |
+      (zero ? Flag.ZF : 0) |
+      (sign ? Flag.SF : 0) |
+      (overflow << 11) |
+      words[State.FLAGS_OTHER >> 2]
+    );
+  }
+
+  set rflags(value: number) {
+    const carry = value & 1;
+    const overflow = (value >> 11) & 1;
+    this.setI32(State.FLAG_CARRY, carry);
+    this.setI32(State.FLAG_CARRIES, value & Flag.AF);
+    this.setI32(State.FLAG_CARRIES + 4, (overflow ^ carry) << 31);
+    this.setI32(State.FLAG_ZERO, (value & Flag.ZF) !== 0 ? 0 : 1);
+    this.setI32(State.FLAG_ZERO + 4, 0);
+    this.setI32(State.FLAG_SIGN, (value & Flag.PF) !== 0 ? 0 : 1);
+    this.setI32(State.FLAG_SIGN + 4, (value & Flag.SF) !== 0 ? -0x80000000 : 0);
+    this.setI32(State.FLAGS_OTHER, value & ~ARITHMETIC_FLAGS & KNOWN_FLAGS);
+  }
+
+  // ---- a thread's registers ----
+
+  saveContext(into: Uint8Array): void {
+    into.set(this.bytes.subarray(0, State.CONTEXT_SIZE));
+  }
+
+  loadContext(from: Uint8Array): void {
+    this.bytes.set(from.subarray(0, State.CONTEXT_SIZE));
+  }
+
+  // ---- arguments and results of helpers: four slots of 16 bytes ----
+
+  argument(slot: number): number {
+    return this.getNumber(State.HELPER_ARGUMENTS + slot * 16);
+  }
+
+  argumentI32(slot: number): number {
+    return this.getI32(State.HELPER_ARGUMENTS + slot * 16);
+  }
+
+  argument64(slot: number): bigint {
+    return this.getU64(State.HELPER_ARGUMENTS + slot * 16);
+  }
+
+  /** The 16 bytes of a slot, live: vectors in and out. */
+  argumentBytes(slot: number): Uint8Array {
+    return this.stateBytes(State.HELPER_ARGUMENTS + slot * 16, 16);
+  }
+
+  setResult(slot: number, value: number): void {
+    this.setNumber(State.HELPER_ARGUMENTS + slot * 16, value);
+  }
+
+  setResultI32(slot: number, value: number): void {
+    this.setI32(State.HELPER_ARGUMENTS + slot * 16, value);
+  }
+
+  setResult64(slot: number, value: bigint): void {
+    this.setU64(State.HELPER_ARGUMENTS + slot * 16, value);
+  }
+}
+
+const ARITHMETIC_FLAGS = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
+const KNOWN_FLAGS = Flag.TF | Flag.IF | Flag.DF | (3 << 12) | Flag.NT | Flag.AC | Flag.ID | Flag.RF;

@@ -1,0 +1,304 @@
+/** For tests: iced-x86 as a second opinion on the decoder. Both sides are put into the same words and compared. */
+
+import * as iced from "iced-x86";
+import { createInstruction, DecodeResult, Decoder } from "./decoder.ts";
+import { BASE_RIP, type Instruction, NO_REGISTER, type OperandSpec } from "./instruction.ts";
+import { operandBits, operandRegister } from "./operands.ts";
+
+/** Names of an iced enum by value. */
+function namesOf(entries: object): Map<number, string> {
+  const names = new Map<number, string>();
+  for (const [name, value] of Object.entries(entries)) {
+    if (typeof value === "number" && !names.has(value)) names.set(value, name);
+  }
+  return names;
+}
+
+const MNEMONICS = namesOf(iced.Mnemonic);
+const CODES = namesOf(iced.Code);
+const REGISTERS = namesOf(iced.Register);
+const FEATURES = namesOf(iced.CpuidFeature);
+
+/** Our mnemonics where iced has one for each operand size, or another word for the same. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  cwde: "cbw",
+  cdqe: "cbw",
+  cdq: "cwd",
+  cqo: "cwd",
+  iretd: "iret",
+  iretq: "iret",
+  pushfq: "pushf",
+  popfq: "popf",
+  sysretq: "sysret",
+  sysexitq: "sysexit",
+  rdsspd: "rdssp",
+  rdsspq: "rdssp",
+  incsspd: "incssp",
+  incsspq: "incssp",
+  jecxz: "jrcxz",
+  pcmpestrm64: "pcmpestrm",
+  pcmpestri64: "pcmpestri",
+  vpcmpestrm64: "vpcmpestrm",
+  vpcmpestri64: "vpcmpestri",
+  reservednop: "nop",
+  prefetch: "nop",
+  prefetchreserved: "nop",
+  prefetchwt1: "nop",
+  prefetchit0: "nop",
+  prefetchit1: "nop",
+  cldemote: "nop",
+  retf: "retf",
+  sal: "shl",
+  wait: "fwait",
+  xlatb: "xlat",
+};
+
+/** Instructions whose register operand iced names by operand size although 16 bits of it are used. */
+const SELECTORS = new Set(["lldt", "ltr", "verr", "verw", "lmsw", "lar", "lsl", "mov", "arpl"]);
+
+const GPR_64 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"];
+const GPR_8 = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
+const GPR_8_HIGH = ["al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"];
+const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs"];
+
+function gprName(number: number, bits: number, rex: boolean): string {
+  if (number >= 8) return `r${number}${bits === 64 ? "" : bits === 32 ? "d" : bits === 16 ? "w" : "l"}`;
+  if (bits === 8) return (rex ? GPR_8 : GPR_8_HIGH)[number];
+  const name = GPR_64[number];
+  return bits === 64 ? name : bits === 32 ? `e${name.slice(1)}` : name.slice(1);
+}
+
+function registerName(spec: OperandSpec, out: Instruction): string {
+  const number = operandRegister(spec, out);
+  const bits = operandBits(spec, out);
+  switch (spec.class) {
+    case "gpr":
+    case "gprOrMem":
+      return gprName(number, bits, out.rex);
+    case "xmm":
+    case "xmmOrMem":
+      return `${bits === 256 ? "ymm" : "xmm"}${number}`;
+    case "mmx":
+    case "mmxOrMem":
+      return `mm${number}`;
+    case "st":
+      return `st${number}`;
+    case "segment":
+      return SEGMENTS[number];
+    case "control":
+      return `cr${number}`;
+    case "debug":
+      return `dr${number}`;
+    case "mask":
+      return `k${number}`;
+    default:
+      throw new Error(`${spec.class} is no register`);
+  }
+}
+
+const hex = (value: bigint): string => BigInt.asUintN(64, value).toString(16);
+
+/** A 64-bit value from its halves. */
+const whole = (low: number, high: number): bigint => (BigInt(high) << 32n) | BigInt(low >>> 0);
+
+function indexName({ row, index, addressSize }: Instruction): string {
+  return row.vsib ? `${row.vsib}${index}` : gprName(index, addressSize, true);
+}
+
+function memoryText(out: Instruction, ip: number): string {
+  const addressBits = out.addressSize;
+  const segment = out.segment >= 4 ? `${SEGMENTS[out.segment]}:` : "";
+  if (out.base === BASE_RIP) {
+    const target = BigInt(ip + out.length + out.displacement);
+    return `${segment}[${hex(BigInt.asUintN(addressBits, target))}]`;
+  }
+  const base = out.base === NO_REGISTER ? "" : gprName(out.base, addressBits, true);
+  const index = out.index === NO_REGISTER ? "" : `${indexName(out)}*${[1, 2, 4, 8][out.scale]}`;
+  return `${segment}[${base}+${index}+${hex(BigInt.asUintN(addressBits, BigInt(out.displacement)))}]`;
+}
+
+/** What the decoder made of an instruction at `ip`, one text an operand. */
+export function describe(out: Instruction, ip: number): string[] {
+  return out.row.operands.map((spec) => describeOperand(spec, out, ip));
+}
+
+function describeOperand(spec: OperandSpec, out: Instruction, ip: number): string {
+  const segment = out.segment >= 4 ? `${SEGMENTS[out.segment]}:` : "";
+  switch (spec.source) {
+    case "imm2":
+      return `${out.immediate2}`;
+    case "moffs":
+      return `${segment}[++${hex(whole(out.immediateLow, out.immediateHigh))}]`;
+    case "si":
+      return `${segment}[${gprName(6, out.addressSize, true)}]`;
+    case "di":
+      return `[${gprName(7, out.addressSize, true)}]`;
+    case "rel": {
+      const target = BigInt(ip + out.length + out.immediateLow);
+      return hex(out.operandSize === 16 ? BigInt.asUintN(16, target) : target);
+    }
+    case "imm": {
+      // Immediates are as wide as the operation: iced extends a 32-bit one of a 32-bit operation with zeros.
+      const value = whole(out.immediateLow, out.immediateHigh);
+      const bits = spec.size === "b" && !spec.signExtend ? 8 : spec.size === "w" ? 16 : out.operandSize;
+      return hex(BigInt.asUintN(bits, value));
+    }
+    case "rm":
+      return out.rmIsRegister ? registerName(spec, out) : memoryText(out, ip);
+    case "fixed":
+      return spec.class === "immediate" ? `${spec.fixed}` : registerName(spec, out);
+    default:
+      return registerName(spec, out);
+  }
+}
+
+const IMPLICIT_MEMORY = new Map<iced.OpKind, string>([
+  [iced.OpKind.MemorySegRSI, "rsi"],
+  [iced.OpKind.MemorySegESI, "esi"],
+  [iced.OpKind.MemorySegRDI, "rdi"],
+  [iced.OpKind.MemorySegEDI, "edi"],
+  [iced.OpKind.MemoryESRDI, "rdi"],
+  [iced.OpKind.MemoryESEDI, "edi"],
+]);
+
+/** The same decoding by iced, in the same words. */
+export class IcedOracle {
+  readonly instruction = new iced.Instruction();
+  readonly #features = new Map<number, string[]>();
+
+  /** Decodes at `position` of the bytes that `decoder` was made for. */
+  next(decoder: iced.Decoder, position: number): iced.Instruction {
+    decoder.position = position;
+    decoder.ip = BigInt(position);
+    decoder.decodeOut(this.instruction);
+    return this.instruction;
+  }
+
+  get isValid(): boolean {
+    return !this.instruction.isInvalid;
+  }
+
+  get mnemonic(): string {
+    const { instruction } = this;
+    const name = (MNEMONICS.get(instruction.mnemonic) ?? "").toLowerCase();
+    if (instruction.isStringInstruction) return name.slice(0, -1);
+    if (instruction.isCallFar || instruction.isCallFarIndirect) return "callf";
+    if (instruction.isJmpFar || instruction.isJmpFarIndirect) return "jmpf";
+    return SYNONYMS[name.replace(/reserved\d$/, "reserved")] ?? name;
+  }
+
+  get codeName(): string {
+    return CODES.get(this.instruction.code) ?? "";
+  }
+
+  /** Features that the instruction needs, in iced's names. */
+  get features(): string[] {
+    const { code } = this.instruction;
+    let features = this.#features.get(code);
+    if (!features) {
+      features = [...this.instruction.cpuidFeatures()].map((feature) => FEATURES.get(feature) ?? "");
+      this.#features.set(code, features);
+    }
+    return features;
+  }
+
+  get operands(): string[] {
+    return Array.from({ length: this.instruction.opCount }, (_, i) => this.#operand(i));
+  }
+
+  #operand(i: number): string {
+    const { instruction } = this;
+    const kind = instruction.opKind(i);
+    const implicit = IMPLICIT_MEMORY.get(kind);
+    if (implicit) return `${this.#segment()}[${implicit}]`;
+    switch (kind) {
+      case iced.OpKind.Register:
+        return registerOf(instruction.opRegister(i));
+      case iced.OpKind.Memory:
+        return this.#memory();
+      case iced.OpKind.NearBranch16:
+      case iced.OpKind.NearBranch32:
+      case iced.OpKind.NearBranch64:
+        return hex(instruction.nearBranchTarget);
+      default:
+        return hex(instruction.immediate(i));
+    }
+  }
+
+  /** The segment, if it is FS or GS: overrides with others mean nothing in 64-bit mode. */
+  #segment(): string {
+    const name = registerOf(this.instruction.segmentPrefix);
+    return name === "fs" || name === "gs" ? `${name}:` : "";
+  }
+
+  #memory(): string {
+    const { instruction } = this;
+    if (instruction.isIpRelMemoryOperand) return `${this.#segment()}[${hex(instruction.ipRelMemoryAddress)}]`;
+    const { memoryBase, memoryIndex } = instruction;
+    const base = memoryBase === iced.Register.None ? "" : registerOf(memoryBase);
+    const index = memoryIndex === iced.Register.None ? "" : `${registerOf(memoryIndex)}*${instruction.memoryIndexScale}`;
+    return `${this.#segment()}[${base}+${index}+${hex(instruction.memoryDisplacement)}]`;
+  }
+}
+
+function registerOf(register: iced.Register): string {
+  return (REGISTERS.get(register) ?? "").toLowerCase();
+}
+
+const registerNumber = (name: string): string => {
+  const number = GPR_64.findIndex((gpr) => name === gpr || name === gpr.slice(1) || name === `e${gpr.slice(1)}`);
+  return number >= 0 ? `gpr${number}` : name.replace(/^r(\d+)[dw]?$/, "gpr$1");
+};
+
+/** How two sets of operands differ, or "" if they agree. */
+export function compareOperands(mnemonic: string, ours: readonly string[], theirs: readonly string[]): string {
+  let mine = [...ours];
+  let other = [...theirs];
+  // Operands that iced leaves out, and those that we do.
+  if (mine.length > other.length && mine.at(-1) === "xmm0") mine.pop();
+  if (mnemonic === "nop") return "";
+  if (mnemonic === "xlat" || mnemonic.endsWith("maskmovdqu") || mnemonic === "maskmovq") {
+    other = other.filter((text) => !text.includes("["));
+  }
+  if (SELECTORS.has(mnemonic)) {
+    mine = mine.map(registerNumber);
+    other = other.map(registerNumber);
+  }
+  return mine.join() === other.join() ? "" : `${mine.join()} for ${other.join()}`;
+}
+
+/** Decodes single instructions with both. */
+export class Comparison {
+  readonly oracle = new IcedOracle();
+  readonly decoder = new Decoder();
+  readonly decoded = createInstruction();
+
+  /** @returns what is different, or "" */
+  compare(bytes: Uint8Array, isExcepted: (comparison: Comparison, valid: boolean) => boolean): string {
+    const { decoder, oracle, decoded } = this;
+    const result = decoder.decode(bytes, 0, bytes.length, decoded);
+    const theirs = new iced.Decoder(64, bytes, iced.DecoderOptions.None);
+    oracle.next(theirs, 0);
+    theirs.free();
+    return this.judge(result, 0, isExcepted);
+  }
+
+  /** Compares what `decoder` left in `out` with what the oracle decoded. */
+  judge(result: DecodeResult, ip: number, isExcepted: (comparison: Comparison, valid: boolean) => boolean): string {
+    const { oracle, decoded: out } = this;
+    const valid = result === DecodeResult.Ok;
+    if (isExcepted(this, valid)) return "";
+    if (valid !== oracle.isValid) {
+      return valid ? `${out.row.mnemonic} for invalid` : `invalid for ${oracle.codeName} ${oracle.features.join("+")}`;
+    }
+    if (!valid) return "";
+    const { mnemonic } = out.row;
+    if (out.length !== oracle.instruction.length) {
+      return `${mnemonic}: length ${out.length} for ${oracle.instruction.length} of ${oracle.codeName}`;
+    }
+    if (mnemonic === "evex") return "";
+    if (mnemonic !== oracle.mnemonic) return `${mnemonic} for ${oracle.codeName}`;
+    const difference = compareOperands(mnemonic, describe(out, ip), oracle.operands);
+    return difference && `${mnemonic} (${oracle.codeName}): ${difference}`;
+  }
+}

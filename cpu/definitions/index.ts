@@ -1,0 +1,6 @@
+/** Registers every instruction definition. */
+
+import "./fpu-state.ts";
+import "./integer/index.ts";
+import "./sse/index.ts";
+import "./system.ts";

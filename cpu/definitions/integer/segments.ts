@@ -1,0 +1,63 @@
+/**
+ * Segment registers as user code meets them. Selectors are not kept: the operating system's are known, and a program may
+ * load null selectors (or the ones it has) but no others. What FS and GS are good for are their bases.
+ */
+
+import type { Builder } from "../../ir/builder.ts";
+import type { Operand } from "../../ir/operand.ts";
+import type { Value } from "../../ir/value.ts";
+import { Segment } from "../../state.ts";
+import { define } from "../registry.ts";
+
+/** Linux's __USER_CS and __USER_DS with RPL 3 (arch/x86/include/asm/segment.h). */
+export const USER_CS = 0x33;
+export const USER_DS = 0x2b;
+
+/** The selector in a segment register: i64. */
+export function readSelector(b: Builder, segment: Operand): Value {
+  const number = b.registerNumber(segment.register);
+  const data = b.select(b.eq(number, b.const32(Segment.SS)), b.const64(USER_DS), b.const64(0));
+  return b.select(b.eq(number, b.const32(Segment.CS)), b.const64(USER_CS), data);
+}
+
+/** Loads a selector (i64, its low 16 bits) into a segment register, or raises #GP. */
+export function loadSelector(b: Builder, segment: Operand, selector: Value): void {
+  b.helper("loadSelector", [b.registerNumber(segment.register), b.wrap(b.zext(selector, 16))]);
+}
+
+// LSS, LFS, LGS: a far pointer into a segment register and a general one.
+for (const [mnemonic, segment] of [
+  ["lss", Segment.SS],
+  ["lfs", Segment.FS],
+  ["lgs", Segment.GS],
+] as const) {
+  define(mnemonic, (b, dst, pointer) => {
+    const address = pointer.address();
+    const kind = dst.bits === 16 ? "u16" : dst.bits === 32 ? "u32" : "u64";
+    const offset = b.load(address, kind);
+    const selector = b.load(b.add(address, b.const64(dst.bits / 8)), "u16");
+    b.helper("loadSelector", [b.const32(segment), b.wrap(selector)]);
+    dst.write(offset);
+  });
+}
+
+/** Each leaves its result in slot 0, and in slot 1 whether there is one (i32): that becomes ZF. */
+for (const mnemonic of ["lar", "lsl"]) {
+  define(mnemonic, (b, dst, selector) => {
+    const old = dst.read();
+    b.helper(mnemonic, [b.wrap(b.zext(selector.read(), 16))], false);
+    const valid = b.helperResult(1, "i32");
+    const result = b.helperResult(0, "i64");
+    // Left alone if there is none, upper half of the register included.
+    if (dst.bits === 32) b.setGpr(dst.register, b.select(valid, result, b.gpr(dst.register)));
+    else dst.write(b.select(valid, result, old));
+    b.flags.setZero(valid);
+  });
+}
+
+for (const mnemonic of ["verr", "verw"]) {
+  define(mnemonic, (b, selector) => {
+    b.helper(mnemonic, [b.wrap(selector.read())], false);
+    b.flags.setZero(b.helperResult(0, "i32"));
+  });
+}

@@ -1,0 +1,30 @@
+/** What every engine offers and how it tells why it stopped. Engines are interchangeable between instructions. */
+
+/** Why {@link Engine.run} returned. */
+export const Exit = {
+  /** The budget is used up; RIP is at the next instruction. */
+  Budget: 1,
+  /** SYSCALL was executed: RCX and R11 are set, RIP is behind it. */
+  Syscall: 2,
+  /** An exception: vector, error code and address are in the state; RIP is at the faulting instruction (or behind it
+   * for traps such as INT3). Nothing of the instruction has happened. */
+  Exception: 3,
+  /** HLT. */
+  Halt: 4,
+  /** `requestStop()` was called by a helper or a device. */
+  Stopped: 5,
+} as const;
+export type Exit = (typeof Exit)[keyof typeof Exit];
+
+export interface Engine {
+  readonly name: string;
+  /**
+   * Executes guest code from the CPU's RIP.
+   * @param budget how many instructions at most; exactly that many have been executed when {@link Exit.Budget} comes back
+   */
+  run(budget: number): Exit;
+  /** Drops everything translated from these physical bytes. */
+  invalidatePhysical(start: number, length: number): void;
+  /** Virtual pages changed meaning: drops translations that lead through `[start, start + length)`. */
+  invalidateVirtual(start: number, length: number): void;
+}

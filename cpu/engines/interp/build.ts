@@ -1,0 +1,250 @@
+/**
+ * Generates the interpreter: a WebAssembly module with one handler per distinct form of every defined instruction, and a
+ * custom section that tells which handler belongs to which form.
+ */
+
+import { ROWS } from "../../decoder/rows.ts";
+import { definitionOf } from "../../definitions/registry.ts";
+import { FEATURES } from "../../model.ts";
+import "../../definitions/index.ts";
+import { Builder } from "../../ir/builder.ts";
+import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
+import type { Instructions } from "../../ir/value.ts";
+import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD, Vector } from "../../state.ts";
+import { ByteWriter } from "../../wasm/byte-writer.ts";
+import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
+import {
+  ADDRESS_FORMS,
+  buildForm,
+  buildInto,
+  FLAGS_DEAD,
+  type Form,
+  formKey,
+  formsOf,
+  handlerAddressForm,
+  OPERAND_SIZES,
+  PREFIX_FORMS,
+} from "./forms.ts";
+import {
+  encodeHandlerTable,
+  FUSABLE_CONDITIONS,
+  FUSABLE_FIRST,
+  HANDLER_SECTION,
+  type HandlerFacts,
+} from "./handler-table.ts";
+import { lowerHandler, type Runtime } from "./lower.ts";
+import { FIRST_INSTRUCTION_HANDLER, Leave } from "./record.ts";
+
+const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
+const ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] };
+const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i64", "i32"], results: ["i32"] };
+
+export interface InterpreterModule {
+  readonly bytes: Uint8Array;
+  readonly handlers: number;
+}
+
+/** The interpreter as it is stored beside the program. */
+export async function buildInterpreter(): Promise<Uint8Array> {
+  return generateInterpreter().bytes;
+}
+
+/** Generates the module. Throws if a definition does not fit its rows. */
+export function generateInterpreter(): InterpreterModule {
+  const helperNames = new Set<string>();
+  const module = new ModuleBuilder();
+  const imports = {
+    load: module.importFunction("env", "load", ACCESS),
+    modify: module.importFunction("env", "modify", ACCESS),
+    store: module.importFunction("env", "store", ACCESS),
+    probe: module.importFunction("env", "probe", ACCESS),
+    commit: module.importFunction("env", "commit", HANDLER),
+    link: module.importFunction("env", "link", HANDLER),
+    lookup: module.importFunction("env", "lookup", HANDLER),
+  };
+
+  // Helpers are imports too, and imports come first: find out which ones there are before anything is lowered.
+  const built: { form: Form; instructions: Instructions }[] = [];
+  for (const row of ROWS) {
+    const definition = definitionOf(row.mnemonic);
+    if (definition === undefined || row.vex !== undefined || row.mode === "not64") continue;
+    if (row.feature !== undefined && !FEATURES.has(row.feature)) continue;
+    for (const form of formsOf(row)) {
+      try {
+        built.push({ form, instructions: buildForm(form, definition) });
+      } catch (error) {
+        throw new Error(
+          `${row.mnemonic} (${form.operandSize}, ${form.rm}, ${form.prefix}): ${String(error)}`,
+        );
+      }
+    }
+  }
+  for (const { instructions } of built) collectHelpers(instructions, helperNames);
+  const helperIndex = new Map<string, number>();
+  for (const name of [...helperNames].sort())
+    helperIndex.set(name, module.importFunction("helper", name, HANDLER));
+
+  module.importMemory(1);
+  const handlerType = module.type(HANDLER);
+  const slow = (name: string, target: number) => {
+    const code = new ByteWriter();
+    code.byte(0x20).u32(0).byte(0x20).u32(3).byte(0x37).byte(0).u32(ACCESS_ADDRESS);
+    for (const parameter of [0, 1, 2, 4]) code.byte(0x20).u32(parameter);
+    code.byte(0x10).u32(target).byte(0x0b);
+    return module.addFunction(name, SLOW_ACCESS, [], code.toBytes());
+  };
+  const runtime: Runtime = {
+    handlerType,
+    load: slow("load", imports.load),
+    modify: slow("modify", imports.modify),
+    store: slow("store", imports.store),
+    probe: slow("probe", imports.probe),
+    commit: imports.commit,
+    link: imports.link,
+    lookup: imports.lookup,
+    helper: (name) => {
+      const index = helperIndex.get(name);
+      if (index === undefined) throw new Error(`helper ${name} is not imported`);
+      return index;
+    },
+  };
+
+  const functions: number[] = [];
+  const facts: HandlerFacts[] = [];
+  const handlerOfCode = new Map<string, number>();
+  const addHandler = (name: string, instructions: Instructions): number => {
+    const lowered = lowerHandler(instructions, runtime);
+    const identity = `${lowered.locals.join()}:${bytesKey(lowered.code)}:${instructions.flagsRead}:${instructions.flagsWritten}`;
+    let index = handlerOfCode.get(identity);
+    if (index === undefined) {
+      index = functions.length;
+      functions.push(module.addFunction(name, HANDLER, lowered.locals, lowered.code));
+      facts.push(instructions);
+      handlerOfCode.set(identity, index);
+    }
+    return index;
+  };
+
+  // Handlers that are no instruction's; see Handler in record.ts for the order.
+  const plain = (build: (b: Builder) => void): Instructions => {
+    const b = new Builder();
+    build(b);
+    return b.finish();
+  };
+  functions.push(module.addFunction("stale", HANDLER, [], leaveCode(Leave.Stale)));
+  const addSpecial = (name: string, instructions: Instructions) => {
+    const lowered = lowerHandler(instructions, runtime);
+    functions.push(module.addFunction(name, HANDLER, lowered.locals, lowered.code));
+  };
+  addSpecial(
+    "continue",
+    plain((b) => b.branch()),
+  );
+  functions.push(module.addFunction("budget-end", HANDLER, [], budgetEndCode()));
+  addSpecial(
+    "undefined",
+    plain((b) => b.exception(Vector.UD)),
+  );
+  addSpecial(
+    "protection",
+    plain((b) => b.exception(Vector.GP)),
+  );
+  while (functions.length < FIRST_INSTRUCTION_HANDLER) functions.push(functions[0]);
+  const none: HandlerFacts = {
+    transfers: true,
+    fallsThrough: false,
+    flagsRead: 15,
+    flagsWritten: 0,
+    observable: true,
+  };
+  while (facts.length < FIRST_INSTRUCTION_HANDLER) facts.push(none);
+
+  const keys: [number, number][] = [];
+  const fused: [number, number, number][] = [];
+  const fusedDone = new Set<number>();
+  for (const { form, instructions } of built) {
+    const key = formKey(
+      form.row.id,
+      OPERAND_SIZES.indexOf(form.operandSize),
+      ADDRESS_FORMS.indexOf(form.rm),
+      PREFIX_FORMS.indexOf(form.prefix),
+    );
+    const definition = definitionOf(form.row.mnemonic);
+    if (definition === undefined) continue;
+    const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${form.prefix === "none" ? "" : `.${form.prefix}`}`;
+    const handler = addHandler(name, instructions);
+    keys.push([key, handler]);
+    if (instructions.flagsWritten !== 0 && !instructions.transfers) {
+      keys.push([
+        key + FLAGS_DEAD,
+        addHandler(`${name}.noflags`, buildForm({ ...form, flagsDead: true }, definition)),
+      ]);
+    }
+    if (isFusable(form) && !fusedDone.has(handler)) {
+      fusedDone.add(handler);
+      for (const code of FUSABLE_CONDITIONS) {
+        const b = new Builder();
+        buildInto(b, form, definition);
+        b.branch(b.flags.condition(code));
+        fused.push([handler, code, addHandler(`${name}+j${CONDITION_SUFFIXES[code]}`, b.finish())]);
+      }
+    }
+  }
+
+  module.defineTable(functions);
+  // run(state, record, budget): enters the first handler.
+  const run = new ByteWriter();
+  for (const parameter of [0, 1, 2, 1]) run.byte(0x20).u32(parameter);
+  run.byte(0x28).byte(2).u32(0).byte(0x11).u32(handlerType).u32(0).byte(0x0b);
+  module.exportFunction("run", module.addFunction("run", HANDLER, [], run.toBytes()));
+  module.addCustomSection(HANDLER_SECTION, encodeHandlerTable({ rows: ROWS.length, facts, keys, fused }));
+  module.addCustomSection("name", module.nameSection());
+  return { bytes: module.toBytes(), handlers: functions.length };
+}
+
+function isFusable(form: Form): boolean {
+  if (!FUSABLE_FIRST.has(form.row.mnemonic) || form.prefix !== "none") return false;
+  // The link of the branch stands where an absolute address would.
+  return (
+    handlerAddressForm(form.row, form.rm) === form.rm &&
+    form.rm !== "absolute" &&
+    form.rm !== "segmentedAbsolute"
+  );
+}
+
+function leaveCode(code: number): Uint8Array {
+  // state.exitRecord = record; state.exitBudget = budget; return code
+  return saveExit().byte(0x41).s32(code).byte(0x0b).toBytes();
+}
+
+function saveExit(): ByteWriter {
+  const out = new ByteWriter();
+  out.byte(0x20).u32(0).byte(0x20).u32(1).byte(0x36).byte(2).u32(EXIT_RECORD);
+  return out.byte(0x20).u32(0).byte(0x20).u32(2).byte(0x36).byte(2).u32(EXIT_BUDGET);
+}
+
+function budgetEndCode(): Uint8Array {
+  const out = new ByteWriter();
+  // budget -= record.retire
+  out.byte(0x20).u32(2).byte(0x20).u32(1).byte(0x2d).byte(0).u32(6).byte(0x6b).byte(0x21).u32(2);
+  return out.bytes(leaveCode(Leave.Budget)).toBytes();
+}
+
+function bytesKey(bytes: Uint8Array): string {
+  let key = "";
+  for (const byte of bytes) key += String.fromCharCode(byte);
+  return key;
+}
+
+function collectHelpers(instructions: Instructions, into: Set<string>): void {
+  const visit = (block: Instructions["body"]): void => {
+    for (const statement of block) {
+      if (statement.do === "helper") into.add(statement.name);
+      else if (statement.do === "if") {
+        visit(statement.yes);
+        visit(statement.no);
+      } else if (statement.do === "loop") visit(statement.body);
+    }
+  };
+  visit(instructions.body);
+}

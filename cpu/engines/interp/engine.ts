@@ -1,0 +1,414 @@
+/**
+ * The interpreter engine: runs decoded traces with the generated handlers, and answers when they need a trace, a page or
+ * a helper.
+ */
+
+import { PageFault } from "../../../mmu/mmu.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
+import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
+import { type Engine, Exit } from "../../engine.ts";
+import { GuestException, helperNamed } from "../../helpers.ts";
+import "../../helpers/index.ts";
+import { FEATURES } from "../../model.ts";
+import {
+  ACCESS_ADDRESS,
+  EXCEPTION_ADDRESS,
+  EXCEPTION_ERROR,
+  EXCEPTION_VECTOR,
+  EXIT_BUDGET,
+  EXIT_RECORD,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  JUMP_CACHE_ENTRY_SHIFT,
+  Vector,
+} from "../../state.ts";
+import { HANDLER_SECTION, HandlerTable } from "./handler-table.ts";
+import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, TRACE_LIMIT } from "./record.ts";
+import { type RecordFacts, type Trace, TraceTranslator } from "./trace.ts";
+
+/** Records at the front of the area for runs that end exactly with the budget. */
+const EXACT_RECORDS = 2 * TRACE_LIMIT;
+/** A trace takes at most this many records. */
+const TRACE_RECORDS = TRACE_LIMIT + 2;
+const RECORDS = RECORD_AREA_BYTES >> RECORD_SHIFT;
+/** Beyond ±2^47 an address is not canonical: #GP. */
+const CANONICAL_LIMIT = 0x800000000000;
+
+export interface InterpreterStatistics {
+  instructions: number;
+  traces: number;
+  traceInstructions: number;
+  invalidations: number;
+  flushes: number;
+}
+
+type Run = (state: number, record: number, budget: number) => number;
+
+export class InterpreterEngine implements Engine {
+  readonly name = "interp";
+  readonly statistics: InterpreterStatistics = {
+    instructions: 0,
+    traces: 0,
+    traceInstructions: 0,
+    invalidations: 0,
+    flushes: 0,
+  };
+  private readonly runHandlers: Run;
+  private readonly translator: TraceTranslator;
+  private readonly facts: RecordFacts;
+  private readonly memory: Uint8Array;
+  private readonly records: Uint32Array;
+  private nextRecord = EXACT_RECORDS;
+  private readonly byRip = new Map<number, Trace>();
+  private readonly byPhysicalPage = new Map<number, Set<Trace>>();
+  private readonly byVirtualPage = new Map<number, Set<Trace>>();
+  /** After a system call: the record behind it, and the RIP that makes it the right one to go on with. */
+  private resumeRecord = 0;
+  private resumeRip = 0;
+
+  /**
+   * @param module the generated interpreter (build.ts), compiled
+   */
+  constructor(
+    private readonly cpu: Cpu,
+    module: WebAssembly.Module,
+  ) {
+    const sections = WebAssembly.Module.customSections(module, HANDLER_SECTION);
+    if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
+    const table = new HandlerTable(new Uint8Array(sections[0]));
+    this.memory = new Uint8Array(cpu.memory.buffer);
+    this.records = new Uint32Array(cpu.memory.buffer);
+    this.facts = {
+      rip: new Float64Array(RECORDS),
+      length: new Uint8Array(RECORDS),
+      since: new Uint8Array(RECORDS),
+      target: new Float64Array(RECORDS),
+    };
+    this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
+    cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
+    const instance = new WebAssembly.Instance(module, this.imports(module));
+    this.runHandlers = instance.exports.run as Run;
+  }
+
+  /** Mnemonics that the guest used and nothing defines: for reports. */
+  get undefinedMnemonics(): ReadonlySet<string> {
+    return this.translator.undefinedMnemonics;
+  }
+
+  run(budget: number): Exit {
+    const { cpu } = this;
+    let left = budget;
+    while (left > 0) {
+      const record = this.entry(left);
+      if (record === 0) {
+        this.statistics.instructions += budget - left;
+        return Exit.Exception;
+      }
+      const code = this.runHandlers(cpu.base, record, left);
+      left = cpu.getI32(EXIT_BUDGET);
+      if (code === Leave.FetchFault) {
+        this.statistics.instructions += budget - left;
+        return Exit.Exception;
+      }
+      const index = (cpu.getI32(EXIT_RECORD) - cpu.recordBase) >>> RECORD_SHIFT;
+      const rip = this.facts.rip[index];
+      if (code >= Leave.Completed) {
+        const next = rip + this.facts.length[index];
+        cpu.rip = next;
+        this.resumeRip = next;
+        this.resumeRecord = code === Leave.Completed + Exit.Syscall && index >= EXACT_RECORDS ? index + 1 : 0;
+        this.statistics.instructions += budget - left;
+        return (code - Leave.Completed) as Exit;
+      }
+      cpu.rip = rip;
+      if (code === Leave.Budget) continue;
+      left -= this.facts.since[index];
+      if (code === Leave.Fault) {
+        this.statistics.instructions += budget - left;
+        return Exit.Exception;
+      }
+    }
+    this.statistics.instructions += budget - left;
+    return Exit.Budget;
+  }
+
+  /** Address of the record to run from RIP with this budget; 0 after a fetch fault. */
+  private entry(budget: number): number {
+    const { cpu } = this;
+    const rip = cpu.rip;
+    if (this.resumeRecord !== 0 && rip === this.resumeRip) {
+      const address = cpu.recordBase + (this.resumeRecord << RECORD_SHIFT);
+      this.resumeRecord = 0;
+      if (this.records[address >> 2] !== Handler.Stale && this.memory[address + RECORD_NEED] <= budget)
+        return address;
+    }
+    this.resumeRecord = 0;
+    try {
+      const address = this.recordOf(this.traceAt(rip));
+      if (this.memory[address + RECORD_NEED] <= budget) return address;
+      return this.recordOf(this.translator.translate(rip, 0, budget, true));
+    } catch (error) {
+      this.raise(error);
+      return 0;
+    }
+  }
+
+  private recordOf(trace: Trace): number {
+    return this.cpu.recordBase + (trace.first << RECORD_SHIFT);
+  }
+
+  /** @throws PageFault, GuestException */
+  private traceAt(rip: number): Trace {
+    const known = this.byRip.get(rip);
+    if (known !== undefined) return known;
+    if (rip >= CANONICAL_LIMIT || rip < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
+    if (this.nextRecord + TRACE_RECORDS > RECORDS) this.flush();
+    const trace = this.translator.translate(rip, this.nextRecord, TRACE_LIMIT, false);
+    this.nextRecord += trace.count;
+    this.statistics.traces++;
+    this.statistics.traceInstructions += trace.count;
+    this.byRip.set(rip, trace);
+    insert(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
+    if (trace.secondPage >= 0) insert(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
+    insert(this.byVirtualPage, virtualPage(rip), trace);
+    if (trace.secondPage >= 0) insert(this.byVirtualPage, virtualPage(trace.end - 1), trace);
+    return trace;
+  }
+
+  // ---- what handlers call ----
+
+  private imports(module: WebAssembly.Module): WebAssembly.Imports {
+    const { cpu } = this;
+    const { mmu } = cpu;
+    const env: Record<string, WebAssembly.ImportValue> = {
+      memory: cpu.memory,
+      load: (_state: number, record: number, budget: number, bytes: number) => {
+        try {
+          return mmu.load(this.accessAddress(), bytes);
+        } catch (error) {
+          return this.failAccess(error, record, budget, -1);
+        }
+      },
+      modify: (_state: number, record: number, budget: number, bytes: number) => {
+        try {
+          return mmu.modify(this.accessAddress(), bytes);
+        } catch (error) {
+          return this.failAccess(error, record, budget, -1);
+        }
+      },
+      store: (_state: number, record: number, budget: number, bytes: number) => {
+        try {
+          mmu.store(this.accessAddress(), bytes);
+          return 0;
+        } catch (error) {
+          return this.failAccess(error, record, budget, 1);
+        }
+      },
+      probe: (_state: number, record: number, budget: number, bytes: number) => {
+        try {
+          mmu.probe(this.accessAddress(), bytes);
+          return 0;
+        } catch (error) {
+          return this.failAccess(error, record, budget, 1);
+        }
+      },
+      commit: () => {
+        mmu.commit();
+        return 0;
+      },
+      link: (_state: number, record: number, budget: number) => this.link(record, budget),
+      lookup: (_state: number, _record: number, budget: number) => this.lookup(budget),
+    };
+    const helpers: Record<string, WebAssembly.ImportValue> = {};
+    for (const { module: namespace, name } of WebAssembly.Module.imports(module)) {
+      if (namespace !== "helper") continue;
+      const helper = helperNamed(name);
+      if (helper === undefined) throw new Error(`the interpreter module wants a helper ${name}: rebuild it`);
+      helpers[name] = (_state: number, record: number, budget: number) => {
+        cpu.setI32(EXIT_BUDGET, budget);
+        try {
+          helper(cpu);
+          return 0;
+        } catch (error) {
+          this.raise(error);
+          cpu.setI32(EXIT_RECORD, record);
+          return 1;
+        }
+      };
+    }
+    return { env, helper: helpers };
+  }
+
+  /** The address that a slow path was called for. @throws GuestException if it is not canonical */
+  private accessAddress(): number {
+    const address = this.cpu.getNumber(ACCESS_ADDRESS);
+    if (address >= CANONICAL_LIMIT || address < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
+    return address;
+  }
+
+  private failAccess(error: unknown, record: number, budget: number, failed: number): number {
+    this.raise(error);
+    this.cpu.setI32(EXIT_RECORD, record);
+    this.cpu.setI32(EXIT_BUDGET, budget);
+    return failed;
+  }
+
+  /** Notes an architectural exception in the state; anything else is a bug and goes on up. */
+  private raise(error: unknown): void {
+    const { cpu } = this;
+    if (error instanceof PageFault) {
+      cpu.setI32(EXCEPTION_VECTOR, Vector.PF);
+      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
+      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else if (error instanceof GuestException) {
+      cpu.setI32(EXCEPTION_VECTOR, error.vector);
+      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
+      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else throw error;
+  }
+
+  private link(record: number, budget: number): number {
+    const source = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
+    const target = this.facts.target[source];
+    const flushes = this.statistics.flushes;
+    try {
+      const trace = this.traceAt(target);
+      if (
+        source >= EXACT_RECORDS &&
+        flushes === this.statistics.flushes &&
+        this.records[record >> 2] !== Handler.Stale
+      ) {
+        this.translator.setLink(source, this.recordOf(trace));
+        trace.incoming.push(source);
+      }
+      return this.recordOf(trace);
+    } catch (error) {
+      this.cpu.rip = target;
+      this.raise(error);
+      this.cpu.setI32(EXIT_BUDGET, budget);
+      return 0;
+    }
+  }
+
+  private lookup(budget: number): number {
+    const rip = this.cpu.rip;
+    try {
+      const record = this.recordOf(this.traceAt(rip));
+      const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
+      this.records[entry] = rip >>> 0;
+      this.records[entry + 1] = Math.floor(rip / 0x100000000) >>> 0;
+      this.records[entry + 2] = record;
+      return record;
+    } catch (error) {
+      this.raise(error);
+      this.cpu.setI32(EXIT_BUDGET, budget);
+      return 0;
+    }
+  }
+
+  // ---- invalidation ----
+
+  invalidatePhysical(start: number, length: number): void {
+    const lastPage = (start + length - 1) >>> PAGE_SHIFT;
+    for (let page = start >>> PAGE_SHIFT; page <= lastPage; page++) {
+      const traces = this.byPhysicalPage.get(page);
+      if (traces === undefined) continue;
+      let removed = false;
+      for (const trace of traces) {
+        if (!coversPhysical(trace, start, length)) continue;
+        this.remove(trace);
+        removed = true;
+      }
+      if (!removed) continue;
+      const { codePages } = this.cpu.mmu;
+      codePages.clearPage(page << PAGE_SHIFT);
+      for (const trace of this.byPhysicalPage.get(page) ?? []) {
+        for (const [from, bytes] of physicalRanges(trace)) {
+          if (from >>> PAGE_SHIFT === page) codePages.mark(from, bytes);
+        }
+      }
+    }
+  }
+
+  invalidateVirtual(start: number, length: number): void {
+    this.resumeRecord = 0;
+    const first = virtualPage(start);
+    const last = virtualPage(start + length - 1);
+    if (last - first < this.byVirtualPage.size) {
+      for (let page = first; page <= last; page++) this.removeVirtualPage(page);
+    } else {
+      for (const page of [...this.byVirtualPage.keys()])
+        if (page >= first && page <= last) this.removeVirtualPage(page);
+    }
+  }
+
+  private removeVirtualPage(page: number): void {
+    const traces = this.byVirtualPage.get(page);
+    if (traces !== undefined) for (const trace of [...traces]) this.remove(trace);
+  }
+
+  private remove(trace: Trace): void {
+    this.statistics.invalidations++;
+    this.translator.retireTrace(trace);
+    if (this.byRip.get(trace.rip) === trace) this.byRip.delete(trace.rip);
+    withdraw(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
+    withdraw(this.byVirtualPage, virtualPage(trace.rip), trace);
+    if (trace.secondPage >= 0) {
+      withdraw(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
+      withdraw(this.byVirtualPage, virtualPage(trace.end - 1), trace);
+    }
+    const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(trace.rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
+    if (this.records[entry + 2] === this.recordOf(trace)) this.records[entry + 2] = 0;
+  }
+
+  /** Forgets everything: the record area is full. */
+  private flush(): void {
+    this.statistics.flushes++;
+    this.nextRecord = EXACT_RECORDS;
+    this.resumeRecord = 0;
+    this.byRip.clear();
+    this.byPhysicalPage.clear();
+    this.byVirtualPage.clear();
+    this.cpu.mmu.codePages.clear();
+    const start = this.cpu.base + JUMP_CACHE;
+    this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
+  }
+}
+
+/** As generated code computes it (lower.ts). */
+function jumpCacheIndex(rip: number): number {
+  const low = rip >>> 0;
+  return (low ^ (low >>> 12)) & (JUMP_CACHE_ENTRIES - 1);
+}
+
+function virtualPage(address: number): number {
+  return Math.floor(address / PAGE_SIZE);
+}
+
+/** The one or two physical ranges that a trace was decoded from. */
+function physicalRanges(trace: Trace): [start: number, length: number][] {
+  const length = trace.end - trace.rip;
+  if (trace.secondPage < 0) return [[trace.physical, length]];
+  const inFirst = PAGE_SIZE - (trace.physical % PAGE_SIZE);
+  return [
+    [trace.physical, inFirst],
+    [trace.secondPage, length - inFirst],
+  ];
+}
+
+function coversPhysical(trace: Trace, start: number, length: number): boolean {
+  return physicalRanges(trace).some(([from, bytes]) => from < start + length && start < from + bytes);
+}
+
+function insert<Key>(map: Map<Key, Set<Trace>>, key: Key, trace: Trace): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([trace]));
+  else set.add(trace);
+}
+
+function withdraw<Key>(map: Map<Key, Set<Trace>>, key: Key, trace: Trace): void {
+  const set = map.get(key);
+  if (set === undefined) return;
+  set.delete(trace);
+  if (set.size === 0) map.delete(key);
+}

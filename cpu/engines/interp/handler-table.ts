@@ -1,0 +1,135 @@
+/**
+ * Which handler executes which form: the contents of a custom section of the interpreter module, and its reader.
+ */
+
+import type { ConditionCode } from "../../ir/flags.ts";
+import { ByteWriter } from "../../wasm/byte-writer.ts";
+import { FORM_KEYS_PER_ROW } from "./forms.ts";
+
+export const HANDLER_SECTION = "osv.handlers";
+
+/** Instructions that fuse with a following conditional jump into one record. */
+export const FUSABLE_FIRST: ReadonlySet<string> = new Set(["cmp", "test"]);
+/** Conditions that follow from the operands without the stored flags: all but O, NO, P, NP. */
+export const FUSABLE_CONDITIONS: readonly ConditionCode[] = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
+
+export interface HandlerFacts {
+  readonly transfers: boolean;
+  readonly fallsThrough: boolean;
+  readonly flagsRead: number;
+  readonly flagsWritten: number;
+  readonly observable: boolean;
+}
+
+const TRANSFERS = 1;
+const FALLS_THROUGH = 2;
+const OBSERVABLE = 4;
+
+export function encodeHandlerTable(table: {
+  rows: number;
+  facts: readonly HandlerFacts[];
+  keys: readonly (readonly [key: number, handler: number])[];
+  fused: readonly (readonly [first: number, condition: number, handler: number])[];
+}): Uint8Array {
+  const out = new ByteWriter().u32(table.rows).u32(table.facts.length);
+  for (const facts of table.facts) {
+    out.byte(facts.flagsRead | (facts.flagsWritten << 4));
+    out.byte(
+      (facts.transfers ? TRANSFERS : 0) |
+        (facts.fallsThrough ? FALLS_THROUGH : 0) |
+        (facts.observable ? OBSERVABLE : 0),
+    );
+  }
+  out.u32(table.keys.length);
+  for (const [key, handler] of table.keys) out.u32(key).u32(handler);
+  out.u32(table.fused.length);
+  for (const [first, condition, handler] of table.fused) out.u32(first).u32(condition).u32(handler);
+  return out.toBytes();
+}
+
+/** The decoded section; lookups are plain array accesses. */
+export class HandlerTable {
+  /** Handler by form key; 0 = none. */
+  private readonly byKey: Uint16Array;
+  private readonly flags: Uint8Array;
+  private readonly bits: Uint8Array;
+  /** Fused handler by first handler × 16 + condition; 0 = none. */
+  private readonly fused: Uint16Array;
+  private readonly fusedHandlers = new Set<number>();
+
+  constructor(bytes: Uint8Array) {
+    const reader = new LebReader(bytes);
+    const rows = reader.u32();
+    const count = reader.u32();
+    this.byKey = new Uint16Array(rows * FORM_KEYS_PER_ROW);
+    this.flags = new Uint8Array(count);
+    this.bits = new Uint8Array(count);
+    this.fused = new Uint16Array(count * 16);
+    for (let index = 0; index < count; index++) {
+      this.flags[index] = reader.byte();
+      this.bits[index] = reader.byte();
+    }
+    for (let left = reader.u32(); left > 0; left--) {
+      const key = reader.u32();
+      this.byKey[key] = reader.u32();
+    }
+    for (let left = reader.u32(); left > 0; left--) {
+      const first = reader.u32();
+      const condition = reader.u32();
+      const handler = reader.u32();
+      this.fused[first * 16 + condition] = handler;
+      this.fusedHandlers.add(handler);
+    }
+  }
+
+  handler(key: number): number {
+    return this.byKey[key];
+  }
+
+  fusedHandler(first: number, condition: number): number {
+    return this.fused[first * 16 + condition];
+  }
+
+  /** Does it execute two instructions? */
+  isFused(handler: number): boolean {
+    return this.fusedHandlers.has(handler);
+  }
+
+  flagsRead(handler: number): number {
+    return this.flags[handler] & 15;
+  }
+
+  flagsWritten(handler: number): number {
+    return this.flags[handler] >> 4;
+  }
+
+  transfers(handler: number): boolean {
+    return (this.bits[handler] & TRANSFERS) !== 0;
+  }
+
+  fallsThrough(handler: number): boolean {
+    return (this.bits[handler] & FALLS_THROUGH) !== 0;
+  }
+
+  observable(handler: number): boolean {
+    return (this.bits[handler] & OBSERVABLE) !== 0;
+  }
+}
+
+class LebReader {
+  private at = 0;
+  constructor(private readonly bytes: Uint8Array) {}
+
+  byte(): number {
+    return this.bytes[this.at++];
+  }
+
+  u32(): number {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.bytes[this.at++];
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value >>> 0;
+    }
+  }
+}

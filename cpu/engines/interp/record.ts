@@ -1,0 +1,64 @@
+/**
+ * The decoded record: what the interpreter executes, 32 bytes for one instruction (or a fused pair).
+ * A trace is consecutive records; the last one transfers control.
+ */
+
+export const RECORD_SHIFT = 5;
+export const RECORD_SIZE = 32;
+
+/** u32: index of the handler in the function table. */
+export const RECORD_HANDLER = 0;
+/** u8 each: byte offset of a general register in the state, or the number of another register. */
+export const RECORD_SLOT0 = 4;
+export const RECORD_SLOT1 = 5;
+/** u8: third register, or ENTER's level; in records that transfer control {@link RECORD_RETIRE}. */
+export const RECORD_SLOT2 = 6;
+/** u8: instructions that are finished when this record transfers control: since the last such record. */
+export const RECORD_RETIRE = 6;
+/** u8: instructions from here to the end of the trace: what the budget must cover to enter here. */
+export const RECORD_NEED = 7;
+/** u8 each: state offsets of base and index register, log2 of the scale, state offset of the segment base. */
+export const RECORD_BASE = 8;
+export const RECORD_INDEX = 9;
+export const RECORD_SCALE = 10;
+export const RECORD_SEGMENT = 11;
+/** i32 */
+export const RECORD_DISPLACEMENT = 12;
+/** i64 */
+export const RECORD_IMMEDIATE = 16;
+/** i64, where the address is known: RIP-relative operands. */
+export const RECORD_ABSOLUTE = 24;
+/** u32, in branches: linear address of the target's record; 0 = not resolved yet. */
+export const RECORD_LINK = 24;
+
+/** Longest trace in instructions; RECORD_NEED is a byte. */
+export const TRACE_LIMIT = 64;
+
+/** Handlers that are no instruction's. */
+export const Handler = {
+  /** The code this was decoded from has changed. */
+  Stale: 0,
+  /** The trace ends here for another reason than a jump: on to RECORD_LINK. */
+  Continue: 1,
+  /** The budget ends here: single steps. */
+  BudgetEnd: 2,
+  /** An undefined instruction: #UD. */
+  Undefined: 3,
+  /** More than 15 bytes long, or otherwise refused: #GP(0). */
+  Protection: 4,
+} as const;
+export const FIRST_INSTRUCTION_HANDLER = 8;
+
+/** Why generated code returned to TypeScript (cpu/engine.ts has what callers of the engine see). */
+export const Leave = {
+  /** Budget used up before EXIT_RECORD. */
+  Budget: 1,
+  /** Exception in EXIT_RECORD's instruction; nothing of it has happened. */
+  Fault: 2,
+  /** EXIT_RECORD is stale. */
+  Stale: 3,
+  /** Exception while fetching the next instruction; RIP is set. */
+  FetchFault: 4,
+  /** + an Exit code: the instruction at EXIT_RECORD is complete. */
+  Completed: 16,
+} as const;

@@ -1,0 +1,100 @@
+/**
+ * REP MOVS and REP STOS forwards, many elements at once: as many as fit into the pages at hand. What an iteration does is
+ * defined in cpu/definitions/integer/strings.ts; these do exactly that, in the same order.
+ */
+
+import { PAGE_SIZE } from "../../mmu/translator.ts";
+import type { Cpu } from "../cpu.ts";
+import { defineHelper, GuestException } from "../helpers.ts";
+import { Vector } from "../state.ts";
+
+/** Addresses from ±2^47 on are not canonical. */
+const CANONICAL_LIMIT = 0x800000000000;
+
+/** How many elements of `size` bytes from `address` on lie in its page; 0 if already the first one crosses. */
+function elementsInPage(address: number, size: number): number {
+  return Math.floor((PAGE_SIZE - (address & (PAGE_SIZE - 1))) / size);
+}
+
+function requireCanonical(address: number): void {
+  if (address >= CANONICAL_LIMIT || address < -CANONICAL_LIMIT) throw new GuestException(Vector.GP);
+}
+
+/** The count in a slot, as far as it matters: no page holds more elements. */
+function countArgument(cpu: Cpu, slot: number): number {
+  const count = cpu.argument64(slot);
+  return count > BigInt(PAGE_SIZE) ? PAGE_SIZE : Number(count);
+}
+
+/** Slots: 0 destination, 1 source, 2 count, 3 bytes of an element; the number of elements done to slot 0. */
+defineHelper("copyString", (cpu) => {
+  const { mmu, ram } = cpu;
+  const to = cpu.argument(0);
+  const from = cpu.argument(1);
+  const size = cpu.argumentI32(3);
+  requireCanonical(from);
+  requireCanonical(to);
+  const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size), elementsInPage(from, size));
+  if (elements === 0) {
+    copyElement(cpu, to, from, size);
+    return;
+  }
+  const source = mmu.load(from, size);
+  const destination = mmu.modify(to, size);
+  if (destination === mmu.scratch) {
+    // A page with translated code: the Mmu has to see the write.
+    copyElement(cpu, to, from, size);
+    return;
+  }
+  copyForward(ram, destination, source, elements * size, size);
+  cpu.setResult(0, elements);
+});
+
+function copyElement(cpu: Cpu, to: number, from: number, size: number): void {
+  const element = new Uint8Array(size);
+  cpu.mmu.read(from, element);
+  cpu.mmu.write(to, element);
+  cpu.setResult(0, 1);
+}
+
+/** Copies element by element from low to high: a destination inside the source repeats what was copied before. */
+function copyForward(ram: Uint8Array, to: number, from: number, length: number, size: number): void {
+  const distance = to - from;
+  if (distance <= 0 || distance >= length) {
+    ram.copyWithin(to, from, from + length);
+  } else if (distance >= size) {
+    // What is copied first is the source of the next piece. An element does not overlap its copy.
+    for (let done = 0; done < length; done += distance) {
+      ram.copyWithin(to + done, from + done, from + done + Math.min(distance, length - done));
+    }
+  } else {
+    for (let done = 0; done < length; done += size)
+      ram.copyWithin(to + done, from + done, from + done + size);
+  }
+}
+
+/** Slots: 0 destination, 1 value, 2 count, 3 bytes of an element; the number of elements done to slot 0. */
+defineHelper("fillString", (cpu) => {
+  const { mmu, ram } = cpu;
+  const to = cpu.argument(0);
+  const value = cpu.argumentBytes(1);
+  const size = cpu.argumentI32(3);
+  requireCanonical(to);
+  const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size));
+  const destination = elements === 0 ? mmu.scratch : mmu.modify(to, size);
+  if (destination === mmu.scratch) {
+    mmu.write(to, value.slice(0, size));
+    cpu.setResult(0, 1);
+    return;
+  }
+  const length = elements * size;
+  if (size === 1) {
+    ram.fill(value[0], destination, destination + length);
+  } else {
+    ram.set(value.subarray(0, size), destination);
+    for (let done = size; done < length; done *= 2) {
+      ram.copyWithin(destination + done, destination, destination + Math.min(done, length - done));
+    }
+  }
+  cpu.setResult(0, elements);
+});

@@ -1,0 +1,302 @@
+/** Operands as instruction definitions see them: something of a size that can be read and written. */
+
+import type { Builder, ModifiedMemory } from "./builder.ts";
+import type { MemoryKind, OperandBits, RegisterRef, Value, VectorPart } from "./value.ts";
+
+/**
+ * One operand of an instruction. General registers and immediates read as i64 zero-extended from `bits`; memory of 8…64
+ * bits likewise. Vector operands have their own accessors, which work for registers and memory alike.
+ */
+export interface Operand {
+  readonly kind:
+    | "gpr"
+    | "memory"
+    | "immediate"
+    | "xmm"
+    | "mmx"
+    | "st"
+    | "segment"
+    | "control"
+    | "debug"
+    | "branch";
+  /** Size in bits; 0 where the table says "none" (LEA, FXSAVE). */
+  readonly bits: number;
+  readonly isMemory: boolean;
+  /** The i64 value, zero-extended (general register, memory up to 64 bits, immediate, MMX, low quadword of XMM). */
+  read(): Value;
+  /** Writes the low `bits` of an i64. */
+  write(value: Value): void;
+  /** 128 bits: XMM register, or memory. `aligned`: memory must be 16-byte aligned (#GP otherwise), as legacy SSE wants. */
+  readVector(aligned?: boolean): Value;
+  writeVector(value: Value, aligned?: boolean): void;
+  /** The low part of an XMM register, or memory of exactly that size. */
+  readPart(part: VectorPart): Value;
+  /** Writes the low part (the rest of a register is unchanged), or memory of exactly that size. */
+  writePart(part: VectorPart, value: Value): void;
+  /** Memory: the linear address (segment base included). */
+  address(): Value;
+  /** Memory: the offset part of the address (LEA). */
+  effectiveAddress(): Value;
+  /** Register operands: which one. */
+  readonly register: RegisterRef;
+}
+
+const KIND_OF_BITS: Readonly<Record<number, MemoryKind>> = { 8: "u8", 16: "u16", 32: "u32", 64: "u64" };
+const KIND_OF_PART: Readonly<Record<VectorPart, MemoryKind>> = {
+  v128: "v128",
+  q0: "u64",
+  q1: "u64",
+  d0: "u32",
+  f64: "f64",
+  f32: "f32",
+};
+
+abstract class BaseOperand implements Operand {
+  abstract readonly kind: Operand["kind"];
+  readonly isMemory: boolean = false;
+  constructor(
+    protected readonly b: Builder,
+    readonly bits: number,
+  ) {}
+  read(): Value {
+    throw this.misuse("read");
+  }
+  write(_value: Value): void {
+    throw this.misuse("write");
+  }
+  readVector(_aligned?: boolean): Value {
+    throw this.misuse("readVector");
+  }
+  writeVector(_value: Value, _aligned?: boolean): void {
+    throw this.misuse("writeVector");
+  }
+  readPart(_part: VectorPart): Value {
+    throw this.misuse("readPart");
+  }
+  writePart(_part: VectorPart, _value: Value): void {
+    throw this.misuse("writePart");
+  }
+  address(): Value {
+    throw this.misuse("address");
+  }
+  effectiveAddress(): Value {
+    throw this.misuse("effectiveAddress");
+  }
+  get register(): RegisterRef {
+    throw this.misuse("register");
+  }
+  protected misuse(what: string): Error {
+    return new Error(`${what} of a ${this.kind} operand of ${this.bits} bits`);
+  }
+}
+
+export class GprOperand extends BaseOperand {
+  readonly kind = "gpr";
+  constructor(
+    b: Builder,
+    bits: OperandBits,
+    private readonly reference: RegisterRef,
+  ) {
+    super(b, bits);
+  }
+  override get register(): RegisterRef {
+    return this.reference;
+  }
+  override read(): Value {
+    return this.b.gpr(this.reference, this.bits as OperandBits);
+  }
+  override write(value: Value): void {
+    this.b.setGpr(this.reference, value, this.bits as OperandBits);
+  }
+}
+
+/** Registers that only their own instructions understand: x87 stack, segments, control, debug. */
+export class NamedOperand extends BaseOperand {
+  constructor(
+    b: Builder,
+    readonly kind: "st" | "segment" | "control" | "debug",
+    bits: number,
+    private readonly reference: RegisterRef,
+  ) {
+    super(b, bits);
+  }
+  override get register(): RegisterRef {
+    return this.reference;
+  }
+}
+
+export class XmmOperand extends BaseOperand {
+  readonly kind = "xmm";
+  constructor(
+    b: Builder,
+    bits: number,
+    private readonly reference: RegisterRef,
+  ) {
+    super(b, bits);
+  }
+  override get register(): RegisterRef {
+    return this.reference;
+  }
+  override read(): Value {
+    return this.b.xmm(this.reference, this.bits === 32 ? "d0" : "q0");
+  }
+  override readVector(): Value {
+    return this.b.xmm(this.reference);
+  }
+  override writeVector(value: Value): void {
+    this.b.setXmm(this.reference, value);
+  }
+  override readPart(part: VectorPart): Value {
+    return this.b.xmm(this.reference, part);
+  }
+  override writePart(part: VectorPart, value: Value): void {
+    this.b.setXmm(this.reference, value, part);
+  }
+}
+
+export class MmxOperand extends BaseOperand {
+  readonly kind = "mmx";
+  constructor(
+    b: Builder,
+    bits: number,
+    private readonly reference: RegisterRef,
+  ) {
+    super(b, bits);
+  }
+  override get register(): RegisterRef {
+    return this.reference;
+  }
+  override read(): Value {
+    return this.b.get({ kind: "mmx", register: this.reference });
+  }
+  override write(value: Value): void {
+    this.b.set({ kind: "mmx", register: this.reference }, value);
+  }
+}
+
+export class ImmediateOperand extends BaseOperand {
+  readonly kind = "immediate";
+  constructor(
+    b: Builder,
+    bits: number,
+    private readonly second: boolean,
+  ) {
+    super(b, bits);
+  }
+  /** Sign- or zero-extended to 64 bits as the encoding says, then cut to the operand size. */
+  override read(): Value {
+    return this.second
+      ? this.b.extendU(this.b.encoded("second"))
+      : this.b.zext(this.b.immediate(), this.bits);
+  }
+}
+
+export class BranchOperand extends BaseOperand {
+  readonly kind = "branch";
+}
+
+/** Where a memory operand is. The shapes are those that decoded records tell apart. */
+export type AddressForm =
+  | "base" // base + displacement
+  | "indexed" // base + index × scale + displacement
+  | "segmented" // segment base + base + index × scale + displacement
+  | "absolute" // an address known when decoding (RIP-relative, moffs)
+  | "segmentedAbsolute"
+  | "narrow" // segment base + (base + index × scale + displacement) mod 2^32
+  | "si" // segment base + RSI
+  | "di" // RDI
+  | "narrowSi"
+  | "narrowDi";
+
+export class MemoryOperand extends BaseOperand {
+  readonly kind = "memory";
+  override readonly isMemory = true;
+  private modified: ModifiedMemory | undefined;
+
+  constructor(
+    b: Builder,
+    bits: number,
+    readonly form: AddressForm,
+    /** The instruction reads and writes it: reading asks for the right to write. */
+    private readonly modifies: boolean,
+  ) {
+    super(b, bits);
+  }
+
+  override effectiveAddress(): Value {
+    const b = this.b;
+    switch (this.form) {
+      case "base":
+        return b.add(b.encoded("base"), b.encoded("displacement"));
+      case "indexed":
+      case "segmented":
+      case "narrow": {
+        const index = b.shl(b.encoded("index"), b.encoded("scale"));
+        const sum = b.add(b.add(b.encoded("base"), index), b.encoded("displacement"));
+        return this.form === "narrow" ? b.zext(sum, 32) : sum;
+      }
+      case "absolute":
+      case "segmentedAbsolute":
+        return b.encoded("absolute");
+      case "si":
+        return b.gpr(6);
+      case "di":
+        return b.gpr(7);
+      case "narrowSi":
+        return b.gpr(6, 32);
+      case "narrowDi":
+        return b.gpr(7, 32);
+    }
+  }
+
+  override address(): Value {
+    const offset = this.effectiveAddress();
+    switch (this.form) {
+      case "segmented":
+      case "segmentedAbsolute":
+      case "narrow":
+      case "si":
+      case "narrowSi":
+        return this.b.add(this.b.encoded("segmentBase"), offset);
+      default:
+        return offset;
+    }
+  }
+
+  private scalar(): MemoryKind {
+    const kind = KIND_OF_BITS[this.bits];
+    if (kind === undefined) throw this.misuse("read");
+    return kind;
+  }
+
+  override read(): Value {
+    if (!this.modifies) return this.b.load(this.address(), this.scalar());
+    this.modified ??= this.b.modify(this.address(), this.scalar());
+    return this.modified.value;
+  }
+
+  override write(value: Value): void {
+    if (this.modified !== undefined) this.modified.write(value);
+    else this.b.store(this.address(), this.scalar(), value);
+  }
+
+  override readVector(aligned = false): Value {
+    const address = this.address();
+    if (aligned) this.b.requireAligned(address, 16);
+    return this.b.load(address, "v128");
+  }
+
+  override writeVector(value: Value, aligned = false): void {
+    const address = this.address();
+    if (aligned) this.b.requireAligned(address, 16);
+    this.b.store(address, "v128", value);
+  }
+
+  override readPart(part: VectorPart): Value {
+    return this.b.load(this.address(), KIND_OF_PART[part]);
+  }
+
+  override writePart(part: VectorPart, value: Value): void {
+    this.b.store(this.address(), KIND_OF_PART[part], value);
+  }
+}

@@ -1,0 +1,158 @@
+/** Assembles a WebAssembly module (core spec, 5.5) from function bodies: just the sections our engines need. */
+
+import { ByteWriter } from "./byte-writer.ts";
+
+export type WasmType = "i32" | "i64" | "f32" | "f64" | "v128";
+
+/** Binary encodings of value types (core spec, 5.3.1, 5.3.2). */
+export const WASM_TYPE_CODE: Readonly<Record<WasmType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
+
+export interface Signature {
+  readonly parameters: readonly WasmType[];
+  readonly results: readonly WasmType[];
+}
+
+interface FunctionBody {
+  readonly type: number;
+  readonly name: string;
+  readonly locals: readonly WasmType[];
+  readonly code: Uint8Array;
+}
+
+export class ModuleBuilder {
+  private readonly types: Signature[] = [];
+  private readonly typeKeys = new Map<string, number>();
+  private readonly imports: { module: string; name: string; type: number }[] = [];
+  private readonly functions: FunctionBody[] = [];
+  private readonly exports: { name: string; kind: number; index: number }[] = [];
+  private readonly customSections: { name: string; bytes: Uint8Array }[] = [];
+  private tableFunctions: number[] | undefined;
+  private importedTableMinimum: number | undefined;
+  private memoryPages = 1;
+
+  /** Index of a function type, added on first use. */
+  type(signature: Signature): number {
+    const key = `${signature.parameters.join()}>${signature.results.join()}`;
+    let index = this.typeKeys.get(key);
+    if (index === undefined) {
+      index = this.types.length;
+      this.types.push(signature);
+      this.typeKeys.set(key, index);
+    }
+    return index;
+  }
+
+  /** Imports come before all functions: their indices are the lowest. */
+  importFunction(module: string, name: string, signature: Signature): number {
+    if (this.functions.length > 0) throw new Error("imports must be declared before functions");
+    this.imports.push({ module, name, type: this.type(signature) });
+    return this.imports.length - 1;
+  }
+
+  /** The module imports memory 0 as `env.memory` with at least this many 64 KiB pages. */
+  importMemory(pages: number): void {
+    this.memoryPages = pages;
+  }
+
+  /** Adds a function; `code` is its body without local declarations and with the final `end`. */
+  addFunction(name: string, signature: Signature, locals: readonly WasmType[], code: Uint8Array): number {
+    this.functions.push({ type: this.type(signature), name, locals, code });
+    return this.imports.length + this.functions.length - 1;
+  }
+
+  exportFunction(name: string, index: number): void {
+    this.exports.push({ name, kind: 0, index });
+  }
+
+  /** The module's own table 0, exported as `table`, filled with these functions from index 0 on. */
+  defineTable(functions: readonly number[]): void {
+    this.tableFunctions = [...functions];
+  }
+
+  /** Table 0 is imported as `env.table`. */
+  importTable(minimum: number): void {
+    this.importedTableMinimum = minimum;
+  }
+
+  addCustomSection(name: string, bytes: Uint8Array): void {
+    this.customSections.push({ name, bytes });
+  }
+
+  toBytes(): Uint8Array {
+    const out = new ByteWriter().bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
+    const section = (id: number, content: ByteWriter) => out.byte(id).sized(content);
+
+    const types = new ByteWriter().u32(this.types.length);
+    for (const { parameters, results } of this.types) {
+      types.byte(0x60).u32(parameters.length);
+      for (const type of parameters) types.byte(WASM_TYPE_CODE[type]);
+      types.u32(results.length);
+      for (const type of results) types.byte(WASM_TYPE_CODE[type]);
+    }
+    section(1, types);
+
+    const importedTable = this.importedTableMinimum === undefined ? 0 : 1;
+    const imports = new ByteWriter().u32(this.imports.length + 1 + importedTable);
+    for (const entry of this.imports) imports.name(entry.module).name(entry.name).byte(0x00).u32(entry.type);
+    imports.name("env").name("memory").byte(0x02).byte(0x00).u32(this.memoryPages);
+    if (this.importedTableMinimum !== undefined) {
+      imports.name("env").name("table").byte(0x01).byte(0x70).byte(0x00).u32(this.importedTableMinimum);
+    }
+    section(2, imports);
+
+    const functions = new ByteWriter().u32(this.functions.length);
+    for (const body of this.functions) functions.u32(body.type);
+    section(3, functions);
+
+    if (this.tableFunctions !== undefined) {
+      const size = this.tableFunctions.length;
+      section(4, new ByteWriter().u32(1).byte(0x70).byte(0x01).u32(size).u32(size));
+      this.exports.push({ name: "table", kind: 1, index: 0 });
+    }
+
+    const exports = new ByteWriter().u32(this.exports.length);
+    for (const entry of this.exports) exports.name(entry.name).byte(entry.kind).u32(entry.index);
+    section(7, exports);
+
+    if (this.tableFunctions !== undefined) {
+      const elements = new ByteWriter().u32(1).u32(0).byte(0x41).s32(0).byte(0x0b);
+      elements.u32(this.tableFunctions.length);
+      for (const index of this.tableFunctions) elements.u32(index);
+      section(9, elements);
+    }
+
+    const code = new ByteWriter().u32(this.functions.length);
+    for (const body of this.functions) code.sized(encodeBody(body));
+    section(10, code);
+
+    for (const { name, bytes } of this.customSections) section(0, new ByteWriter().name(name).bytes(bytes));
+    return out.toBytes().slice();
+  }
+
+  /** The `name` custom section (function names), for debuggers and profilers. */
+  nameSection(): Uint8Array {
+    const names = new ByteWriter().u32(this.functions.length);
+    this.functions.forEach((body, index) => {
+      names.u32(this.imports.length + index).name(body.name);
+    });
+    return new ByteWriter().byte(0x01).sized(names).toBytes().slice();
+  }
+}
+
+function encodeBody(body: FunctionBody): ByteWriter {
+  const runs: { type: WasmType; count: number }[] = [];
+  for (const type of body.locals) {
+    const last = runs.at(-1);
+    if (last?.type === type) last.count++;
+    else runs.push({ type, count: 1 });
+  }
+  const out = new ByteWriter().u32(runs.length);
+  for (const { type, count } of runs) out.u32(count).byte(WASM_TYPE_CODE[type]);
+  return out.bytes(body.code);
+}

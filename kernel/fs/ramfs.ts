@@ -1,0 +1,108 @@
+/** The RAM file system: a complete POSIX file system in memory (Linux: tmpfs). */
+
+import { ENOSPC, Errno } from "../errno.ts";
+import type { Clock } from "../host.ts";
+import type { FileSystem, FileSystemStat, Timestamp } from "../vfs/inode.ts";
+import { allocateDevice } from "./device-numbers.ts";
+import { RamDirectory } from "./ramfs-directory.ts";
+import { PAGE_SIZE, RamFile } from "./ramfs-file.ts";
+import { RamSpecial, RamSymlink } from "./ramfs-inode.ts";
+
+/** linux/magic.h */
+const RAMFS_MAGIC = 0x858458f6;
+const TMPFS_MAGIC = 0x01021994;
+
+export interface RamFsOptions {
+  /** Shown in /proc/mounts: "ramfs" (default) or "tmpfs". */
+  readonly type?: string;
+  /** Bytes of file content at most (ENOSPC); 2 GiB by default. */
+  readonly capacity?: number;
+  /** Inodes at most (ENOSPC). */
+  readonly inodes?: number;
+  /** Mode of the root directory: 0o755 by default. */
+  readonly mode?: number;
+}
+
+export class RamFs implements FileSystem {
+  readonly type: string;
+  readonly readOnly: boolean = false;
+  readonly dev = allocateDevice();
+  readonly root: RamDirectory;
+  private readonly pages: number;
+  private freePages: number;
+  private readonly inodes: number;
+  private freeInodes: number;
+  private nextIno = 1n;
+
+  constructor(
+    private readonly clock: Clock,
+    options: RamFsOptions = {},
+  ) {
+    this.type = options.type ?? "ramfs";
+    this.pages = Math.floor((options.capacity ?? 2 ** 31) / PAGE_SIZE);
+    this.freePages = this.pages;
+    this.inodes = options.inodes ?? 2 ** 20;
+    this.freeInodes = this.inodes;
+    this.root = this.newRoot(options.mode ?? 0o755);
+  }
+
+  protected newRoot(mode: number): RamDirectory {
+    return this.newDirectory(mode, 0, 0);
+  }
+
+  now(): Timestamp {
+    return this.clock.realtime();
+  }
+
+  statfs(): FileSystemStat {
+    return {
+      type: this.type === "tmpfs" ? TMPFS_MAGIC : RAMFS_MAGIC,
+      blockSize: PAGE_SIZE,
+      blocks: this.pages,
+      freeBlocks: this.freePages,
+      files: this.inodes,
+      freeFiles: this.freeInodes,
+      nameLength: 255,
+    };
+  }
+
+  sync(): void {}
+
+  newFile(mode: number, uid: number, gid: number): RamFile {
+    return new RamFile(this, this.takeInode(), mode, uid, gid);
+  }
+
+  newDirectory(mode: number, uid: number, gid: number): RamDirectory {
+    return new RamDirectory(this, this.takeInode(), mode, uid, gid);
+  }
+
+  newSymlink(target: string, uid: number, gid: number): RamSymlink {
+    return new RamSymlink(this, this.takeInode(), target, uid, gid);
+  }
+
+  /** A fifo, socket or device node. */
+  newSpecial(mode: number, rdev: number, uid: number, gid: number): RamSpecial {
+    return new RamSpecial(this, this.takeInode(), mode, rdev, uid, gid);
+  }
+
+  /** One more page of content: false when the file system is full. */
+  takePage(): boolean {
+    if (this.freePages === 0) return false;
+    this.freePages--;
+    return true;
+  }
+
+  givePage(): void {
+    this.freePages++;
+  }
+
+  inodeFreed(): void {
+    this.freeInodes++;
+  }
+
+  protected takeInode(): bigint {
+    if (this.freeInodes === 0) throw new Errno(ENOSPC);
+    this.freeInodes--;
+    return this.nextIno++;
+  }
+}

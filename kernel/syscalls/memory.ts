@@ -1,0 +1,430 @@
+/** Memory mapping: mmap(2) and its family. The rules of Linux are here (mm/mmap.c, mm/mremap.c …); the work is in kernel/mm. */
+
+import { PAGE_SIZE } from "../../mmu/translator.ts";
+import {
+  EACCES, EAGAIN, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, Errno,
+} from "../errno.ts";
+import { LOW_MMAP_END, MMAP_MIN, USER_END } from "../mm/layout.ts";
+import type { MemoryOwner } from "../mm/memory-owner.ts";
+import { Prot, sliceVma, type Vma, type VmaAttributes } from "../mm/vma.ts";
+import { Limit } from "../sched/resource-limits.ts";
+import type { Thread } from "../sched/thread.ts";
+import { makedev } from "../vfs/character-device.ts";
+import { S_IFCHR, S_IFREG } from "../vfs/inode.ts";
+import { MS_NOEXEC } from "../vfs/mount.ts";
+import type { OpenFile } from "../vfs/open-file.ts";
+import { fileOf } from "./arguments.ts";
+import type { SyscallDefinition } from "./definition.ts";
+
+/** MAP_* (asm-generic/mman.h) */
+const Map_ = {
+  SHARED: 0x01, PRIVATE: 0x02, SHARED_VALIDATE: 0x03, FIXED: 0x10, ANONYMOUS: 0x20, "32BIT": 0x40, GROWSDOWN: 0x100,
+  DENYWRITE: 0x800, EXECUTABLE: 0x1000, LOCKED: 0x2000, NORESERVE: 0x4000, POPULATE: 0x8000, NONBLOCK: 0x10000,
+  STACK: 0x20000, HUGETLB: 0x40000, SYNC: 0x80000, FIXED_NOREPLACE: 0x100000,
+} as const;
+const MAP_TYPE = 0x0f;
+
+const PROT_FLAGS = { PROT_NONE: 0, PROT_READ: 1, PROT_WRITE: 2, PROT_EXEC: 4 };
+const MAP_FLAGS = Object.fromEntries(Object.entries(Map_).map(([name, bit]) => [`MAP_${name}`, bit]));
+
+/** MREMAP_* */
+const Remap = { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 } as const;
+
+/** madvise(2) */
+const Advice = {
+  NORMAL: 0, RANDOM: 1, SEQUENTIAL: 2, WILLNEED: 3, DONTNEED: 4, FREE: 8, REMOVE: 9, DONTFORK: 10, DOFORK: 11,
+  MERGEABLE: 12, UNMERGEABLE: 13, HUGEPAGE: 14, NOHUGEPAGE: 15, DONTDUMP: 16, DODUMP: 17, WIPEONFORK: 18, KEEPONFORK: 19,
+  COLD: 20, PAGEOUT: 21, POPULATE_READ: 22, POPULATE_WRITE: 23, DONTNEED_LOCKED: 24, COLLAPSE: 25,
+} as const;
+
+/** msync(2) */
+const Sync = { ASYNC: 1, INVALIDATE: 2, SYNC: 4 } as const;
+
+const ZERO_DEVICE = makedev(1, 5);
+
+function pageUp(length: number): number {
+  return Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+}
+
+/** The image that the thread's application maps into. */
+function ownerOf(thread: Thread): MemoryOwner {
+  const { image } = thread.application;
+  if (image === undefined) throw new Errno(EFAULT);
+  return image;
+}
+
+/** Is this a page-aligned range of user space? `length` is rounded up already. */
+function isRange(start: number, length: number): boolean {
+  return start >= 0 && length >= 0 && start % PAGE_SIZE === 0 && start + length <= USER_END;
+}
+
+/** Does the owner's memory cover the range without a hole? */
+function covers(areas: readonly Vma[], start: number, length: number): boolean {
+  let at = start;
+  for (const vma of areas) {
+    if (vma.start > at) return false;
+    at = vma.end;
+  }
+  return at >= start + length;
+}
+
+/** RLIMIT_AS, where somebody has set one. */
+function exceedsAddressSpace(thread: Thread, more: number): boolean {
+  const { soft } = thread.application.limits[Limit.AS];
+  if (soft === Number.POSITIVE_INFINITY) return false;
+  return thread.kernel.space.usage(ownerOf(thread)).virtual + more > soft;
+}
+
+/** The file side of a mapping: what it shows and whether it may be written. Throws Errno. */
+function backing(
+  thread: Thread, fd: number, offset: number, prot: number, shared: boolean,
+): { file: OpenFile | undefined; attributes: Pick<VmaAttributes, "file" | "mayWrite" | "name"> } {
+  const file = fileOf(thread, fd);
+  if (!file.readable) throw new Errno(EACCES);
+  if (shared && (prot & Prot.Write) !== 0 && !file.writable) throw new Errno(EACCES);
+  const { inode } = file;
+  if ((prot & Prot.Exec) !== 0 && file.path !== undefined && (file.path.mount.flags & MS_NOEXEC) !== 0) {
+    throw new Errno(EPERM);
+  }
+  const name = file.describe();
+  if (inode.type === S_IFCHR && inode.stat().rdev === ZERO_DEVICE) {
+    return { file: undefined, attributes: { file: undefined, mayWrite: true, name } };
+  }
+  if (inode.type !== S_IFREG || inode.readPage === undefined) throw new Errno(ENODEV);
+  return { file, attributes: { file: { inode, offset }, mayWrite: !shared || file.writable, name } };
+}
+
+/** Where the mapping goes. Throws Errno. */
+function place(thread: Thread, hint: number, length: number, flags: number, owner: MemoryOwner): number {
+  const { space } = thread.kernel;
+  if ((flags & (Map_.FIXED | Map_.FIXED_NOREPLACE)) !== 0) {
+    if (hint % PAGE_SIZE !== 0 || hint < 0) throw new Errno(EINVAL);
+    if (hint + length > USER_END) throw new Errno(ENOMEM);
+    if (hint < MMAP_MIN) throw new Errno(EPERM);
+    if ((flags & Map_.FIXED_NOREPLACE) !== 0) {
+      if (!space.isFree(hint, length)) throw new Errno(EEXIST);
+    } else if (space.areas.overlapping(hint, hint + length).some((vma) => vma.owner !== owner)) {
+      thread.kernel.logOnce(`${thread.application.name}: MAP_FIXED on memory of another application refused`);
+      throw new Errno(ENOMEM);
+    }
+    return hint;
+  }
+  const low32 = (flags & Map_["32BIT"]) !== 0;
+  const wanted = hint > 0 ? Math.max(hint - (hint % PAGE_SIZE), MMAP_MIN) : 0;
+  const limit = low32 ? LOW_MMAP_END : USER_END;
+  if (wanted > 0 && wanted + length <= limit && space.isFree(wanted, length)) return wanted;
+  const start = space.findFree(length, low32);
+  if (start < 0) throw new Errno(ENOMEM);
+  return start;
+}
+
+function mmap(
+  thread: Thread, address: number, size: number, prot: number, flags: number, fd: number, offset: number,
+): number {
+  const { space } = thread.kernel;
+  const owner = ownerOf(thread);
+  if (size === 0) return -EINVAL;
+  const length = pageUp(size);
+  if (!(length > 0 && length <= USER_END)) return -ENOMEM;
+  if (offset % PAGE_SIZE !== 0) return -EINVAL;
+  const kind = flags & MAP_TYPE;
+  if (kind !== Map_.SHARED && kind !== Map_.PRIVATE && kind !== Map_.SHARED_VALIDATE) return -EINVAL;
+  const shared = kind !== Map_.PRIVATE;
+  if ((flags & Map_.HUGETLB) !== 0) return -ENOMEM;
+  if ((flags & Map_.SYNC) !== 0 && kind === Map_.SHARED_VALIDATE) return -EOPNOTSUPP;
+  const anonymous = (flags & Map_.ANONYMOUS) !== 0;
+  if (!anonymous && offset < 0) return -EOVERFLOW;
+  const { file, attributes } = anonymous
+    ? { file: undefined, attributes: { file: undefined, mayWrite: true, name: "" } }
+    : backing(thread, fd, offset, prot, shared);
+  const start = place(thread, address, length, flags, owner);
+  const accounted = (prot & Prot.Write) !== 0 && !(shared && file !== undefined) && (flags & Map_.NORESERVE) === 0;
+  if (accounted && space.overcommits(length)) return -ENOMEM;
+  if (exceedsAddressSpace(thread, length)) return -ENOMEM;
+  if ((flags & Map_.FIXED) !== 0) space.unmap(start, length, owner);
+  const growsDown = (flags & Map_.GROWSDOWN) !== 0;
+  space.map(
+    start,
+    length,
+    {
+      ...attributes,
+      prot: prot & (Prot.Read | Prot.Write | Prot.Exec),
+      shared,
+      growsDown,
+      growLimit: growsDown ? Math.max(MMAP_MIN, start + length - thread.application.limits[Limit.STACK].soft) : 0,
+      owner,
+    },
+    file,
+  );
+  if ((flags & (Map_.POPULATE | Map_.LOCKED)) !== 0 && (flags & Map_.NONBLOCK) === 0) {
+    // As on Linux, what cannot be brought in now will fail when it is touched.
+    if ((prot & (Prot.Read | Prot.Write)) !== 0) thread.memory.check(start, length, (prot & Prot.Write) !== 0);
+  }
+  return start;
+}
+
+function munmap(thread: Thread, start: number, size: number): number {
+  const length = pageUp(size);
+  if (!isRange(start, length) || length === 0) return -EINVAL;
+  thread.kernel.space.unmap(start, length, ownerOf(thread));
+  return 0;
+}
+
+function mprotect(thread: Thread, start: number, size: number, prot: number): number {
+  const { space } = thread.kernel;
+  const growsDown = (prot & Prot.GrowsDown) !== 0;
+  if (growsDown && (prot & Prot.GrowsUp) !== 0) return -EINVAL;
+  if (!(start >= 0 && start % PAGE_SIZE === 0)) return -EINVAL;
+  if (size === 0) return 0;
+  const length = pageUp(size);
+  if (!isRange(start, length)) return -ENOMEM;
+  const wanted = prot & ~(Prot.GrowsDown | Prot.GrowsUp);
+  if ((wanted & ~(Prot.Read | Prot.Write | Prot.Exec | 8)) !== 0) return -EINVAL;
+  let from = start;
+  const areas = space.areasOf(ownerOf(thread), start, length);
+  if (growsDown) {
+    if (areas[0] === undefined || !areas[0].growsDown) return -EINVAL;
+    from = areas[0].start;
+  }
+  // Areas up to the first hole are changed, then the hole is reported.
+  let at = from;
+  for (const vma of areas) {
+    if (vma.start > at) return -ENOMEM;
+    if ((wanted & Prot.Write) !== 0 && !vma.mayWrite) return -EACCES;
+    const end = Math.min(vma.end, start + length);
+    const becomesWritable = (wanted & Prot.Write) !== 0 && (vma.prot & Prot.Write) === 0 && !vma.shared;
+    if (becomesWritable && space.overcommits(end - at)) return -ENOMEM;
+    if (vma.prot !== wanted) space.protect(vma, at, end, wanted & (Prot.Read | Prot.Write | Prot.Exec));
+    at = vma.end;
+  }
+  return at >= start + length ? 0 : -ENOMEM;
+}
+
+function mremap(thread: Thread, old: number, oldSize: number, newSize: number, flags: number, target: number): number {
+  const { space } = thread.kernel;
+  const owner = ownerOf(thread);
+  if ((flags & ~(Remap.MAYMOVE | Remap.FIXED | Remap.DONTUNMAP)) !== 0) return -EINVAL;
+  const fixed = (flags & Remap.FIXED) !== 0;
+  const keep = (flags & Remap.DONTUNMAP) !== 0;
+  if ((fixed || keep) && (flags & Remap.MAYMOVE) === 0) return -EINVAL;
+  if (!(old >= 0 && old % PAGE_SIZE === 0)) return -EINVAL;
+  const oldLength = pageUp(oldSize);
+  const length = pageUp(newSize);
+  if (!(length > 0 && length <= USER_END)) return -EINVAL;
+  if (keep && oldLength !== length) return -EINVAL;
+  if (fixed) {
+    if (!isRange(target, length) || target < MMAP_MIN) return -EINVAL;
+    if (old + oldLength > target && target + length > old) return -EINVAL;
+  }
+  const vma = space.areas.find(old);
+  if (vma === undefined || vma.owner !== owner) return -EFAULT;
+  // An old size of 0 makes a second view of a shared mapping.
+  if (oldLength === 0 && !vma.shared) return -EINVAL;
+  if (old + oldLength > vma.end) return -EFAULT;
+  if (keep && (vma.file !== undefined || vma.shared)) return -EINVAL;
+  if (!fixed && !keep && oldLength > 0) {
+    if (length <= oldLength) {
+      if (length < oldLength) space.unmap(old + length, oldLength - length, owner);
+      return old;
+    }
+    const more = length - oldLength;
+    if ((vma.prot & Prot.Write) !== 0 && !vma.shared && space.overcommits(more)) return -ENOMEM;
+    if (exceedsAddressSpace(thread, more)) return -ENOMEM;
+    if (old + oldLength === vma.end && vma.end + more <= USER_END && space.isFree(vma.end, more)) {
+      space.extend(vma, more);
+      return old;
+    }
+    if ((flags & Remap.MAYMOVE) === 0) return -ENOMEM;
+  }
+  if (fixed) {
+    if (space.areas.overlapping(target, target + length).some((other) => other.owner !== owner)) return -ENOMEM;
+    space.unmap(target, length, owner);
+    if (length < oldLength) space.unmap(old + length, oldLength - length, owner);
+  }
+  const destination = fixed ? target : space.findFree(length, false);
+  if (destination < 0) return -ENOMEM;
+  const current = space.areas.find(old);
+  if (current === undefined) return -EFAULT;
+  if (oldLength === 0) {
+    space.map(destination, length, sliceVma(current, old, current.end));
+    return destination;
+  }
+  space.move(current, old, old + Math.min(oldLength, length), destination, length, keep);
+  return destination;
+}
+
+function brk(thread: Thread, address: number): number {
+  const { space } = thread.kernel;
+  const owner = ownerOf(thread);
+  if (!(address >= owner.brkStart && address < USER_END)) return owner.brk;
+  const from = pageUp(owner.brk);
+  const to = pageUp(address);
+  if (to < from) {
+    space.unmap(to, from - to, owner);
+  } else if (to > from) {
+    const data = thread.application.limits[Limit.DATA].soft;
+    if (address - owner.brkStart > data || exceedsAddressSpace(thread, to - from)) return owner.brk;
+    if (!space.isFree(from, to - from) || space.overcommits(to - from)) return owner.brk;
+    space.map(from, to - from, {
+      prot: Prot.Read | Prot.Write,
+      shared: false,
+      growsDown: false,
+      growLimit: 0,
+      mayWrite: true,
+      file: undefined,
+      name: "[heap]",
+      owner,
+    });
+  }
+  owner.brk = address;
+  return address;
+}
+
+function madvise(thread: Thread, start: number, size: number, advice: number): number {
+  const { space } = thread.kernel;
+  if (!(start >= 0 && start % PAGE_SIZE === 0)) return -EINVAL;
+  const length = pageUp(size);
+  if (!isRange(start, length)) return -EINVAL;
+  switch (advice) {
+    case Advice.NORMAL: case Advice.RANDOM: case Advice.SEQUENTIAL: case Advice.WILLNEED: case Advice.DONTNEED:
+    case Advice.FREE: case Advice.REMOVE: case Advice.DONTFORK: case Advice.DOFORK: case Advice.HUGEPAGE:
+    case Advice.NOHUGEPAGE: case Advice.DONTDUMP: case Advice.DODUMP: case Advice.WIPEONFORK: case Advice.KEEPONFORK:
+    case Advice.COLD: case Advice.PAGEOUT: case Advice.POPULATE_READ: case Advice.POPULATE_WRITE:
+    case Advice.DONTNEED_LOCKED:
+      break;
+    default:
+      return -EINVAL;
+  }
+  if (length === 0) return 0;
+  const areas = space.areasOf(ownerOf(thread), start, length);
+  for (const vma of areas) {
+    const piece = sliceVma(vma, Math.max(vma.start, start), Math.min(vma.end, start + length));
+    switch (advice) {
+      case Advice.FREE:
+        // Linux frees these pages when it needs them; freeing them at once is the same to the program.
+        if (vma.file !== undefined || vma.shared) return -EINVAL;
+        space.discard(piece);
+        break;
+      case Advice.DONTNEED:
+      case Advice.DONTNEED_LOCKED:
+        // Shared anonymous memory keeps its contents; here nothing else would.
+        if (!(vma.shared && vma.file === undefined)) space.discard(piece);
+        break;
+      case Advice.REMOVE:
+        if (!vma.shared || vma.file?.inode.allocate === undefined) return -EINVAL;
+        // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+        space.sync(piece);
+        vma.file.inode.allocate(3, vma.file.offset + (piece.start - vma.start), piece.end - piece.start);
+        space.discard(piece);
+        break;
+      case Advice.POPULATE_READ:
+      case Advice.POPULATE_WRITE:
+        if (!thread.memory.check(piece.start, piece.end - piece.start, advice === Advice.POPULATE_WRITE)) return -EFAULT;
+        break;
+    }
+  }
+  return covers(areas, start, length) ? 0 : -ENOMEM;
+}
+
+function msync(thread: Thread, start: number, size: number, flags: number): number {
+  const { space } = thread.kernel;
+  if ((flags & ~(Sync.ASYNC | Sync.INVALIDATE | Sync.SYNC)) !== 0) return -EINVAL;
+  if ((flags & Sync.ASYNC) !== 0 && (flags & Sync.SYNC) !== 0) return -EINVAL;
+  if (!(start >= 0 && start % PAGE_SIZE === 0)) return -EINVAL;
+  const length = pageUp(size);
+  if (!isRange(start, length)) return -ENOMEM;
+  const areas = space.areasOf(ownerOf(thread), start, length);
+  for (const vma of areas) space.sync(sliceVma(vma, Math.max(vma.start, start), Math.min(vma.end, start + length)));
+  return covers(areas, start, length) ? 0 : -ENOMEM;
+}
+
+function mincore(thread: Thread, start: number, size: number, vector: number): number {
+  const { space } = thread.kernel;
+  if (!(start >= 0 && start % PAGE_SIZE === 0)) return -EINVAL;
+  const length = pageUp(size);
+  if (!isRange(start, length)) return -ENOMEM;
+  if (!covers(space.areasOf(ownerOf(thread), start, length), start, length)) return -ENOMEM;
+  if (!thread.memory.check(vector, length / PAGE_SIZE, true)) return -EFAULT;
+  for (let page = 0; page < length / PAGE_SIZE; page++) {
+    thread.memory.writeU8(vector + page, space.isResident(start + page * PAGE_SIZE) ? 1 : 0);
+  }
+  return 0;
+}
+
+/** mlock(2): nothing is ever swapped out, so all it does is to bring pages in. */
+function mlock(thread: Thread, start: number, size: number): number {
+  const { space } = thread.kernel;
+  const from = start - (start % PAGE_SIZE);
+  const length = pageUp(size + (start - from));
+  if (!isRange(from, length)) return -EINVAL;
+  const areas = space.areasOf(ownerOf(thread), from, length);
+  if (!covers(areas, from, length)) return -ENOMEM;
+  for (const vma of areas) {
+    const at = Math.max(vma.start, from);
+    const count = Math.min(vma.end, from + length) - at;
+    if (!thread.memory.check(at, count, (vma.prot & Prot.Write) !== 0)) return vma.prot === Prot.None ? -ENOMEM : -EAGAIN;
+  }
+  return 0;
+}
+
+function mlock2(thread: Thread, start: number, size: number, flags: number): number {
+  if ((flags & ~1) !== 0) return -EINVAL;
+  return mlock(thread, start, size);
+}
+
+function munlock(thread: Thread, start: number, size: number): number {
+  const from = start - (start % PAGE_SIZE);
+  const length = pageUp(size + (start - from));
+  if (!isRange(from, length)) return -EINVAL;
+  const { space } = thread.kernel;
+  return covers(space.areasOf(ownerOf(thread), from, length), from, length) ? 0 : -ENOMEM;
+}
+
+function mlockall(_thread: Thread, flags: number): number {
+  return flags === 0 || (flags & ~7) !== 0 || flags === 4 ? -EINVAL : 0;
+}
+
+/** get_mempolicy(2): one node, default policy. */
+function getMempolicy(thread: Thread, mode: number, nodes: number, maxNode: number): number {
+  if (mode !== 0) thread.memory.writeU32(mode, 0);
+  if (nodes !== 0 && maxNode > 0) thread.memory.fill(nodes, Math.ceil(Math.min(maxNode, 1024) / 64) * 8, 0);
+  return 0;
+}
+
+export const MEMORY_SYSCALLS: readonly SyscallDefinition[] = [
+  {
+    number: 9, name: "mmap", state: "partial", note: "MAP_HUGETLB fails with ENOMEM", call: mmap,
+    arguments: [["addr", "address"], ["length", "size"], ["prot", { flags: PROT_FLAGS }], ["flags", { flags: MAP_FLAGS }], ["fd", "fd"], ["offset", "hex"]],
+  },
+  {
+    number: 10, name: "mprotect", state: "done", call: mprotect,
+    arguments: [["addr", "address"], ["length", "size"], ["prot", { flags: PROT_FLAGS }]],
+  },
+  { number: 11, name: "munmap", state: "done", call: munmap, arguments: [["addr", "address"], ["length", "size"]] },
+  { number: 12, name: "brk", state: "done", call: brk, arguments: [["addr", "address"]] },
+  {
+    number: 25, name: "mremap", state: "done", call: mremap,
+    arguments: [
+      ["old_address", "address"], ["old_size", "size"], ["new_size", "size"],
+      ["flags", { flags: { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } }], ["new_address", "address"],
+    ],
+  },
+  {
+    number: 26, name: "msync", state: "done", call: msync,
+    arguments: [["addr", "address"], ["length", "size"], ["flags", { flags: { MS_ASYNC: 1, MS_INVALIDATE: 2, MS_SYNC: 4 } }]],
+  },
+  { number: 27, name: "mincore", state: "done", call: mincore, arguments: [["addr", "address"], ["length", "size"], ["vec", "pointer"]] },
+  {
+    number: 28, name: "madvise", state: "done", call: madvise,
+    arguments: [
+      ["addr", "address"], ["length", "size"],
+      ["advice", { oneOf: Object.fromEntries(Object.entries(Advice).map(([name, value]) => [`MADV_${name}`, value])) }],
+    ],
+  },
+  { number: 149, name: "mlock", state: "done", call: mlock, arguments: [["addr", "address"], ["length", "size"]] },
+  { number: 150, name: "munlock", state: "done", call: munlock, arguments: [["addr", "address"], ["length", "size"]] },
+  { number: 151, name: "mlockall", state: "done", call: mlockall, arguments: [["flags", "int"]] },
+  { number: 152, name: "munlockall", state: "done", call: () => 0, arguments: [] },
+  { number: 239, name: "get_mempolicy", state: "partial", note: "there is one node", call: getMempolicy, arguments: [["mode", "pointer"], ["nodemask", "pointer"], ["maxnode", "size"], ["addr", "address"], ["flags", "hex"]] },
+  { number: 325, name: "mlock2", state: "done", call: mlock2, arguments: [["addr", "address"], ["length", "size"], ["flags", "int"]] },
+];

@@ -1,0 +1,53 @@
+/** All system calls: what is there, from the files of this folder, and by name what is not. */
+
+import { ATTRIBUTE_SYSCALLS } from "./attributes.ts";
+import type { SyscallDefinition } from "./definition.ts";
+import { DIRECTORY_SYSCALLS } from "./directories.ts";
+import { EPOLL_SYSCALLS } from "./epoll.ts";
+import { EXEC_SYSCALLS } from "./exec.ts";
+import { DESCRIPTOR_SYSCALLS } from "./fcntl.ts";
+import { FILE_SPACE_SYSCALLS } from "./file-space.ts";
+import { FILE_SYSCALLS } from "./files.ts";
+import { IPC_SYSCALLS } from "./ipc.ts";
+import { MEMORY_SYSCALLS } from "./memory.ts";
+import { SYSCALL_NAMES } from "./numbers.ts";
+import { POLL_SYSCALLS } from "./poll.ts";
+import { PROCESS_SYSCALLS } from "./process.ts";
+import { READ_WRITE_SYSCALLS } from "./read-write.ts";
+import { SIGNAL_SYSCALLS } from "./signals.ts";
+import { STAT_SYSCALLS } from "./stat.ts";
+import { SYSTEM_SYSCALLS } from "./system.ts";
+import { THREAD_SYSCALLS } from "./threads.ts";
+import { TIME_SYSCALLS } from "./time.ts";
+
+const PRESENT: readonly SyscallDefinition[] = [
+  ...ATTRIBUTE_SYSCALLS,
+  ...DESCRIPTOR_SYSCALLS,
+  ...DIRECTORY_SYSCALLS,
+  ...EPOLL_SYSCALLS,
+  ...EXEC_SYSCALLS,
+  ...FILE_SPACE_SYSCALLS,
+  ...FILE_SYSCALLS,
+  ...IPC_SYSCALLS,
+  ...MEMORY_SYSCALLS,
+  ...POLL_SYSCALLS,
+  ...PROCESS_SYSCALLS,
+  ...READ_WRITE_SYSCALLS,
+  ...SIGNAL_SYSCALLS,
+  ...STAT_SYSCALLS,
+  ...SYSTEM_SYSCALLS,
+  ...THREAD_SYSCALLS,
+  ...TIME_SYSCALLS,
+];
+
+function absentCalls(): SyscallDefinition[] {
+  const present = new Set(PRESENT.map(({ number }) => number));
+  return Object.entries(SYSCALL_NAMES)
+    .map(([number, name]) => ({ number: Number(number), name, arguments: [], state: "absent" as const }))
+    .filter(({ number }) => !present.has(number));
+}
+
+/** By number. */
+export const SYSCALL_TABLE: readonly SyscallDefinition[] = [...PRESENT, ...absentCalls()].sort(
+  (a, b) => a.number - b.number,
+);

@@ -1,0 +1,126 @@
+/** open(2) from the walk to the open file (fs/namei.c: path_openat, open_last_lookups, do_open, may_open; fs/open.c). */
+
+import {
+  EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EOPNOTSUPP, EROFS, Errno,
+} from "../errno.ts";
+import type { Thread } from "../sched/thread.ts";
+import { Dentry } from "./dentry.ts";
+import { DirectoryFile } from "./directory-file.ts";
+import { type Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from "./inode.ts";
+import { MS_NODEV } from "./mount.ts";
+import type { MountTable } from "./mount-table.ts";
+import type { OpenFile } from "./open-file.ts";
+import {
+  O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_PATH, O_TMPFILE, O_TMPFILE_BIT, O_TRUNC, O_ACCMODE, O_CLOEXEC,
+  VALID_OPEN_FLAGS,
+} from "./open-flags.ts";
+import { Path } from "./path.ts";
+import { PathFile } from "./path-file.ts";
+import type { PathWalk } from "./path-walk.ts";
+
+/** Flags that mean something with O_PATH (O_PATH_FLAGS). */
+const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+
+/** Flags of open(2) that do not stay with the open file. */
+const CREATION_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+
+/** What open(2) does with `flags` before anything else (build_open_flags). */
+function checkFlags(flags: number): number {
+  let checked = flags & VALID_OPEN_FLAGS;
+  if ((checked & O_PATH) !== 0) checked &= O_PATH_FLAGS;
+  if ((checked & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) throw new Errno(EINVAL);
+  if ((checked & O_TMPFILE_BIT) !== 0) {
+    if ((checked & O_TMPFILE) !== O_TMPFILE || (checked & O_ACCMODE) === 0) throw new Errno(EINVAL);
+  }
+  return checked;
+}
+
+/** open(2) below where `walk` stands. */
+export function openPathAt(
+  mounts: MountTable, thread: Thread | undefined, walk: PathWalk, name: string, allFlags: number, mode: number,
+): OpenFile | Promise<OpenFile> {
+  const flags = checkFlags(allFlags);
+  if ((flags & O_TMPFILE_BIT) !== 0) return openTemporary(mounts, thread, walk, name, flags, mode);
+  if ((flags & O_CREAT) === 0) {
+    walk.to(name, (flags & O_NOFOLLOW) === 0);
+    return openInode(mounts, thread, walk.path, flags);
+  }
+  walk.toParent(name);
+  const follow = (flags & (O_NOFOLLOW | O_EXCL)) === 0;
+  if (walk.kind === "name" && walk.trailingSlash) throw new Errno(EISDIR);
+  if (walk.stepLast(follow)) {
+    if ((flags & O_EXCL) !== 0) throw new Errno(EEXIST);
+    if (walk.dentry.inode.type === S_IFDIR) throw new Errno(EISDIR);
+    return openInode(mounts, thread, walk.path, flags);
+  }
+  if (walk.trailingSlash) throw new Errno(EISDIR);
+  if (walk.mount.readOnly) throw new Errno(EROFS);
+  if (walk.dentry.deleted) throw new Errno(ENOENT);
+  const umask = thread?.application.umask ?? 0;
+  const inode = walk.dentry.inode.create(walk.last, S_IFREG | (mode & 0o7777 & ~umask), 0, 0, 0);
+  // A new file may be written whatever its mode says.
+  return attach(inode, thread, flags, new Path(walk.mount, walk.dentry.child(walk.last, inode)));
+}
+
+function openTemporary(
+  mounts: MountTable, thread: Thread | undefined, walk: PathWalk, name: string, flags: number, mode: number,
+): OpenFile | Promise<OpenFile> {
+  walk.to(name, (flags & O_NOFOLLOW) === 0);
+  const directory = walk.dentry.inode;
+  if (directory.type !== S_IFDIR) throw new Errno(ENOTDIR);
+  if (walk.mount.readOnly) throw new Errno(EROFS);
+  if (directory.tmpfile === undefined) throw new Errno(EOPNOTSUPP);
+  const umask = thread?.application.umask ?? 0;
+  const inode = directory.tmpfile(mode & 0o7777 & ~umask, 0, 0);
+  const dentry = new Dentry(inode, `#${inode.stat().ino}`, walk.dentry);
+  dentry.deleted = true;
+  return attach(inode, thread, flags & ~O_TMPFILE, new Path(walk.mount, dentry));
+}
+
+/** Opens what a walk has found: rights, device nodes, truncation. */
+export function openInode(
+  mounts: MountTable, thread: Thread | undefined, path: Path, flags: number,
+): OpenFile | Promise<OpenFile> {
+  const { inode } = path;
+  if ((flags & O_DIRECTORY) !== 0 && inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
+  if ((flags & O_PATH) !== 0) return finish(new PathFile(flags, inode), path);
+  const writes = ((flags + 1) & 2) !== 0 || (flags & O_ACCMODE) === O_ACCMODE || (flags & O_TRUNC) !== 0;
+  switch (inode.type) {
+    case S_IFLNK:
+      throw new Errno(ELOOP);
+    case S_IFDIR:
+      if (writes) throw new Errno(EISDIR);
+      return finish(new DirectoryFile(flags & ~CREATION_FLAGS, inode), path);
+    case S_IFCHR:
+    case S_IFBLK: {
+      if ((path.mount.flags & MS_NODEV) !== 0) throw new Errno(EACCES);
+      if (inode.type === S_IFBLK) throw new Errno(ENXIO);
+      // Terminal drivers ask for O_NOCTTY.
+      const file = mounts.devices.open(thread, flags & ~(CREATION_FLAGS & ~O_NOCTTY), path, inode.stat().rdev);
+      return file instanceof Promise ? file.then((opened) => finish(opened, path)) : finish(file, path);
+    }
+    case S_IFIFO: {
+      if (mounts.openFifo === undefined) throw new Errno(ENXIO);
+      const file = mounts.openFifo(thread, inode, flags & ~CREATION_FLAGS, path);
+      return file instanceof Promise ? file.then((opened) => finish(opened, path)) : finish(file, path);
+    }
+    case S_IFSOCK:
+      throw new Errno(ENXIO);
+  }
+  if (writes && path.mount.readOnly) throw new Errno(EROFS);
+  if ((flags & O_TRUNC) !== 0) inode.setAttributes({ size: 0 });
+  return attach(inode, thread, flags, path);
+}
+
+function attach(inode: Inode, thread: Thread | undefined, flags: number, path: Path): OpenFile | Promise<OpenFile> {
+  const file = inode.open(thread, flags & ~CREATION_FLAGS, path);
+  return file instanceof Promise ? file.then((opened) => finish(opened, path)) : finish(file, path);
+}
+
+function finish(file: OpenFile, path: Path): OpenFile {
+  if (file.path === undefined) {
+    file.path = path;
+    path.dentry.pin();
+  }
+  return file;
+}

@@ -1,0 +1,158 @@
+/**
+ * The slow paths of memory access: TLB misses, accesses that cross a page, writes to pages that hold translated code.
+ * Generated code and TypeScript helpers meet guest memory here; the inline fast path is the TLB alone.
+ */
+
+import { CodePages } from "./code-pages.ts";
+import { Tlb } from "./tlb.ts";
+import { Access, PAGE_SIZE, type Translation, type Translator } from "./translator.ts";
+
+/** An access that the translator refused. */
+export class PageFault extends Error {
+  constructor(
+    readonly address: number,
+    readonly errorCode: number,
+  ) {
+    super(`page fault at ${address.toString(16)}`);
+    this.name = "PageFault";
+  }
+}
+
+/** Told when a guest write hits translated code, after the write. */
+export interface CodeWriteListener {
+  codeWritten(physical: number, length: number): void;
+}
+
+export class Mmu {
+  readonly codePages: CodePages;
+  readonly tlb: Tlb;
+  listener: CodeWriteListener | undefined;
+  /** How often the slow paths ran. */
+  misses = 0;
+  private readonly bytes: Uint8Array;
+  private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0 };
+  /** Modifying accesses that went through the scratch bytes: where they have to be written back. */
+  private modifyAddress = 0;
+  private modifyLength = 0;
+  private scratchBytes: Uint8Array;
+
+  /**
+   * Guest RAM is the front of `buffer`.
+   * @param scratch where crossing accesses are put together, 64 bytes in `buffer`
+   */
+  constructor(
+    buffer: ArrayBufferLike,
+    readonly ramSize: number,
+    readonly translator: Translator,
+    tlbBase: number,
+    readonly scratch: number,
+  ) {
+    this.bytes = new Uint8Array(buffer);
+    this.scratchBytes = this.bytes.subarray(scratch, scratch + 64);
+    this.codePages = new CodePages(ramSize);
+    this.tlb = new Tlb(buffer, tlbBase);
+  }
+
+  /**
+   * Linear address of one page for an access; enters it into the TLB.
+   * @throws PageFault
+   */
+  private page(address: number, access: Access): number {
+    this.misses++;
+    const translation = this.translation;
+    if (!this.translator.translate(address, access, translation))
+      throw new PageFault(address, translation.errorCode);
+    const physical = translation.physicalPage;
+    let rights = translation.rights;
+    if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
+    this.tlb.fill(address - pageOffset(address), physical, rights);
+    return physical + pageOffset(address);
+  }
+
+  /** Physical address of an instruction byte. @throws PageFault */
+  fetchAddress(address: number): number {
+    return this.page(address, Access.Execute);
+  }
+
+  /** Linear address where `length` bytes can be read now: in RAM, or collected in the scratch bytes. @throws PageFault */
+  load(address: number, length: number): number {
+    if (pageOffset(address) + length <= PAGE_SIZE) return this.page(address, Access.Read);
+    this.read(address, this.scratchBytes.subarray(0, length));
+    return this.scratch;
+  }
+
+  /** Stores the first `length` scratch bytes. @throws PageFault before anything is written */
+  store(address: number, length: number): void {
+    this.write(address, this.scratchBytes.subarray(0, length));
+  }
+
+  /**
+   * Linear address where `length` bytes can be read and then written. If it is the scratch address, {@link commit} must
+   * follow the write. @throws PageFault
+   */
+  modify(address: number, length: number): number {
+    if (pageOffset(address) + length <= PAGE_SIZE) {
+      const linear = this.page(address, Access.Write);
+      if (!this.codePages.hasCode(linear)) return linear;
+    } else this.probe(address, length);
+    this.read(address, this.scratchBytes.subarray(0, length));
+    this.modifyAddress = address;
+    this.modifyLength = length;
+    return this.scratch;
+  }
+
+  commit(): void {
+    this.write(this.modifyAddress, this.scratchBytes.subarray(0, this.modifyLength));
+  }
+
+  /** Faults if the bytes cannot be written. @throws PageFault */
+  probe(address: number, length: number): void {
+    for (let at = address; at < address + length; at += PAGE_SIZE - pageOffset(at))
+      this.page(at, Access.Write);
+  }
+
+  /** Copies guest memory out. @throws PageFault */
+  read(address: number, into: Uint8Array): void {
+    let done = 0;
+    while (done < into.length) {
+      const at = address + done;
+      const count = Math.min(into.length - done, PAGE_SIZE - pageOffset(at));
+      const linear = this.page(at, Access.Read);
+      into.set(this.bytes.subarray(linear, linear + count), done);
+      done += count;
+    }
+  }
+
+  /** Copies into guest memory, all or nothing. @throws PageFault */
+  write(address: number, from: Uint8Array): void {
+    this.probe(address, from.length);
+    let done = 0;
+    while (done < from.length) {
+      const at = address + done;
+      const count = Math.min(from.length - done, PAGE_SIZE - pageOffset(at));
+      const linear = this.page(at, Access.Write);
+      this.bytes.set(count === from.length ? from : from.subarray(done, done + count), linear);
+      this.written(linear, count);
+      done += count;
+    }
+  }
+
+  /** To be called after RAM was changed other than through this class: translated code may be stale. */
+  written(physical: number, length: number): void {
+    for (let at = physical; at < physical + length; ) {
+      const count = Math.min(physical + length - at, PAGE_SIZE - (at % PAGE_SIZE));
+      if (this.codePages.touches(at, count)) this.listener?.codeWritten(at, count);
+      at += count;
+    }
+  }
+
+  /** `[start, start + length)` (physical, within a page) is being translated: writes to it must be seen. */
+  markCode(start: number, length: number): void {
+    if (this.codePages.mark(start, length)) this.tlb.protectLinearPage(start - pageOffset(start));
+  }
+}
+
+/** Offset in the page, for negative (upper-half) addresses too. */
+function pageOffset(address: number): number {
+  return (address | 0) & (PAGE_SIZE - 1);
+}

@@ -1,0 +1,116 @@
+/**
+ * `npm test` and `npm run test:full`: everything that must hold before a commit, one step after the other, and at the
+ * end a summary. A step that fails does not stop the others.
+ *
+ *   node scripts/run-ts.mjs scripts/check.ts [--full] [STEP…]
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CACHE, REPOSITORY } from "./repository.ts";
+
+interface Step {
+  name: string;
+  command: string[];
+  /** Tests run by vitest are counted one by one; any other step counts as one. */
+  vitest?: true;
+  env?: Record<string, string>;
+}
+
+const FOLDERS = "mmu,cpu,devices,virtio,zfs,tcpip,kernel,debug,web,cli,bench,test,scripts";
+
+function vitest(name: string, ...parameters: string[]): Step {
+  return { name, command: ["vitest", "run", ...parameters], vitest: true };
+}
+
+const quick: Step[] = [
+  { name: "build", command: ["npm", "run", "--silent", "build"] },
+  { name: "lint", command: ["biome", "check", "--error-on-warnings"] },
+  { name: "types", command: ["tsc", "-p", "tsconfig.json"] },
+  { name: "portable", command: ["tsc", "-p", "tsconfig.portable.json"] },
+  {
+    name: "arrows",
+    command: ["depcruise", "--config", ".dependency-cruiser.cjs", `{${FOLDERS}}/**/*.{ts,mjs}`],
+  },
+  vitest("rules", "--project", "rules"),
+  vitest("unit", "--project", "unit"),
+  vitest("system", "--project", "system"),
+  { name: "fuzz", command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "20000", "--seed", "1"] },
+];
+
+const full: Step[] = [
+  { ...vitest("system, long", "--project", "system"), env: { OSV_TEST_FULL: "1" } },
+  {
+    name: "fuzz, long",
+    command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "500000", "--seed", "2"],
+  },
+];
+
+interface Result {
+  name: string;
+  seconds: number;
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface VitestReport {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numFailedTestSuites: number;
+}
+
+function run(step: Step): Result {
+  const report = join(CACHE, "vitest.json");
+  rmSync(report, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const [program = "", ...parameters] = step.vitest ? [...step.command, ...reporters] : step.command;
+  console.log(`\n=== ${step.name}: ${step.command.join(" ")}`);
+  const started = performance.now();
+  const { status, error } = spawnSync(program, parameters, {
+    cwd: REPOSITORY,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: {
+      ...process.env,
+      ...step.env,
+      PATH: `${join(REPOSITORY, "node_modules/.bin")}:${process.env.PATH}`,
+    },
+  });
+  if (error) console.error(`${program}: ${error.message}`);
+  const seconds = (performance.now() - started) / 1000;
+  const result = { name: step.name, seconds, passed: 0, failed: 0, skipped: 0 };
+  if (step.vitest && existsSync(report)) {
+    const counts: VitestReport = JSON.parse(readFileSync(report, "utf8"));
+    result.passed = counts.numPassedTests;
+    result.failed = counts.numFailedTests;
+    result.skipped = counts.numPendingTests;
+    // A suite that fails before its first test, or a crash, is a failure too.
+    if (status !== 0 && result.failed === 0) result.failed = Math.max(1, counts.numFailedTestSuites);
+  } else if (status === 0) {
+    result.passed = 1;
+  } else {
+    result.failed = 1;
+  }
+  return result;
+}
+
+const wanted = process.argv.slice(2).filter((text) => !text.startsWith("--"));
+const steps = (process.argv.includes("--full") ? full : quick).filter(
+  (step) => wanted.length === 0 || wanted.includes(step.name),
+);
+mkdirSync(CACHE, { recursive: true });
+const results = steps.map(run);
+const sum = (key: "seconds" | "passed" | "failed" | "skipped") =>
+  results.reduce((total, result) => total + result[key], 0);
+
+console.log("\n=== summary");
+for (const { name, seconds, passed, failed, skipped } of results) {
+  const verdict = failed > 0 ? `${failed} FAILED` : "ok";
+  const count = `${passed} passed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  console.log(`${name.padEnd(14)} ${seconds.toFixed(1).padStart(7)} s   ${verdict.padEnd(10)} ${count}`);
+}
+console.log(`${"".padEnd(14)} ${sum("seconds").toFixed(1).padStart(7)} s`);
+console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
+process.exitCode = sum("failed") > 0 || results.length === 0 ? 1 : 0;

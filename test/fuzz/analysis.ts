@@ -1,0 +1,168 @@
+/**
+ * What may differ in a case although both sides are right, found out from its code: flags that are undefined where it
+ * ended, results that are only approximate, fields of stored images that are not compared.
+ */
+
+import { createInstruction, Decoder, DecodeResult } from "../../cpu/decoder/decoder.ts";
+import { BASE_RIP, type Instruction, NO_REGISTER } from "../../cpu/decoder/instruction.ts";
+import { CODE, FS_BASE, GS_BASE } from "./arena.ts";
+import type { Case, FinalState } from "./case.ts";
+import { type Tolerance, toleranceOf } from "./tolerances.ts";
+import { flagEffectOf, undefinedAfter } from "./undefined.ts";
+
+export interface Step {
+  readonly address: number;
+  readonly length: number;
+  readonly mnemonic: string;
+  readonly rowId: number;
+  /** Address a direct branch goes to, or -1. */
+  readonly target: number;
+}
+
+export interface Analysis {
+  /** The instructions, by address. */
+  readonly steps: readonly Step[];
+  /** Bits of flags and x87 condition codes (undefined.ts) that are undefined at the end. */
+  readonly undefinedFlags: number;
+  /** Some instruction reads flags that are undefined there: the case proves nothing. */
+  readonly readsUndefined: boolean;
+  readonly tolerance: Tolerance | undefined;
+  /** Memory that is not compared, as address ranges. */
+  readonly ignored: readonly { readonly start: bigint; readonly end: bigint }[];
+}
+
+const INT3 = 0xcc;
+const RCX = 1;
+
+/** Contents of the code region at the start of a case. */
+function codeOf(initial: Case): Uint8Array {
+  const code = new Uint8Array(CODE.size).fill(INT3);
+  initial.forEachPatch((address, bytes) => {
+    if (address >= CODE.address) code.set(bytes, address - CODE.address);
+  });
+  return code;
+}
+
+interface Node extends Step {
+  readonly instruction: Instruction;
+  readonly next: readonly number[];
+}
+
+/**
+ * @param end the state in which the case ended on silicon: where that is, decides what is undefined
+ */
+export function analyse(initial: Case, end: FinalState): Analysis {
+  const code = codeOf(initial);
+  const start = Number(initial.rip);
+  const nodes = decodeFrom(code, start);
+  const { before, readsUndefined } = flowOfUndefined(nodes, start, Number(initial.gpr[RCX] & 0xffn));
+  const rip = Number(end.rip);
+  const endAddress = end.vector === 3 ? rip - 1 : rip;
+  // Where it ended may be nowhere in the code: then whatever was undefined anywhere may be.
+  let undefinedFlags = before.get(endAddress);
+  if (undefinedFlags === undefined) {
+    undefinedFlags = 0;
+    for (const mask of before.values()) undefinedFlags |= mask;
+  }
+  const steps = [...nodes.values()].sort((a, b) => a.address - b.address);
+  const first = nodes.get(start);
+  return {
+    steps,
+    undefinedFlags,
+    readsUndefined,
+    tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
+    ignored: first === undefined ? [] : ignoredMemory(first.instruction, initial),
+  };
+}
+
+/** Every instruction that control may reach, by address. */
+function decodeFrom(code: Uint8Array, start: number): Map<number, Node> {
+  const decoder = new Decoder();
+  const nodes = new Map<number, Node>();
+  const returns: number[] = [];
+  const work = [start];
+  for (let address = work.pop(); address !== undefined; address = work.pop()) {
+    const offset = address - CODE.address;
+    if (nodes.has(address) || offset < 0 || offset >= code.length || code[offset] === INT3) continue;
+    const instruction = createInstruction();
+    if (decoder.decode(code, offset, code.length, instruction) !== DecodeResult.Ok) continue;
+    const { row, length } = instruction;
+    const behind = address + length;
+    const isBranch = row.operands[0]?.class === "branch";
+    const target = isBranch ? behind + instruction.immediateLow : -1;
+    const next: number[] = [];
+    if (!/^(jmp|ret|ud)/.test(row.mnemonic)) next.push(behind);
+    if (target >= 0) next.push(target);
+    if (row.mnemonic === "call") {
+      returns.push(behind);
+      // An indirect call in a sequence goes over the jump that follows it.
+      if (!isBranch) next.push(behind + 5);
+    }
+    nodes.set(address, { address, length, mnemonic: row.mnemonic, rowId: row.id, target, instruction, next });
+    work.push(...next);
+  }
+  for (const node of nodes.values()) {
+    if (node.mnemonic === "ret") nodes.set(node.address, { ...node, next: returns });
+  }
+  return nodes;
+}
+
+/** Undefined flags before each instruction, and at the places where control leaves the code. */
+function flowOfUndefined(nodes: ReadonlyMap<number, Node>, start: number, cl: number) {
+  const before = new Map<number, number>([[start, 0]]);
+  const work = [start];
+  let readsUndefined = false;
+  for (let address = work.pop(); address !== undefined; address = work.pop()) {
+    const node = nodes.get(address);
+    if (node === undefined) continue;
+    const mask = before.get(address) ?? 0;
+    // CL is known only before anything has happened.
+    const effect = flagEffectOf(node.instruction, address === start ? cl : undefined);
+    if ((effect.reads & mask) !== 0) readsUndefined = true;
+    const after = undefinedAfter(mask, effect);
+    for (const next of node.next) {
+      const old = before.get(next);
+      if (old !== undefined && (old | after) === old) continue;
+      before.set(next, (old ?? 0) | after);
+      work.push(next);
+    }
+  }
+  return { before, readsUndefined };
+}
+
+/**
+ * Bytes of the instruction's memory operand that hold FOP, FIP and FDP (not compared) or what no processor defines:
+ * offset and length, for the 16-bit and the 32-bit form.
+ */
+const IGNORED: Readonly<Record<string, { narrow: [number, number]; wide: [number, number] }>> = {
+  // Intel SDM vol. 1, 8.1.10: the last four fields of the environment.
+  fnstenv: { narrow: [6, 8], wide: [12, 16] },
+  fnsave: { narrow: [6, 8], wide: [12, 16] },
+  // 10.5.1: FOP, FIP, FDP; then MXCSR_MASK, which belongs to the processor model.
+  fxsave: { narrow: [6, 18], wide: [6, 18] },
+  fxsave64: { narrow: [6, 18], wide: [6, 18] },
+};
+
+function ignoredMemory(instruction: Instruction, initial: Case): Analysis["ignored"] {
+  const { mnemonic } = instruction.row;
+  const field = IGNORED[mnemonic];
+  if (field === undefined) return [];
+  const address = linearAddress(instruction, initial);
+  const [offset, length] = instruction.operandSize === 16 ? field.narrow : field.wide;
+  const start = address + BigInt(offset);
+  const ranges = [{ start, end: start + BigInt(length) }];
+  if (mnemonic.startsWith("fxsave")) ranges.push({ start: address + 28n, end: address + 32n });
+  return ranges;
+}
+
+/** The address of the first instruction's memory operand. */
+function linearAddress(instruction: Instruction, initial: Case): bigint {
+  const { base, index, scale, segment } = instruction;
+  let effective = BigInt(instruction.displacement);
+  if (base === BASE_RIP) effective += initial.rip + BigInt(instruction.length);
+  else if (base !== NO_REGISTER) effective += initial.gpr[base];
+  if (index !== NO_REGISTER) effective += initial.gpr[index] << BigInt(scale);
+  const offset = BigInt.asUintN(instruction.addressSize, effective);
+  const segmentBase = segment === 4 ? FS_BASE : segment === 5 ? GS_BASE : 0n;
+  return BigInt.asUintN(64, offset + segmentBase);
+}

@@ -1,0 +1,163 @@
+/** Chooses the fields of one instruction: sizes, prefixes, registers, memory operand, immediates. */
+
+import { aimAt, chooseTarget } from "./address.ts";
+import { DATA } from "./arena.ts";
+import type { Draft } from "./draft.ts";
+import { immediateBytes } from "./encode.ts";
+import { memoryBytes, type RowPlan } from "./row-plan.ts";
+import { fill, integer } from "./values.ts";
+
+const OPERAND_SIZE_PREFIX = 0x66;
+const LOCK_PREFIX = 0xf0;
+/** ES, CS, SS, DS: without meaning in 64-bit mode. */
+const NULL_SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e];
+
+const pair = new Uint32Array(2);
+const contents = new Uint8Array(512);
+
+/** What {@link chooseFields} has decided beyond the fields. */
+export interface Choice {
+  /** Address of the memory operand, if there is one. */
+  target: bigint | undefined;
+  /** The memory operand may be patched. */
+  isPatchable: boolean;
+  bytes: number;
+}
+
+const choice: Choice = { target: undefined, isPatchable: false, bytes: 0 };
+
+/** Fills in `draft.fields`. The result is valid until the next call. */
+export function chooseFields(draft: Draft, plan: RowPlan): Choice {
+  const { fields, random } = draft;
+  const { row } = plan;
+  fields.row = row;
+  fields.prefixes.length = 0;
+  fields.voidRex = 0;
+  fields.opcodeRegister = 0;
+  fields.addressSize = 64;
+  choice.target = undefined;
+  chooseSizes(draft, plan);
+
+  const opcodeOperand = row.operands.find((operand) => operand.source === "opcode");
+  if (opcodeOperand !== undefined) {
+    fields.opcodeRegister = draft.register(opcodeOperand.access !== undefined);
+    if (row.rexB === 0) fields.opcodeRegister &= 7;
+  }
+  if (row.hasModrm) {
+    fields.reg = draft.register(plan.reg?.access !== undefined && plan.reg.class === "gpr");
+    fields.rmIsRegister = plan.canBeRegister && (!plan.canBeMemory || random.chance(45));
+    if (fields.rmIsRegister) {
+      const isGeneral = plan.rm?.class === "gprOrMem" || plan.rm?.class === "gpr";
+      fields.rm = row.rm ?? draft.register(plan.rm?.access !== undefined && isGeneral);
+    }
+  }
+  avoidHighBytes(draft, plan);
+  if (row.hasModrm && !fields.rmIsRegister) chooseMemory(draft, plan);
+  chooseImmediates(draft, plan);
+  choosePrefixes(draft, plan);
+  return choice;
+}
+
+function chooseSizes(draft: Draft, { row, isSized, allows66, kind }: RowPlan): void {
+  const { fields, random } = draft;
+  let narrow = allows66 && random.chance(isSized ? 25 : 4);
+  fields.rexW = row.rexW !== undefined ? row.rexW === 1 : random.chance(isSized ? 40 : 4);
+  // BSWAP of a 16-bit register is undefined (SDM vol. 2, BSWAP).
+  if (row.mnemonic === "bswap") narrow = false;
+  if (
+    narrow &&
+    !draft.isSingle &&
+    kind === "integer" &&
+    row.mnemonic.startsWith("sh") &&
+    row.mnemonic.endsWith("d")
+  ) {
+    narrow = false;
+  }
+  if (narrow) fields.prefixes.push(OPERAND_SIZE_PREFIX);
+  const is66 = narrow || row.prefix === "66";
+  const wide = fields.rexW || row.size64 === "f64" || (row.size64 === "d64" && !is66);
+  fields.operandSize = wide ? 64 : is66 ? 16 : 32;
+  fields.rex = random.chance(12);
+}
+
+/** In sequences: AH…BH as destinations are parts of other registers than their numbers say. */
+function avoidHighBytes(draft: Draft, plan: RowPlan): void {
+  if (draft.isSingle) return;
+  const { fields } = draft;
+  for (const operand of plan.row.operands) {
+    if (operand.size !== "b" || operand.access === undefined) continue;
+    const register =
+      operand.source === "reg" ? fields.reg : operand.source === "rm" ? fields.rm : fields.opcodeRegister;
+    const owner = register & 3;
+    if (register >= 4 && register < 8 && ((draft.reserved >> owner) & 1) !== 0) fields.rex = true;
+  }
+}
+
+function chooseMemory(draft: Draft, plan: RowPlan): void {
+  const { fields, random } = draft;
+  const bytes = memoryBytes(plan.rm, fields.operandSize);
+  const mustAlign = plan.row.aligned === true || plan.rm?.size === "m512";
+  const risk = draft.isSingle ? 12 : 0.7;
+  const target = chooseTarget(random, bytes, mustAlign, risk);
+  draft.mayLoadRegisters = random.chance(30);
+  aimAt(random, target.address, fields, draft, draft.code.address);
+  choice.target = target.address;
+  choice.isPatchable = target.writable && isData(target.address, bytes);
+  choice.bytes = bytes;
+  if (choice.isPatchable && bytes <= 64 && random.chance(80)) {
+    fill(random, random.chance(85) ? plan.kind : "integer", contents, 0, bytes);
+    patchMemory(draft, contents.subarray(0, bytes));
+  }
+}
+
+function isData(address: bigint, bytes: number): boolean {
+  const start = Number(address);
+  return start >= DATA.address && start + bytes <= DATA.address + DATA.size;
+}
+
+/** Replaces what the memory operand holds at the start of the case; nothing if it is not in writable memory. */
+export function patchMemory(draft: Draft, bytes: Uint8Array): void {
+  if (choice.target !== undefined && choice.isPatchable) draft.case.patch(Number(choice.target), bytes);
+}
+
+function chooseImmediates(draft: Draft, { row, immediate }: RowPlan): void {
+  const { fields, random } = draft;
+  integer(random, pair, 0);
+  fields.immediateLow = pair[0];
+  fields.immediateHigh = pair[1];
+  fields.immediate2 = random.below(256);
+  if (immediate !== undefined && immediateBytes(immediate.size, fields.operandSize) === 1) {
+    if (random.chance(70)) fields.immediateLow = random.below(256);
+  }
+  if (row.operands.some((operand) => operand.source === "moffs")) {
+    const moffs = row.operands.find((operand) => operand.source === "moffs");
+    const bytes = memoryBytes(moffs, fields.operandSize);
+    const target = chooseTarget(random, bytes, false, draft.isSingle ? 12 : 0.7);
+    if (random.chance(15) && target.address < 0x1_0000_0000n) {
+      fields.prefixes.push(0x67);
+      fields.addressSize = 32;
+    }
+    fields.immediateLow = Number(target.address & 0xffff_ffffn);
+    fields.immediateHigh = Number(target.address >> 32n);
+  }
+}
+
+function choosePrefixes(draft: Draft, plan: RowPlan): void {
+  const { fields, random } = draft;
+  const { row } = plan;
+  const { prefixes } = fields;
+  const isMemory = row.hasModrm && !fields.rmIsRegister;
+  if (row.lock === true && isMemory && random.chance(25)) prefixes.push(LOCK_PREFIX);
+  if (row.rep !== undefined && random.chance(55)) {
+    prefixes.push(row.rep === "repe/ne" ? random.pick([0xf2, 0xf3]) : 0xf3);
+  } else if (plan.allowsRepeat && random.chance(2)) {
+    prefixes.push(random.pick([0xf2, 0xf3]));
+  }
+  if (random.chance(3)) prefixes.push(random.pick(NULL_SEGMENT_PREFIXES));
+  if (prefixes.length > 1 && random.chance(50)) prefixes.reverse();
+  // A prefix twice is no other than once. REX counts only in front of the opcode.
+  if (prefixes.length > 0 && random.chance(2)) prefixes.push(prefixes[0]);
+  if ((prefixes.length > 0 || (row.prefix !== undefined && row.prefix !== "np")) && random.chance(2)) {
+    fields.voidRex = 0x40 | random.below(16);
+  }
+}

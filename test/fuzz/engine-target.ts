@@ -1,0 +1,238 @@
+/** One of our engines as a {@link Target}: the arena becomes guest memory, the case's registers the CPU state. */
+
+import { Cpu } from "../../cpu/cpu.ts";
+import { type Engine, Exit } from "../../cpu/engine.ts";
+import {
+  EXCEPTION_ADDRESS,
+  EXCEPTION_ERROR,
+  EXCEPTION_VECTOR,
+  GPR,
+  MXCSR,
+  Segment,
+  Vector,
+  X87,
+  X87_CONTROL,
+  X87_STATUS,
+  X87_STRIDE,
+  X87_TAGS,
+  X87_TOP,
+  XMM,
+  XMM_STRIDE,
+} from "../../cpu/state.ts";
+import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "../../mmu/translator.ts";
+import { baseline, CODE, FS_BASE, GS_BASE, REGIONS, SNAPSHOT_SIZE, snapshotOffset } from "./arena.ts";
+import { type Case, type FinalState, Fx, Outcome } from "./case.ts";
+import type { Target } from "./target.ts";
+
+/** More than any case needs: loops are short, and a string instruction ends at the end of its page. */
+const BUDGET = 200_000;
+const RAM_SIZE = 0x1_0000;
+/** The last page below the non-canonical hole is not used (Linux, arch/x86/include/asm/page_64.h). */
+const TASK_SIZE_MAX = 0x7fff_ffff_f000;
+const TOP_SHIFT = 11;
+const TOP_MASK = 7 << TOP_SHIFT;
+
+/** The arena in user mode: physical memory is a snapshot. */
+class ArenaTranslator implements Translator {
+  translate(virtual: number, access: Access, out: Translation): boolean {
+    const page = Math.floor(virtual / PAGE_SIZE) * PAGE_SIZE;
+    const physical = snapshotOffset(page);
+    const region = REGIONS.find(({ address, size }) => page >= address && page < address + size);
+    out.errorCode =
+      PageFaultBit.User |
+      (access === Access.Write ? PageFaultBit.Write : 0) |
+      (access === Access.Execute ? PageFaultBit.Instruction : 0);
+    if (region === undefined) {
+      // What is not for user programs, Linux shows them as present (arch/x86/mm/fault.c, set_signal_archinfo).
+      if (virtual < 0 || virtual >= TASK_SIZE_MAX) out.errorCode |= PageFaultBit.Present;
+      return false;
+    }
+    const rights =
+      Access.Read | (region.writable ? Access.Write : 0) | (region.executable ? Access.Execute : 0);
+    if ((rights & access) === 0) {
+      out.errorCode |= PageFaultBit.Present;
+      return false;
+    }
+    out.physicalPage = physical;
+    out.rights = rights;
+    return true;
+  }
+}
+
+export class EngineTarget implements Target {
+  readonly name: string;
+  private readonly engine: Engine;
+  private readonly ram: Buffer;
+  private readonly ramWords: BigUint64Array;
+  private readonly ramHalves: Uint32Array;
+  private readonly baseline = Buffer.from(baseline());
+  /** What memory holds if the case changes nothing. */
+  private readonly expected = Buffer.from(baseline());
+  private readonly expectedHalves: Uint32Array;
+  private readonly x87: Uint8Array;
+  private readonly xmm: Uint8Array;
+  private readonly gpr: BigUint64Array;
+  /** Code bytes that are not the baseline's since the last run, as offsets. */
+  private dirtyStart = SNAPSHOT_SIZE;
+  private dirtyEnd = 0;
+
+  /** @param createEngine makes the engine for a CPU whose memory is the arena */
+  constructor(createEngine: (cpu: Cpu) => Engine) {
+    this.cpu = new Cpu({
+      ramSize: RAM_SIZE,
+      translator: new ArenaTranslator(),
+      host: { timeStampCounter: () => 0, random: (bytes) => bytes.fill(0) },
+    });
+    const { cpu } = this;
+    const { buffer } = cpu.memory;
+    this.ram = Buffer.from(buffer, 0, SNAPSHOT_SIZE);
+    this.ramWords = new BigUint64Array(buffer, 0, SNAPSHOT_SIZE / 8);
+    this.ramHalves = new Uint32Array(buffer, 0, SNAPSHOT_SIZE / 4);
+    this.expectedHalves = new Uint32Array(this.expected.buffer, this.expected.byteOffset, SNAPSHOT_SIZE / 4);
+    this.gpr = new BigUint64Array(buffer, cpu.base + GPR, 16);
+    this.x87 = cpu.stateBytes(X87, 8 * X87_STRIDE);
+    this.xmm = cpu.stateBytes(XMM, 16 * XMM_STRIDE);
+    this.ram.set(this.baseline);
+    this.engine = createEngine(cpu);
+    this.name = this.engine.name;
+    cpu.setSegmentBase(Segment.FS, Number(FS_BASE));
+    cpu.setSegmentBase(Segment.GS, Number(GS_BASE));
+  }
+
+  readonly cpu: Cpu;
+
+  async run(cases: readonly Case[], results: readonly FinalState[], count: number): Promise<void> {
+    for (let index = 0; index < count; index++) this.runOne(cases[index], results[index]);
+  }
+
+  close(): void {}
+
+  runOne(initial: Case, result: FinalState): void {
+    this.load(initial);
+    result.note = "";
+    try {
+      this.store(result, this.engine.run(BUDGET));
+    } catch (error) {
+      // A bug of the engine, and a finding like any other.
+      this.store(result, Exit.Stopped);
+      result.vector = Outcome.Crashed;
+      result.note = `: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    this.removePatches(initial);
+  }
+
+  private load(initial: Case): void {
+    const { cpu, gpr, x87, xmm } = this;
+    initial.forEachPatch((address, bytes) => {
+      const offset = snapshotOffset(address);
+      this.ram.set(bytes, offset);
+      this.expected.set(bytes, offset);
+      if (address >= CODE.address) this.touchCode(offset, bytes.length);
+    });
+    if (this.dirtyStart < this.dirtyEnd) {
+      this.engine.invalidatePhysical(this.dirtyStart, this.dirtyEnd - this.dirtyStart);
+      this.dirtyStart = SNAPSHOT_SIZE;
+      this.dirtyEnd = 0;
+    }
+
+    gpr.set(initial.gpr);
+    cpu.rip = Number(BigInt.asIntN(64, initial.rip));
+    cpu.rflags = initial.rflags;
+    const top = (initial.fsw & TOP_MASK) >> TOP_SHIFT;
+    cpu.setI32(X87_CONTROL, initial.fcw);
+    cpu.setI32(X87_STATUS, initial.fsw & ~TOP_MASK);
+    cpu.setI32(X87_TOP, top);
+    cpu.setI32(X87_TAGS, initial.ftw);
+    cpu.setI32(MXCSR, initial.mxcsr);
+    const { fx } = initial;
+    for (let index = 0; index < 8; index++) {
+      const to = ((top + index) & 7) * X87_STRIDE;
+      const from = Fx.ST + 16 * index;
+      for (let byte = 0; byte < 10; byte++) x87[to + byte] = fx[from + byte];
+    }
+    for (let index = 0; index < 16; index++) {
+      const to = index * XMM_STRIDE;
+      const from = Fx.XMM + 16 * index;
+      for (let byte = 0; byte < 16; byte++) xmm[to + byte] = fx[from + byte];
+    }
+  }
+
+  private store(result: FinalState, exit: Exit): void {
+    const { cpu, x87, xmm } = this;
+    result.gpr.set(this.gpr);
+    result.rflags = cpu.rflags;
+    result.rip = BigInt.asUintN(64, BigInt(cpu.rip));
+    result.vector = 0;
+    result.error = 0;
+    result.address = 0n;
+    if (exit === Exit.Exception) {
+      result.vector = cpu.getI32(EXCEPTION_VECTOR);
+      if (hasErrorCode(result.vector)) result.error = cpu.getI32(EXCEPTION_ERROR);
+      if (result.vector === Vector.PF) result.address = cpu.getU64(EXCEPTION_ADDRESS);
+    } else {
+      result.vector = exit === Exit.Budget ? Outcome.TimedOut : Outcome.SystemCall;
+    }
+
+    const top = cpu.getI32(X87_TOP);
+    result.fcw = cpu.getI32(X87_CONTROL);
+    result.fsw = cpu.getI32(X87_STATUS) | (top << TOP_SHIFT);
+    result.ftw = cpu.getI32(X87_TAGS);
+    result.mxcsr = cpu.getI32(MXCSR);
+    const { fx } = result;
+    for (let index = 0; index < 8; index++) {
+      const from = ((top + index) & 7) * X87_STRIDE;
+      const to = Fx.ST + 16 * index;
+      for (let byte = 0; byte < 10; byte++) fx[to + byte] = x87[from + byte];
+    }
+    for (let index = 0; index < 16; index++) {
+      const from = index * XMM_STRIDE;
+      const to = Fx.XMM + 16 * index;
+      for (let byte = 0; byte < 16; byte++) fx[to + byte] = xmm[from + byte];
+    }
+    this.takeChanges(result);
+  }
+
+  /** Reports the words that differ from what was expected and puts the baseline back. */
+  private takeChanges(result: FinalState): void {
+    const { ramHalves, expectedHalves, ramWords } = this;
+    let count = 0;
+    let start = 0;
+    for (const region of REGIONS) {
+      for (let page = start; page < start + region.size; page += PAGE_SIZE) {
+        if (this.ram.compare(this.expected, page, page + PAGE_SIZE, page, page + PAGE_SIZE) === 0) continue;
+        for (let half = page / 4; half < (page + PAGE_SIZE) / 4; half += 2) {
+          if (ramHalves[half] === expectedHalves[half] && ramHalves[half + 1] === expectedHalves[half + 1])
+            continue;
+          const at = 4 * half;
+          result.changes[2 * count] = BigInt(region.address + at - start);
+          result.changes[2 * count + 1] = ramWords[at / 8];
+          count++;
+          this.ram.set(this.baseline.subarray(at, at + 8), at);
+          if (region === CODE) this.touchCode(at, 8);
+        }
+      }
+      start += region.size;
+    }
+    result.changeCount = count;
+  }
+
+  private removePatches(initial: Case): void {
+    initial.forEachPatch((address, bytes) => {
+      const offset = snapshotOffset(address);
+      const original = this.baseline.subarray(offset, offset + bytes.length);
+      this.ram.set(original, offset);
+      this.expected.set(original, offset);
+      if (address >= CODE.address) this.touchCode(offset, bytes.length);
+    });
+  }
+
+  private touchCode(offset: number, length: number): void {
+    this.dirtyStart = Math.min(this.dirtyStart, offset);
+    this.dirtyEnd = Math.max(this.dirtyEnd, offset + length);
+  }
+}
+
+/** Intel SDM vol. 3, table 6-1. */
+function hasErrorCode(vector: number): boolean {
+  return vector === Vector.DF || (vector >= Vector.TS && vector <= Vector.PF) || vector === Vector.AC;
+}

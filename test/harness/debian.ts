@@ -1,0 +1,35 @@
+/** Programs of Debian packages, fetched with apt (which verifies them) into .cache/debian/. */
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CACHE } from "../../scripts/repository.ts";
+import { type Missing, missingTool } from "./requirements.ts";
+
+const folder = join(CACHE, "debian");
+
+/**
+ * Unpacks a package of the machine's own Debian release.
+ * @returns the directory that holds its files
+ */
+export function unpackDebianPackage(name: string): string {
+  const target = join(folder, name);
+  if (existsSync(target)) return target;
+  const scratch = join(folder, `.${name}-${process.pid}`);
+  mkdirSync(scratch, { recursive: true });
+  try {
+    execFileSync("apt-get", ["download", name], { cwd: scratch, stdio: "pipe" });
+    const archive = readdirSync(scratch).find((file) => file.endsWith(".deb"));
+    if (archive === undefined) throw new Error(`apt-get download ${name} left no file`);
+    execFileSync("dpkg-deb", ["-x", archive, "files"], { cwd: scratch, stdio: "pipe" });
+    renameSync(join(scratch, "files"), target);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  return target;
+}
+
+/** Why {@link unpackDebianPackage} cannot work here. */
+export function missingDebian(): Missing {
+  return missingTool("apt-get", "a Debian system") ?? missingTool("dpkg-deb", "dpkg");
+}

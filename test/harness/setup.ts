@@ -1,0 +1,11 @@
+/** Runs once before the system tests: osv-vm must be built. */
+
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DIST, REPOSITORY } from "../../scripts/repository.ts";
+
+export function setup(): void {
+  if (existsSync(join(DIST, "cli.js"))) return;
+  execFileSync("npm", ["run", "--silent", "build"], { cwd: REPOSITORY, stdio: "inherit" });
+}

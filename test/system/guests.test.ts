@@ -1,0 +1,103 @@
+/** The programs of the built-in image. */
+
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { DIST } from "../../scripts/repository.ts";
+import { compile, missingCompiler } from "../harness/compiler.ts";
+import { isStandIn, OSV_VM } from "../harness/osv-vm.ts";
+import { runProcess } from "../harness/process.ts";
+import { describeWith } from "../harness/requirements.ts";
+
+const missingGuests = existsSync(join(DIST, "guests/hello"))
+  ? undefined
+  : "the image was built without a C compiler (Debian: apt-get install gcc musl-tools, then npm run build)";
+const notStandIn = isStandIn ? "OSV_VM_COMMAND stands in for osv-vm" : undefined;
+
+const run = (...parameters: string[]) => runProcess([...OSV_VM, "run", ...parameters], { timeout: 120_000 });
+
+/** The same program on the host. */
+const onHost = (name: string, ...parameters: string[]) =>
+  runProcess([join(DIST, "guests", name), ...parameters]);
+
+describeWith([missingGuests, notStandIn], "in the built-in image", () => {
+  it("hello says hello", async () => {
+    const { stdout, stderr, status } = await run("hello");
+    expect(stderr.toString()).toBe("");
+    expect(stdout.toString()).toBe("Hello, world, from Linux on x86_64!\n");
+    expect(status).toBe(0);
+  });
+
+  it("hello starts and ends within 250 ms", async () => {
+    const times: number[] = [];
+    for (let round = 0; round < 5; round++) times.push((await run("hello")).milliseconds);
+    expect(Math.min(...times)).toBeLessThan(250);
+  });
+
+  it("hello needs less than 150 MiB", async () => {
+    const { stderr } = await run("--stats", "hello");
+    const peak = /^peak memory +(\d+) MiB$/m.exec(stderr.toString());
+    expect(Number(peak?.[1])).toBeLessThan(150);
+  });
+
+  it.each(["hello", "life", "mandelbrot", "primes", "syscall-latency", "sysinfo", "thread-churn"])(
+    "%s --help prints the same as on the host",
+    async (name) => {
+      const ours = await run(name, "--help");
+      expect(ours.stdout.toString()).toBe((await onHost(name, "--help")).stdout.toString());
+      expect(ours.status).toBe(0);
+    },
+  );
+
+  it("mandelbrot draws the same picture as on the host", async () => {
+    const parameters = ["-c", "60", "-r", "20"];
+    const ours = await run("mandelbrot", ...parameters);
+    expect(ours.stdout.equals((await onHost("mandelbrot", ...parameters)).stdout)).toBe(true);
+  });
+
+  it("life plays the same game as on the host", async () => {
+    const parameters = ["-n", "20", "-d", "1"];
+    const ours = await run("life", ...parameters);
+    expect(ours.stdout.equals((await onHost("life", ...parameters)).stdout)).toBe(true);
+  });
+
+  it("primes counts on eight threads", async () => {
+    const { stdout, status } = await run("primes", "1000000", "8");
+    expect(stdout.toString()).toBe("78498 primes up to 1000000\n");
+    expect(status).toBe(0);
+  });
+
+  it("thread-churn makes a thousand threads", async () => {
+    const { stdout, status } = await run("thread-churn", "1000");
+    expect(stdout.toString()).toBe("1000 threads\n");
+    expect(status).toBe(0);
+  });
+
+  it("sysinfo tells about the machine it was given", async () => {
+    const { stdout } = await run("--memory", "256M", "sysinfo");
+    expect(stdout.toString()).toMatch(/^System {5}Linux \d.* x86_64$/m);
+    expect(stdout.toString()).toMatch(/^Memory {5}25\d MiB, \d+ MiB free$/m);
+    expect(stdout.toString()).toMatch(/^Features .* sse4\.2 /m);
+  });
+
+  it("syscall-latency measures", async () => {
+    const { stdout, status } = await run("syscall-latency", "1000");
+    expect(stdout.toString()).toMatch(/^getppid +\d+\.\d ns$/m);
+    expect(status).toBe(0);
+  });
+});
+
+describeWith([missingCompiler("glibc"), notStandIn], "without --root, a program of the host", () => {
+  it("runs, and its exit status is ours", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "osv-vm-"));
+    try {
+      const source = join(folder, "status.c");
+      writeFileSync(source, "int main(int argc, char **argv) { (void)argv; return argc + 40; }\n");
+      const program = compile(source, "glibc");
+      expect((await run(program, "one")).status).toBe(42);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

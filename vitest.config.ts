@@ -1,0 +1,35 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Three projects: `unit` (beside the code), `rules` (the repository's own rules) and `system` (real programs run by the
+ * built `osv-vm`). With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["{mmu,cpu,devices,virtio,zfs,tcpip,kernel,debug,cli,bench,scripts}/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "rules",
+          include: ["test/rules.test.ts", "test/documentation.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "system",
+          include: ["test/system/**/*.test.ts"],
+          globalSetup: ["test/harness/setup.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
