@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Three projects: `unit` (beside the code), `rules` (the repository's own rules) and `system` (real programs run by the
- * built `osv-vm`). With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
+ * Four projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
+ * CPU) and `system` (real programs run by the built `osv-vm`). With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
  */
 export default defineConfig({
   test: {
@@ -19,6 +19,13 @@ export default defineConfig({
           name: "rules",
           include: ["test/rules.test.ts", "test/documentation.test.ts"],
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "fuzz",
+          include: ["test/fuzz/**/*.test.ts"],
+          testTimeout: 120_000,
         },
       },
       {

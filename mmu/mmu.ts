@@ -43,7 +43,7 @@ export class Mmu {
   constructor(
     buffer: ArrayBufferLike,
     readonly ramSize: number,
-    readonly translator: Translator,
+    public translator: Translator,
     tlbBase: number,
     readonly scratch: number,
   ) {

@@ -6,7 +6,7 @@
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { buildGuests } from "./build-guests.ts";
@@ -40,10 +40,6 @@ async function bundleCommand(): Promise<void> {
 }
 
 async function buildInterpreter(): Promise<void> {
-  if (!existsSync(join(REPOSITORY, INTERPRETER_GENERATOR))) {
-    console.log(`build: no interpreter: ${INTERPRETER_GENERATOR} does not exist yet`);
-    return;
-  }
   const outfile = join(REPOSITORY, ".cache/run/interp-build.mjs");
   await build({
     absWorkingDir: REPOSITORY,

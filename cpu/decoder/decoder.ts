@@ -296,13 +296,14 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
 }
 
 const SPECIAL_REGISTERS =
-  RowFlag.Segment | RowFlag.SegmentWritten | RowFlag.Control | RowFlag.Debug | RowFlag.Vsib;
+  RowFlag.Segment | RowFlag.SegmentWritten | RowFlag.Control | RowFlag.Debug | RowFlag.Vsib | RowFlag.Mask;
 
 /** Register numbers that do not exist, and CS as a destination, are #UD. */
 function isRegisterAllowed(flag: number, { reg, rm, index, vvvv }: Instruction): boolean {
   if ((flag & RowFlag.Segment) !== 0) return reg < 6 && !(reg === 1 && (flag & RowFlag.SegmentWritten) !== 0);
   if ((flag & RowFlag.Control) !== 0) return ((CONTROL_REGISTERS >> reg) & 1) !== 0;
   if ((flag & RowFlag.Debug) !== 0) return reg < 8;
+  if ((flag & RowFlag.Mask) !== 0) return reg < 8 && vvvv < 8;
   // Gathers: the index comes from a SIB byte; destination, index and mask are three registers (SDM vol. 2, VGATHERDPS).
   return (rm & 7) === 4 && reg !== index && reg !== vvvv && index !== vvvv;
 }

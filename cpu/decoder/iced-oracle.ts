@@ -47,7 +47,6 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   prefetchit0: "nop",
   prefetchit1: "nop",
   cldemote: "nop",
-  retf: "retf",
   sal: "shl",
   wait: "fwait",
   xlatb: "xlat",
@@ -70,7 +69,8 @@ function gprName(number: number, bits: number, rex: boolean): string {
 
 function registerName(spec: OperandSpec, out: Instruction): string {
   const number = operandRegister(spec, out);
-  const bits = operandBits(spec, out);
+  // MOVDIR64B's register is an address.
+  const bits = spec.size === "none" ? out.addressSize : operandBits(spec, out);
   switch (spec.class) {
     case "gpr":
     case "gprOrMem":
@@ -126,7 +126,7 @@ function describeOperand(spec: OperandSpec, out: Instruction, ip: number): strin
   const segment = out.segment >= 4 ? `${SEGMENTS[out.segment]}:` : "";
   switch (spec.source) {
     case "imm2":
-      return `${out.immediate2}`;
+      return hex(BigInt(out.immediate2));
     case "moffs":
       return `${segment}[++${hex(whole(out.immediateLow, out.immediateHigh))}]`;
     case "si":
@@ -138,10 +138,9 @@ function describeOperand(spec: OperandSpec, out: Instruction, ip: number): strin
       return hex(out.operandSize === 16 ? BigInt.asUintN(16, target) : target);
     }
     case "imm": {
-      // Immediates are as wide as the operation: iced extends a 32-bit one of a 32-bit operation with zeros.
       const value = whole(out.immediateLow, out.immediateHigh);
-      const bits = spec.size === "b" && !spec.signExtend ? 8 : spec.size === "w" ? 16 : out.operandSize;
-      return hex(BigInt.asUintN(bits, value));
+      // iced extends the 32-bit immediate of a 32-bit operation with zeros.
+      return hex(spec.size === "z" ? BigInt.asUintN(out.operandSize, value) : value);
     }
     case "rm":
       return out.rmIsRegister ? registerName(spec, out) : memoryText(out, ip);
@@ -184,7 +183,7 @@ export class IcedOracle {
     if (instruction.isStringInstruction) return name.slice(0, -1);
     if (instruction.isCallFar || instruction.isCallFarIndirect) return "callf";
     if (instruction.isJmpFar || instruction.isJmpFarIndirect) return "jmpf";
-    return SYNONYMS[name.replace(/reserved\d$/, "reserved")] ?? name;
+    return SYNONYMS[name.replace(/(reserved)\d$/, "$1")] ?? name;
   }
 
   get codeName(): string {
@@ -210,7 +209,7 @@ export class IcedOracle {
     const { instruction } = this;
     const kind = instruction.opKind(i);
     const implicit = IMPLICIT_MEMORY.get(kind);
-    if (implicit) return `${this.#segment()}[${implicit}]`;
+    if (implicit) return `${kind < iced.OpKind.MemoryESDI ? this.#segment() : ""}[${implicit}]`;
     switch (kind) {
       case iced.OpKind.Register:
         return registerOf(instruction.opRegister(i));

@@ -54,6 +54,10 @@ export function negate(a: Real): Real {
   return { mantissa: -a.mantissa, exponent: a.exponent };
 }
 
+export function subtract(a: Real, b: Real): Real {
+  return add(a, negate(b));
+}
+
 export function multiply(a: Real, b: Real): Real {
   return shorten(a.mantissa * b.mantissa, a.exponent + b.exponent);
 }
@@ -70,6 +74,14 @@ export function add(a: Real, b: Real): Real {
   }
   const direction = b.mantissa < 0n ? -1n : b.mantissa > 0n ? 1n : 0n;
   return { mantissa: (a.mantissa << 300n) + direction, exponent: a.exponent - 300 };
+}
+
+/** Cut towards zero to so many significant bits. */
+export function truncate({ mantissa, exponent }: Real, bits: number): Real {
+  const excess = bitLength(magnitude(mantissa)) - bits;
+  if (excess <= 0) return { mantissa, exponent };
+  const kept = magnitude(mantissa) >> BigInt(excess);
+  return { mantissa: mantissa < 0n ? -kept : kept, exponent: exponent + excess };
 }
 
 export function divide(a: Real, b: Real): Real {
@@ -151,14 +163,14 @@ function lazy<Value>(compute: () => Value): () => Value {
 
 /** π, by Machin's formula. */
 export const pi = lazy(() =>
-  add(scale(arctangentSeries(ratio(1, 5)), 4), negate(scale(arctangentSeries(ratio(1, 239)), 2))),
+  subtract(scale(arctangentSeries(ratio(1, 5)), 4), scale(arctangentSeries(ratio(1, 239)), 2)),
 );
 
 /** ln 2 = 2 atanh ⅓ */
-const ln2 = lazy(() => scale(hyperbolicArctangentSeries(ratio(1, 3)), 1));
+export const ln2 = lazy(() => scale(hyperbolicArctangentSeries(ratio(1, 3)), 1));
 
-/** 2 ÷ ln 2: turns atanh into a binary logarithm. */
-const twoOverLn2 = lazy(() => divide({ mantissa: 2n, exponent: 0 }, ln2()));
+/** 2 log2 e: turns atanh into a binary logarithm. */
+export const twoLog2e = lazy(() => divide({ mantissa: 2n, exponent: 0 }, ln2()));
 
 /** atan(k ÷ 16) for k = 0…16. */
 const ARCTANGENTS = lazy(() => {
@@ -170,24 +182,22 @@ const ARCTANGENTS = lazy(() => {
   return table;
 });
 
-/** atan(y ÷ x) for 0 ≤ y ≤ x, x > 0. */
-export function arctangent(y: Real, x: Real): Real {
-  const quotient = divide(y, x);
-  const k = Number(fixed(scale(quotient, 5)) >> BigInt(FRACTION)) + 1;
+/** atan x for 0 ≤ x ≤ 1. */
+export function arctangent(x: Real): Real {
+  const k = Number(fixed(scale(x, 5)) >> BigInt(FRACTION)) + 1;
   const index = k >> 1;
-  if (index === 0) return arctangentSeries(quotient);
-  // (16y − kx) ÷ (16x + ky)
-  const center = { mantissa: BigInt(index), exponent: 0 };
-  const numerator = add(scale(y, 4), negate(multiply(x, center)));
-  const denominator = add(scale(x, 4), multiply(y, center));
-  return add(ARCTANGENTS()[index], arctangentSeries(divide(numerator, denominator)));
+  if (index === 0) return arctangentSeries(x);
+  // atan x = atan c + atan((x − c) ÷ (1 + cx))
+  const center = { mantissa: BigInt(index), exponent: -4 };
+  const rest = divide(subtract(x, center), add(ONE, multiply(x, center)));
+  return add(ARCTANGENTS()[index], arctangentSeries(rest));
 }
 
 /** log2(k ÷ 32) for k = 32…64, at index k − 32. */
 const LOGARITHMS = lazy(() => {
   const table: Real[] = [{ mantissa: 0n, exponent: 0 }];
   for (let k = 33; k <= 64; k++) {
-    const step = multiply(hyperbolicArctangentSeries(ratio(1, 2 * k - 1)), twoOverLn2());
+    const step = multiply(hyperbolicArctangentSeries(ratio(1, 2 * k - 1)), twoLog2e());
     table.push(add(table[k - 33], step));
   }
   return table;
@@ -195,10 +205,10 @@ const LOGARITHMS = lazy(() => {
 
 /** log2 x for any positive x but 1, to a small relative error also near 1. */
 export function binaryLogarithm(x: Real): Real {
-  const aboveOne = add(x, negate(ONE));
+  const aboveOne = subtract(x, ONE);
   if (leadingExponent(aboveOne) < -5) return logarithmAround(aboveOne, 0);
   const exponent = leadingExponent(x);
-  const fraction = add(scale(x, -exponent), negate(ONE));
+  const fraction = subtract(scale(x, -exponent), ONE);
   const k = (Number(fixed(scale(fraction, 6)) >> BigInt(FRACTION)) + 1) >> 1;
   return add({ mantissa: BigInt(exponent), exponent: 0 }, logarithmAround(fraction, k));
 }
@@ -211,8 +221,8 @@ export function logarithmOnePlus(x: Real): Real {
 /** log2(1 + x) = log2(1 + k/32) + 2 atanh((x − k/32) ÷ (2 + x + k/32)) ÷ ln 2 */
 function logarithmAround(x: Real, k: number): Real {
   const center = { mantissa: BigInt(k), exponent: -5 };
-  const z = divide(add(x, negate(center)), add(add(x, center), { mantissa: 2n, exponent: 0 }));
-  const rest = isZero(z) ? z : multiply(hyperbolicArctangentSeries(z), twoOverLn2());
+  const z = divide(subtract(x, center), add(add(x, center), { mantissa: 2n, exponent: 0 }));
+  const rest = isZero(z) ? z : multiply(hyperbolicArctangentSeries(z), twoLog2e());
   return k === 0 ? rest : add(LOGARITHMS()[k], rest);
 }
 
@@ -238,5 +248,5 @@ export function exponentialMinusOne(x: Real): Real {
   const series = isZero(rest) ? rest : exponentialSeries(multiply(rest, ln2()));
   if (k === 0) return series;
   const power = POWERS()[k + 32];
-  return add(add(power, negate(ONE)), multiply(power, series));
+  return add(subtract(power, ONE), multiply(power, series));
 }

@@ -3,8 +3,20 @@
 import { invalid, propagateNaN } from "./arithmetic.ts";
 import { Exception, type X87Control } from "./control.ts";
 import { EXTENDED, type Extended, Kind, packExtended, type Unpacked, zeroParts } from "./format.ts";
-import { add, arctangent, cosine, divide, negate, pi, type Real, scale, sine } from "./series.ts";
-import { magnitudeOf, roundReal, valueOf } from "./x87-transcendental.ts";
+import {
+  arctangent,
+  cosine,
+  divide,
+  leadingExponent,
+  negate,
+  ONE,
+  pi,
+  type Real,
+  scale,
+  sine,
+  subtract,
+} from "./series.ts";
+import { internal, magnitudeOf, roundReal, valueOf } from "./x87-transcendental.ts";
 
 /** π/2 as the processor knows it: 66 bits of π, so that sines of large numbers are those of another π than ours. */
 const HALF_PI: Real = { mantissa: 0xc_90fd_aa22_168c_234cn, exponent: -67 };
@@ -32,6 +44,15 @@ function reduce(a: Unpacked): Reduced {
   return { quadrant: Number(BigInt.asUintN(2, quotient)), rest };
 }
 
+/** Below 2^−68, sines and tangents are their argument and cosines are 1, in every rounding mode. */
+const TINY_EXPONENT = -69;
+/** Below 2^−40, arcus tangents are their argument in every rounding mode. */
+const TINY_ARCTANGENT_EXPONENT = -41;
+
+function isTiny({ quadrant, rest }: Reduced): boolean {
+  return quadrant === 0 && leadingExponent(rest) <= TINY_EXPONENT;
+}
+
 function sineOf({ quadrant, rest }: Reduced): Real {
   const value = (quadrant & 1) === 0 ? sine(rest) : cosine(rest);
   return (quadrant & 2) === 0 ? value : negate(value);
@@ -42,7 +63,7 @@ function cosineOf({ quadrant, rest }: Reduced): Real {
 }
 
 function tangentOf({ quadrant, rest }: Reduced): Real {
-  const [s, c] = [sine(rest), cosine(rest)];
+  const [s, c] = [internal(sine(rest)), internal(cosine(rest))];
   return (quadrant & 1) === 0 ? divide(s, c) : negate(divide(c, s));
 }
 
@@ -64,12 +85,17 @@ function special(a: Unpacked, ofZero: Extended, control: X87Control): Extended |
 /** FSIN. The caller has made sure that the operand {@link isOutOfRange} not. */
 export function fsin(a: Unpacked, control: X87Control): Extended {
   const answer = special(a, packExtended(zeroParts(a.negative)), control);
-  return answer ?? roundReal(sineOf(reduce(a)), control);
+  if (answer !== null) return answer;
+  const reduced = reduce(a);
+  return roundReal(isTiny(reduced) ? reduced.rest : sineOf(reduced), control);
 }
 
 /** FCOS. The caller has made sure that the operand {@link isOutOfRange} not. */
 export function fcos(a: Unpacked, control: X87Control): Extended {
-  return special(a, FLOAT_ONE, control) ?? roundReal(cosineOf(reduce(a)), control);
+  const answer = special(a, FLOAT_ONE, control);
+  if (answer !== null) return answer;
+  const reduced = reduce(a);
+  return roundReal(isTiny(reduced) ? ONE : cosineOf(reduced), control);
 }
 
 /** FSINCOS: the sine replaces ST(0), then the cosine is pushed. C1 tells of the cosine. */
@@ -83,7 +109,9 @@ export function fsincos(a: Unpacked, control: X87Control): { sine: Extended; cos
 export function fptan(a: Unpacked, control: X87Control): { tangent: Extended; pushed: Extended } {
   const answer = special(a, packExtended(zeroParts(a.negative)), control);
   if (answer !== null) return { tangent: answer, pushed: a.isZero ? FLOAT_ONE : answer };
-  return { tangent: roundReal(tangentOf(reduce(a)), control), pushed: FLOAT_ONE };
+  const reduced = reduce(a);
+  const tangent = isTiny(reduced) ? reduced.rest : tangentOf(reduced);
+  return { tangent: roundReal(tangent, control), pushed: FLOAT_ONE };
 }
 
 /** FPATAN: the angle of the point (x = ST(0), y = ST(1)), in −π…π. */
@@ -101,12 +129,17 @@ function angleOf(y: Unpacked, x: Unpacked): Real | null {
   if (y.isZero || (x.isInfinity && !y.isInfinity)) return x.negative ? pi() : null;
   if (y.isInfinity && x.isInfinity) {
     const quarter = scale(pi(), -2);
-    return x.negative ? add(pi(), negate(quarter)) : quarter;
+    return x.negative ? subtract(pi(), quarter) : quarter;
   }
   const halfPi = scale(pi(), -1);
   if (y.isInfinity || x.isZero) return halfPi;
-  const [height, width] = [magnitudeOf(y), magnitudeOf(x)];
   const steep = y.exponent > x.exponent || (y.exponent === x.exponent && y.significand > x.significand);
-  const acute = steep ? add(halfPi, negate(arctangent(width, height))) : arctangent(height, width);
-  return x.negative ? add(pi(), negate(acute)) : acute;
+  const quotient = steep ? divide(magnitudeOf(x), magnitudeOf(y)) : divide(magnitudeOf(y), magnitudeOf(x));
+  const flat = arctangentOf(internal(quotient));
+  const acute = steep ? subtract(halfPi, flat) : flat;
+  return x.negative ? subtract(pi(), acute) : acute;
+}
+
+function arctangentOf(quotient: Real): Real {
+  return leadingExponent(quotient) <= TINY_ARCTANGENT_EXPONENT ? quotient : arctangent(quotient);
 }

@@ -5,6 +5,7 @@
  */
 
 import { ENOEXEC } from "../errno.ts";
+import { decodeName } from "../vfs/names.ts";
 
 /** Why a program cannot be loaded, as a sentence. `errno` is what execve(2) returns for it. */
 export class ElfError extends Error {
@@ -150,7 +151,7 @@ export function parseElf(path: string, read: ReadFile, fileSize: number): ElfIma
       const name = read(offset, fileBytes);
       if (name.length < fileBytes) return fail("is truncated: its interpreter's name is behind its end");
       if (name[fileBytes - 1] !== 0) return fail("has an interpreter name without an end");
-      interpreter = new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+      interpreter = decodeName(name.subarray(0, name.indexOf(0)));
     }
     if (segmentType !== PT_LOAD) continue;
     const index = at / PHDR_SIZE;

@@ -1,5 +1,7 @@
 /** "#!" scripts: the first line names the interpreter (Linux fs/binfmt_script.c). */
 
+import { decodeName } from "../vfs/names.ts";
+
 /** How much of a file execve looks at (BINPRM_BUF_SIZE). */
 export const SCRIPT_HEAD = 256;
 
@@ -17,7 +19,7 @@ export function parseScript(head: Uint8Array): ScriptLine | "malformed" | undefi
   const nul = window.indexOf(0);
   if (nul >= 0 && (end < 0 || nul < end)) end = nul;
   const cut = end < 0;
-  const line = new TextDecoder().decode(cut ? window : window.subarray(0, end));
+  const line = decodeName(cut ? window : window.subarray(0, end));
   const match = /^[ \t]*([^ \t]+)([ \t]*)(.*)$/s.exec(line);
   if (match === null) return "malformed";
   // A name that runs out of the window may have been cut short.

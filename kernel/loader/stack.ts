@@ -5,6 +5,7 @@
 
 import { E2BIG } from "../errno.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
+import { encodeName, nameLength } from "../vfs/names.ts";
 import { ElfError } from "./elf.ts";
 
 /** Auxiliary vector keys (uapi/linux/auxvec.h, asm/auxvec.h). */
@@ -37,10 +38,8 @@ export interface BuiltStack {
   readonly auxiliaryVector: Uint8Array;
 }
 
-const encoder = new TextEncoder();
-
 function encodeString(text: string): Uint8Array {
-  const bytes = encoder.encode(text);
+  const bytes = encodeName(text);
   const terminated = new Uint8Array(bytes.length + 1);
   terminated.set(bytes);
   return terminated;
@@ -51,7 +50,7 @@ export function checkArguments(path: string, argv: readonly string[], environmen
   let total = 0;
   for (const text of [...argv, ...environment]) {
     // UTF-8 takes at most three bytes per UTF-16 unit: only long strings need to be measured.
-    const bytes = text.length * 3 < STRING_LIMIT ? text.length : encoder.encode(text).length;
+    const bytes = text.length * 3 < STRING_LIMIT ? text.length : nameLength(text);
     if (bytes >= STRING_LIMIT) throw new ElfError(path, `cannot start: an argument has ${bytes} bytes`, E2BIG);
     total += bytes + 1 + 8;
   }

@@ -2,6 +2,7 @@
 
 import { Access, PAGE_SIZE } from "../../mmu/translator.ts";
 import { EFAULT, ENAMETOOLONG, Errno } from "../errno.ts";
+import { decodeName } from "../vfs/names.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { USER_END } from "./layout.ts";
 import type { UserMemory } from "./user-memory.ts";
@@ -9,8 +10,6 @@ import type { UserMemory } from "./user-memory.ts";
 const PAGE_MASK = PAGE_SIZE - 1;
 /** PATH_MAX (linux/limits.h). */
 const STRING_LIMIT = 4096;
-
-const decoder = new TextDecoder();
 
 export class ProgramMemory implements UserMemory {
   private readonly view: DataView;
@@ -182,7 +181,7 @@ export class ProgramMemory implements UserMemory {
       const longer = new Uint8Array(text.length + (end < 0 ? length : end));
       longer.set(text);
       longer.set(end < 0 ? part : part.subarray(0, end), text.length);
-      if (end >= 0) return decoder.decode(longer);
+      if (end >= 0) return decodeName(longer);
       text = longer;
       at += length;
     }

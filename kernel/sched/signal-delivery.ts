@@ -116,6 +116,11 @@ export class SignalDelivery implements Signals {
     }
   }
 
+  /** Does sigtimedwait(2) of this thread wait for the signal (which it blocks)? */
+  private isAwaited(thread: Thread, signal: number): boolean {
+    return thread.signalWait !== undefined && (thread.signalWait & signalBit(signal)) !== 0n;
+  }
+
   /** The thread has to look at its signals: it does before it returns to its program; a wait ends for it. */
   private notify(thread: Thread): void {
     thread.attention = true;

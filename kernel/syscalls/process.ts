@@ -1,7 +1,6 @@
 /** Applications as Linux' processes: ids, groups and sessions, waiting for children, limits, credentials. */
 
-import { ECHILD, EFAULT, EINTR, EINVAL, EPERM, ERESTARTSYS, ESRCH } from "../errno.ts";
-import type { Kernel } from "../kernel.ts";
+import { ECHILD, EFAULT, EINVAL, EPERM, ERESTARTSYS, ESRCH } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { Limit, LIMIT_COUNT, type ResourceLimit } from "../sched/resource-limits.ts";
 import { encodeSignalInfo } from "../sched/signal-frame.ts";

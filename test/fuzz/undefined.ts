@@ -66,7 +66,7 @@ sahf                               |        | SZAPC  |
 lahf                               | SZAPC  |        |
 pushf                              | OSZAPCD |       |
 popf                               |        | OSZAPCD |
-*cmps scas                         | DZ     | OSZAPC |
+*cmps scas                         | D      | OSZAPC |
 movs stos lods                     | D      |        |
 seto setno cmovo cmovno jo jno     | O      |        |
 setb setae cmovb cmovae jb jae     | C      |        |

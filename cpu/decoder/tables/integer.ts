@@ -94,7 +94,7 @@ ${conditional(0x70, "j", "Jb f64")}
 8F/0 pop =Ev d64
 90+ xchg +Zv,+rAX
 90 nop b0
-F3:90 pause b0
+F3:90 pause
 98 cbw
 99 cwd
 9A callf Ap not64
@@ -236,11 +236,10 @@ F3:AE/0r rdfsbase =Ry @fsgsbase
 F3:AE/1r rdgsbase =Ry @fsgsbase
 F3:AE/2r wrfsbase Ry @fsgsbase
 F3:AE/3r wrgsbase Ry @fsgsbase
-F3:AE/4 ptwrite Ey @ptwrite
 F3:AE/5r incssp Ry @cet_ss
-66:AE/6r tpause Rd @waitpkg
+66:AE/6r tpause Ry @waitpkg
 F3:AE/6r umonitor Rq @waitpkg
-F2:AE/6r umwait Rd @waitpkg
+F2:AE/6r umwait Ry @waitpkg
 AF imul +Gv,Ev
 B0 cmpxchg +Eb,Gb lock
 B1 cmpxchg +Ev,Gv lock
@@ -268,8 +267,10 @@ C1 xadd +Ev,+Gv lock
 np:C3 movnti =My,Gy
 C7/1m cmpxchg8b +Mq lock w0
 C7/1m cmpxchg16b +Mdq lock w1 @cmpxchg16b
-C7/6r rdrand =Rv @rdrand
-C7/7r rdseed =Rv @rdseed
+np:C7/6r rdrand =Rv @rdrand
+66:C7/6r rdrand =Rv @rdrand
+np:C7/7r rdseed =Rv @rdseed
+66:C7/7r rdseed =Rv @rdseed
 F3:C7/7r rdpid =Rq @rdpid
 C8+ bswap +Zv
 FF ud0 Gv,Ev`,

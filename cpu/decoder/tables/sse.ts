@@ -218,9 +218,9 @@ np:C2 cmpps +Vdq,Wdq,Ib
 F3:C2 cmpss +Vd,Wd,Ib
 F2:C2 cmpsd +Vq,Wq,Ib
 np:C4m pinsrw +Pq,Mw,Ib
-np:C4r pinsrw +Pq,Rd,Ib
+np:C4r pinsrw +Pq,Ry,Ib
 66:C4m pinsrw +Vdq,Mw,Ib
-66:C4r pinsrw +Vdq,Rd,Ib
+66:C4r pinsrw +Vdq,Ry,Ib
 np:C5 pextrw =Gy,Nq,Ib
 66:C5 pextrw =Gy,Udq,Ib
 np:C6 shufps +Vdq,Wdq,Ib
@@ -331,7 +331,7 @@ np:0F palignr +Pq,Qq,Ib @ssse3
 66:17m extractps =Md,Vdq,Ib
 66:17r extractps =Ry,Vdq,Ib
 66:20m pinsrb +Vdq,Mb,Ib
-66:20r pinsrb +Vdq,Rd,Ib
+66:20r pinsrb +Vdq,Ry,Ib
 66:21m insertps +Vdq,Md,Ib
 66:21r insertps +Vdq,Udq,Ib
 66:22 pinsrd +Vdq,Ed,Ib w0

@@ -1,26 +1,47 @@
 /** Control transfers: Intel SDM vol. 2, JMP, CALL, RET, Jcc, LOOP, JRCXZ. */
 
+import type { Builder } from "../../ir/builder.ts";
 import { CONDITION_SUFFIXES, type ConditionCode } from "../../ir/flags.ts";
-import { Register } from "../../state.ts";
+import type { Value } from "../../ir/value.ts";
+import { Register, Vector } from "../../state.ts";
 import { define, defineWithContext } from "../registry.ts";
 
-define("jmp", (b, target) => {
-  if (target.kind === "branch") b.branch();
-  else b.jump(target.read());
+/** Addresses that are not canonical are refused before anything has changed (SDM vol. 1, 3.3.7.1). */
+function requireCanonical(b: Builder, target: Value): void {
+  b.if(b.ne(b.sext(target, 48), target), () => b.exception(Vector.GP, 0));
+}
+
+define("jmp", (b, operand) => {
+  if (operand.kind === "branch") {
+    b.branch();
+    return;
+  }
+  const target = operand.read();
+  requireCanonical(b, target);
+  b.jump(target);
 });
 
-define("call", (b, target) => {
-  const destination = target.kind === "branch" ? undefined : target.read();
+define("call", (b, operand) => {
   const rsp = b.sub(b.gpr(Register.RSP), b.const64(8));
-  b.store(rsp, "u64", b.nextRip());
+  if (operand.kind === "branch") {
+    b.store(rsp, "u64", b.nextRip());
+    b.setGpr(Register.RSP, rsp);
+    b.branch();
+    return;
+  }
+  const target = operand.read();
+  // A fault of the stack comes before one of the target, and that before the write.
+  const slot = b.modify(rsp, "u64");
+  requireCanonical(b, target);
+  slot.write(b.nextRip());
   b.setGpr(Register.RSP, rsp);
-  if (destination === undefined) b.branch();
-  else b.jump(destination);
+  b.jump(target);
 });
 
 define("ret", (b, ...operands) => {
   const rsp = b.gpr(Register.RSP);
   const target = b.load(rsp, "u64");
+  requireCanonical(b, target);
   const popped = b.add(rsp, b.const64(8));
   b.setGpr(Register.RSP, operands.length === 0 ? popped : b.add(popped, operands[0].read()));
   b.jump(target);

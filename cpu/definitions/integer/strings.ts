@@ -1,15 +1,12 @@
 /**
- * String instructions: Intel SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS and REP. With a repeat prefix one execution of the
- * definition is one iteration, or a whole run of them through a helper; so a fault finds RCX, RSI and RDI as they are
- * after the iterations before it.
+ * String instructions: Intel SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS and REP. A repeated instruction is a loop whose
+ * iterations each leave RCX, RSI and RDI as a fault in the next one has to find them.
  */
 
 import type { Builder } from "../../ir/builder.ts";
-import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { Register } from "../../state.ts";
 import { defineWithContext, type InstructionContext } from "../registry.ts";
-
 
 /** From this count on the call of a helper pays. */
 const BULK_COUNT = 16;
@@ -27,13 +24,53 @@ function stepOf(b: Builder, bytes: number): Value {
 }
 
 /**
- * Wraps one iteration into the repeat prefix. The iteration returns the condition for going on besides the count (i32),
- * if it has one. `bulk` does several iterations at once and returns how many.
+ * With a 32-bit address size, Intel's processors zero-extend these registers first of all, even if the count is 0 or an
+ * access faults.
+ */
+function zeroExtend(b: Builder, registers: readonly number[]): void {
+  b.if(b.const32(1), () => {
+    for (const register of registers) b.setGpr(register, b.gpr(register, 32), 32);
+  });
+}
+
+/**
+ * The loop of a repeat prefix. An iteration returns a condition for going on besides the count (i32), if it has one.
+ * @param bulk does several iterations at once, if DF is 0, and returns how many
  */
 function repeat(
   b: Builder,
-  context: InstructionContext,
+  bits: 32 | 64,
   iterate: () => Value | undefined,
+  bulk?: (count: Value) => Value,
+): void {
+  b.loop(() => {
+    const count = b.gpr(Register.RCX, bits);
+    const again = b.variable(b.const32(0));
+    const finish = (rest: Value, condition: Value | undefined): void => {
+      b.setGpr(Register.RCX, rest, bits);
+      const more = b.ne(rest, b.const64(0));
+      again.set(condition === undefined ? more : b.and(more, condition));
+    };
+    const one = (): void => {
+      const condition = iterate();
+      finish(b.sub(count, b.const64(1)), condition);
+    };
+    if (bulk === undefined) one();
+    else {
+      const forward = b.eqz(b.flags.direction());
+      const worthIt = b.and(forward, b.geU(count, b.const64(BULK_COUNT)));
+      b.if(worthIt, () => finish(b.sub(count, bulk(count)), undefined), one);
+    }
+    return again.get();
+  });
+}
+
+/** MOVS, STOS, LODS: one iteration, or those of REP (F2 repeats them as well). */
+function transfer(
+  b: Builder,
+  context: InstructionContext,
+  zeroExtended: readonly number[],
+  iterate: () => void,
   bulk?: (count: Value) => Value,
 ): void {
   if (context.repeat === "none") {
@@ -41,31 +78,12 @@ function repeat(
     return;
   }
   const bits = addressBits(context);
-  const count = b.gpr(Register.RCX, bits);
-  const again = b.variable(b.const32(0));
-  const finish = (rest: Value, condition: Value | undefined): void => {
-    b.setGpr(Register.RCX, rest, bits);
-    const more = b.ne(rest, b.const64(0));
-    again.set(condition === undefined ? more : b.and(more, condition));
+  if (bits === 32) zeroExtend(b, zeroExtended);
+  const one = (): undefined => {
+    iterate();
+    return undefined;
   };
-  const one = (): void => {
-    const condition = iterate();
-    finish(b.sub(count, b.const64(1)), condition);
-  };
-  const several = (): void => {
-    if (bulk === undefined) {
-      one();
-      return;
-    }
-    const forward = b.eqz(b.flags.direction());
-    const worthIt = b.and(forward, b.geU(count, b.const64(BULK_COUNT)));
-    b.if(worthIt, () => finish(b.sub(count, bulk(count)), undefined), one);
-  };
-  // A count of 32 bits is zero-extended even if there is nothing to do.
-  const nothing = bits === 32 ? () => b.setGpr(Register.RCX, count, bits) : undefined;
-  b.if(b.ne(count, b.const64(0)), several, nothing);
-  // Out here, because an iteration's writes take effect at the end of its block.
-  b.if(again.get(), () => b.again());
+  b.if(b.ne(b.gpr(Register.RCX, bits), b.const64(0)), () => repeat(b, bits, one, bulk));
 }
 
 defineWithContext("movs", (b, [dst, src], context) => {
@@ -75,85 +93,90 @@ defineWithContext("movs", (b, [dst, src], context) => {
     advance(b, Register.RSI, distance, bits);
     advance(b, Register.RDI, distance, bits);
   };
-  repeat(
-    b,
-    context,
-    () => {
-      dst.write(src.read());
-      move(stepOf(b, bytes));
-      return undefined;
-    },
-    (count) => {
-      b.helper("copyString", [dst.address(), src.address(), count, b.const32(bytes)]);
-      const done = b.helperResult(0, "i64");
-      move(b.mul(done, b.const64(bytes)));
-      return done;
-    },
-  );
+  const one = (): void => {
+    dst.write(src.read());
+    move(stepOf(b, bytes));
+  };
+  transfer(b, context, [Register.RCX, Register.RSI, Register.RDI], one, (count) => {
+    b.helper("copyString", [dst.address(), src.address(), count, b.const32(bytes)]);
+    const done = b.helperResult(0, "i64");
+    move(b.mul(done, b.const64(bytes)));
+    return done;
+  });
 });
 
 defineWithContext("stos", (b, [dst, src], context) => {
   const bits = addressBits(context);
   const bytes = dst.bits / 8;
-  repeat(
-    b,
-    context,
-    () => {
-      dst.write(src.read());
-      advance(b, Register.RDI, stepOf(b, bytes), bits);
-      return undefined;
-    },
-    (count) => {
-      b.helper("fillString", [dst.address(), src.read(), count, b.const32(bytes)]);
-      const done = b.helperResult(0, "i64");
-      advance(b, Register.RDI, b.mul(done, b.const64(bytes)), bits);
-      return done;
-    },
-  );
-});
-
-defineWithContext("lods", (b, [dst, src], context) => {
-  repeat(b, context, () => {
+  const one = (): void => {
     dst.write(src.read());
-    advance(b, Register.RSI, stepOf(b, dst.bits / 8), addressBits(context));
-    return undefined;
+    advance(b, Register.RDI, stepOf(b, bytes), bits);
+  };
+  transfer(b, context, [Register.RCX, Register.RDI], one, (count) => {
+    b.helper("fillString", [dst.address(), src.read(), count, b.const32(bytes)]);
+    const done = b.helperResult(0, "i64");
+    advance(b, Register.RDI, b.mul(done, b.const64(bytes)), bits);
+    return done;
   });
 });
 
-/** Whether REPE or REPNE goes on after a comparison; undefined without a prefix. */
-function comparisonGoesOn(b: Builder, context: InstructionContext, x: Value, y: Value): Value | undefined {
-  switch (context.repeat) {
-    case "none":
-      return undefined;
-    case "rep":
-      return b.eq(x, y);
-    case "repne":
-      return b.ne(x, y);
-  }
-}
+defineWithContext("lods", (b, [dst, src], context) => {
+  transfer(b, context, [Register.RCX], () => {
+    dst.write(src.read());
+    advance(b, Register.RSI, stepOf(b, dst.bits / 8), addressBits(context));
+  });
+});
 
-function compare(b: Builder, first: Operand, second: Operand, context: InstructionContext): Value | undefined {
-  const x = first.read();
-  const y = second.read();
-  b.flags.sub(first.bits, x, y, b.sub(x, y));
-  return comparisonGoesOn(b, context, x, y);
+/**
+ * SCAS, CMPS: one comparison, or those of REPE or REPNE. The flags are those of the last one, and change only when the
+ * instruction is complete: a fault finds them as they were (SDM vol. 2, REP).
+ * @param next compares the next elements: reads them and moves on
+ */
+function comparison(
+  b: Builder,
+  context: InstructionContext,
+  elementBits: number,
+  next: () => { x: Value; y: Value },
+): void {
+  if (context.repeat === "none") {
+    const { x, y } = next();
+    b.flags.sub(elementBits, x, y, b.sub(x, y));
+    return;
+  }
+  const bits = addressBits(context);
+  if (bits === 32) zeroExtend(b, [Register.RCX]);
+  b.if(b.ne(b.gpr(Register.RCX, bits), b.const64(0)), () => {
+    const lastX = b.variable(b.const64(0));
+    const lastY = b.variable(b.const64(0));
+    repeat(b, bits, () => {
+      const { x, y } = next();
+      lastX.set(x);
+      lastY.set(y);
+      return context.repeat === "rep" ? b.eq(x, y) : b.ne(x, y);
+    });
+    const x = lastX.get();
+    const y = lastY.get();
+    b.flags.sub(elementBits, x, y, b.sub(x, y));
+  });
 }
 
 defineWithContext("scas", (b, [accumulator, memory], context) => {
-  repeat(b, context, () => {
-    const goesOn = compare(b, accumulator, memory, context);
+  comparison(b, context, memory.bits, () => {
+    const y = memory.read();
     advance(b, Register.RDI, stepOf(b, memory.bits / 8), addressBits(context));
-    return goesOn;
+    return { x: accumulator.read(), y };
   });
 });
 
 defineWithContext("cmps", (b, [first, second], context) => {
   const bits = addressBits(context);
-  repeat(b, context, () => {
-    const goesOn = compare(b, first, second, context);
+  comparison(b, context, first.bits, () => {
+    // The second operand is read first: its fault is the one that is seen.
+    const y = second.read();
+    const x = first.read();
     const step = stepOf(b, first.bits / 8);
     advance(b, Register.RSI, step, bits);
     advance(b, Register.RDI, step, bits);
-    return goesOn;
+    return { x, y };
   });
 });

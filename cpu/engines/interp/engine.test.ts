@@ -82,6 +82,12 @@ describe("the interpreter", () => {
     expect(cpu.gpr(Register.RAX)).toBe(7);
   });
 
+  it("sees code that it changes itself while it runs to the end of a budget", () => {
+    const { cpu, engine } = machine([0xc6, 0x05, 0x01, 0, 0, 0, 7, 0xb0, 1, 0x90, 0x90, 0x90, INT3]);
+    expect(engine.run(3)).toBe(Exit.Budget);
+    expect(cpu.gpr(Register.RAX)).toBe(7);
+  });
+
   it("sees code changed behind its back in a linked loop", () => {
     const { cpu, engine } = machine(SUM);
     engine.run(50);

@@ -59,6 +59,8 @@ export class InterpreterEngine implements Engine {
   private readonly memory: Uint8Array;
   private readonly records: Uint32Array;
   private nextRecord = EXACT_RECORDS;
+  /** What the records in front were translated from last. */
+  private exactTrace: Trace | undefined;
   private readonly byRip = new Map<number, Trace>();
   private readonly byPhysicalPage = new Map<number, Set<Trace>>();
   private readonly byVirtualPage = new Map<number, Set<Trace>>();
@@ -146,7 +148,7 @@ export class InterpreterEngine implements Engine {
     try {
       const address = this.recordOf(this.traceAt(rip));
       if (this.memory[address + RECORD_NEED] <= budget) return address;
-      return this.recordOf(this.translator.translate(rip, 0, budget, true));
+      return this.recordOf(this.exactTraceAt(rip, budget));
     } catch (error) {
       this.raise(error);
       return 0;
@@ -155,6 +157,25 @@ export class InterpreterEngine implements Engine {
 
   private recordOf(trace: Trace): number {
     return this.cpu.recordBase + (trace.first << RECORD_SHIFT);
+  }
+
+  /** A trace of its own, that ends where the budget does. @throws PageFault */
+  private exactTraceAt(rip: number, budget: number): Trace {
+    if (this.exactTrace !== undefined) this.withdrawPhysical(this.exactTrace);
+    const trace = this.translator.translate(rip, 0, budget, true);
+    this.exactTrace = trace;
+    this.insertPhysical(trace);
+    return trace;
+  }
+
+  private insertPhysical(trace: Trace): void {
+    insert(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
+    if (trace.secondPage >= 0) insert(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
+  }
+
+  private withdrawPhysical(trace: Trace): void {
+    withdraw(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
+    if (trace.secondPage >= 0) withdraw(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
   }
 
   /** @throws PageFault, GuestException */
@@ -168,8 +189,7 @@ export class InterpreterEngine implements Engine {
     this.statistics.traces++;
     this.statistics.traceInstructions += trace.count;
     this.byRip.set(rip, trace);
-    insert(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
-    if (trace.secondPage >= 0) insert(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
+    this.insertPhysical(trace);
     insert(this.byVirtualPage, virtualPage(rip), trace);
     if (trace.secondPage >= 0) insert(this.byVirtualPage, virtualPage(trace.end - 1), trace);
     return trace;
@@ -351,12 +371,9 @@ export class InterpreterEngine implements Engine {
     this.statistics.invalidations++;
     this.translator.retireTrace(trace);
     if (this.byRip.get(trace.rip) === trace) this.byRip.delete(trace.rip);
-    withdraw(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
+    this.withdrawPhysical(trace);
     withdraw(this.byVirtualPage, virtualPage(trace.rip), trace);
-    if (trace.secondPage >= 0) {
-      withdraw(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
-      withdraw(this.byVirtualPage, virtualPage(trace.end - 1), trace);
-    }
+    if (trace.secondPage >= 0) withdraw(this.byVirtualPage, virtualPage(trace.end - 1), trace);
     const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(trace.rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
     if (this.records[entry + 2] === this.recordOf(trace)) this.records[entry + 2] = 0;
   }

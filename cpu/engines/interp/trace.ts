@@ -257,11 +257,9 @@ export class TraceTranslator {
     }
     const count = record - first;
     this.finish(first, count, instructions);
-    if (!exact) {
-      const inFirst = Math.min(at - rip, pageEnd - physical);
-      this.mmu.markCode(physical, inFirst);
-      if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
-    }
+    const inFirst = Math.min(at - rip, pageEnd - physical);
+    this.mmu.markCode(physical, inFirst);
+    if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
     return { rip, end: at, physical, secondPage, first, count, incoming: [] };
   }
 
