@@ -1,6 +1,145 @@
-import { CommandError } from "./command-error.ts";
-import type { MachineOptions } from "./machine-options.ts";
+/** `osv-vm run PROGRAM`: one program on the OSv kernel, its standard files, its signals and its exit status ours. */
 
-export async function run(_name: string, _parameters: string[], _options: MachineOptions): Promise<number> {
-  throw new CommandError("run: the kernel is not there yet");
+import { dirname } from "node:path";
+import { EACCES, ENOENT, Errno } from "../kernel/errno.ts";
+import { ElfError } from "../kernel/loader/elf.ts";
+import type { Application } from "../kernel/sched/application.ts";
+import { SIGHUP, SIGINT, SIGTERM, SiCode } from "../kernel/sched/signal-numbers.ts";
+import { openStandardFiles } from "../kernel/tty/standard-files.ts";
+import { CommandError, ExitStatus } from "./command-error.ts";
+import type { MachineOptions } from "./machine-options.ts";
+import { DEFAULT_PATH, findInGuest, findOnHost } from "./program-path.ts";
+import { mountAt, openHostDirectory } from "./root.ts";
+import { createSystem, type System } from "./system.ts";
+
+/** The signals that are handed on to the program, as `docker run` does. */
+const FORWARDED = { SIGHUP, SIGINT, SIGTERM } as const;
+
+/** The program's environment: what is given, over what every program may expect. */
+export function environmentOf(options: MachineOptions): string[] {
+  const variables = new Map([
+    ["PATH", DEFAULT_PATH],
+    ["HOME", "/root"],
+  ]);
+  if (process.stdout.isTTY) variables.set("TERM", process.env.TERM ?? "xterm");
+  for (const assignment of options.env) {
+    const equals = assignment.indexOf("=");
+    variables.set(assignment.slice(0, equals), assignment.slice(equals + 1));
+  }
+  return Array.from(variables, ([name, value]) => `${name}=${value}`);
+}
+
+/** What wait4(2) reports, as a shell tells it. */
+export function exitStatusOf(waitStatus: number): number {
+  const signal = waitStatus & 0x7f;
+  return signal === 0 ? (waitStatus >> 8) & 0xff : 128 + signal;
+}
+
+/** What execve(2) would have failed with, as a shell tells it. */
+export function exitStatusOfFailure(error: ElfError): number {
+  return error.errno === ENOENT ? ExitStatus.NotFound : ExitStatus.NotExecutable;
+}
+
+interface Program {
+  path: string;
+  cwd: string;
+}
+
+/**
+ * Without --root a program may be a file of the host: its directory and the working directory are then visible to it, at
+ * the same paths as on the host; what it changes there stays in memory.
+ */
+function showHostDirectories(system: System, program: string, cwd: string): void {
+  const directories = new Set([dirname(program), cwd]);
+  for (const directory of directories) {
+    if (directory === "/") continue;
+    const fileSystem = openHostDirectory({ directory, keepChangesInMemory: true }, system.host);
+    mountAt(system.kernel.mounts, directory, fileSystem, directory);
+  }
+}
+
+function locate(
+  system: System,
+  name: string,
+  options: MachineOptions,
+  environment: readonly string[],
+): Program {
+  const { mounts } = system.kernel;
+  const cwd = options.cwd ?? "/";
+  const searchPath =
+    environment.find((text) => text.startsWith("PATH="))?.slice("PATH=".length) ?? DEFAULT_PATH;
+  const base = (() => {
+    try {
+      return mounts.resolve(undefined, cwd, { directory: true });
+    } catch (error) {
+      // With a host program, --cwd may be a directory of the host.
+      if (error instanceof Errno) return undefined;
+      throw error;
+    }
+  })();
+  const inGuest = findInGuest(mounts, name, base ?? mounts.root, searchPath);
+  if (base !== undefined && inGuest !== undefined) return { path: inGuest, cwd };
+  const onHost = options.root === undefined ? findOnHost(name) : undefined;
+  if (onHost !== undefined) {
+    const hostCwd = options.cwd ?? process.cwd();
+    showHostDirectories(system, onHost, hostCwd);
+    return { path: onHost, cwd: hostCwd };
+  }
+  if (base === undefined) throw new CommandError(`--cwd ${cwd}: no such directory in the guest`);
+  const where = options.root === undefined ? "in the built-in image or on this host" : `in ${options.root}`;
+  throw new CommandError(`${name}: no such file ${where}`, ExitStatus.NotFound);
+}
+
+/** Hands our signals on; the returned function stops that. */
+function forwardSignals(system: System, application: Application): () => void {
+  const handlers = Object.entries(FORWARDED).map(([name, signal]) => {
+    const handler = () => system.kernel.signals.sendToApplication(application, signal, { code: SiCode.USER });
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  return () => {
+    for (const [name, handler] of handlers) process.off(name, handler);
+  };
+}
+
+async function start(system: System, program: Program, argv: string[], environment: string[]) {
+  try {
+    return await system.kernel.spawn(program.path, argv, environment, {
+      cwd: program.cwd,
+      files: openStandardFiles(system.kernel, system.terminals),
+    });
+  } catch (error) {
+    if (error instanceof ElfError) throw new CommandError(error.message, exitStatusOfFailure(error));
+    if (error instanceof Errno) {
+      const status = error.errno === EACCES ? ExitStatus.NotExecutable : ExitStatus.Ours;
+      throw new CommandError(`${program.path}: ${error.message}`, status);
+    }
+    throw error;
+  }
+}
+
+/** @returns the exit status */
+export async function run(name: string, parameters: string[], options: MachineOptions): Promise<number> {
+  const root =
+    options.root === undefined ? undefined : { directory: options.root, keepChangesInMemory: options.ro };
+  const system = await createSystem(options, root);
+  try {
+    const environment = environmentOf(options);
+    const program = locate(system, name, options, environment);
+    const application = await start(system, program, [name, ...parameters], environment);
+    const { console } = system.terminals;
+    if (console !== undefined)
+      system.terminals.control(console, application.session, application.processGroup);
+    const stopForwarding = forwardSignals(system, application);
+    const waitStatus = await application.exited;
+    stopForwarding();
+    const death = system.death();
+    const diedOfSignal = (waitStatus & 0x7f) !== 0;
+    system.dispose();
+    if (diedOfSignal && death !== undefined) process.stderr.write(`osv-vm: ${death.replace(/\n?$/, "\n")}`);
+    if (options.stats) process.stderr.write(system.statistics.describe());
+    return exitStatusOf(waitStatus);
+  } finally {
+    system.dispose();
+  }
 }

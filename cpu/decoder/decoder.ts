@@ -275,7 +275,7 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
   let segment = SEGMENT_DS;
   if ((flag & RowFlag.HasModrm) !== 0) {
     const mod = modrm >> 6;
-    const reg = (modrm >> 3) & 7 | ((flag & RowFlag.ShortReg) !== 0 ? 0 : (rex & 4) << 1);
+    const reg = ((modrm >> 3) & 7) | ((flag & RowFlag.ShortReg) !== 0 ? 0 : (rex & 4) << 1);
     const rm = (modrm & 7) | ((flag & RowFlag.ShortRm) !== 0 ? 0 : (rex & 1) << 3);
     out.mod = mod;
     out.reg = reg;
@@ -421,7 +421,13 @@ function readImmediate(bytes: Uint8Array, at: number, kind: number, out: Instruc
  * EVEX (SDM vol. 2, 2.7): no row of AVX-512 exists yet, so only the length is found out.
  * @param at behind the 62
  */
-function decodeEvex(bytes: Uint8Array, start: number, at: number, prefixes: number, out: Instruction): number {
+function decodeEvex(
+  bytes: Uint8Array,
+  start: number,
+  at: number,
+  prefixes: number,
+  out: Instruction,
+): number {
   const map = bytes[at] & 15;
   const opcode = bytes[at + 3];
   if (map === 0 || map === 4 || map > 6 || (bytes[at + 1] & 4) === 0) return start - (at + 2);
@@ -431,7 +437,8 @@ function decodeEvex(bytes: Uint8Array, start: number, at: number, prefixes: numb
   let end = at + 5;
   if (modrm < 0xc0) end = decodeMemory(bytes, end, modrm, 0x40, true, out);
   // PSHUFx and the shifts by immediate, CMPPS, PINSRW, PEXTRW, SHUFPS.
-  const immediateIn0F = (opcode >= 0x70 && opcode <= 0x73) || opcode === 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
+  const immediateIn0F =
+    (opcode >= 0x70 && opcode <= 0x73) || opcode === 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
   if (map === 3 || (map === 1 && immediateIn0F)) end++;
   return end - start;
 }

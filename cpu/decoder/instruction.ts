@@ -19,12 +19,19 @@ export type OperandSource =
   | "di"; // memory at ES:[rDI]
 
 export type OperandClass =
-  | "gpr" | "mem" | "gprOrMem"
-  | "mmx" | "mmxOrMem"
-  | "xmm" | "xmmOrMem"
+  | "gpr"
+  | "mem"
+  | "gprOrMem"
+  | "mmx"
+  | "mmxOrMem"
+  | "xmm"
+  | "xmmOrMem"
   | "st" // x87 register, index relative to TOP
-  | "segment" | "control" | "debug"
-  | "immediate" | "branch"
+  | "segment"
+  | "control"
+  | "debug"
+  | "immediate"
+  | "branch"
   | "mask"; // AVX-512 k registers: lengths only for now
 
 /**
@@ -33,8 +40,23 @@ export type OperandClass =
  * "none" = address only or odd-sized (FXSAVE, LEA, INVLPG …); `m28`/`m108` FPU environment and state; others by name.
  */
 export type OperandSize =
-  | "b" | "w" | "d" | "q" | "v" | "z" | "y" | "dq" | "qq" | "x" | "t" | "p" | "s" | "none"
-  | "m28" | "m108" | "m512";
+  | "b"
+  | "w"
+  | "d"
+  | "q"
+  | "v"
+  | "z"
+  | "y"
+  | "dq"
+  | "qq"
+  | "x"
+  | "t"
+  | "p"
+  | "s"
+  | "none"
+  | "m28"
+  | "m108"
+  | "m512";
 
 export interface OperandSpec {
   readonly source: OperandSource;

@@ -53,7 +53,8 @@ const demandOf = (packed: number, decision: number): number => (packed >> (4 * d
  */
 export function specificity(packed: number): number {
   let count = 0;
-  for (let d = 0; d < SLOTS.length; d++) if (demandOf(packed, d) !== 0) count += d === Decision.Prefix ? 2 : 1;
+  for (let d = 0; d < SLOTS.length; d++)
+    if (demandOf(packed, d) !== 0) count += d === Decision.Prefix ? 2 : 1;
   return count;
 }
 
@@ -196,7 +197,8 @@ function rowFlags(row: OpcodeRow): number {
   for (const { source, class: kind, access } of row.operands) {
     if (source === "vvvv") flags |= RowFlag.UsesVvvv;
     if (kind === "mask" && source !== "rm") flags |= RowFlag.Mask;
-    else if (source === "rm" && (kind === "mmx" || kind === "mmxOrMem" || kind === "st" || kind === "mask")) flags |= RowFlag.ShortRm;
+    else if (source === "rm" && (kind === "mmx" || kind === "mmxOrMem" || kind === "st" || kind === "mask"))
+      flags |= RowFlag.ShortRm;
     else if (source === "reg" && kind === "mmx") flags |= RowFlag.ShortReg;
     else if (source === "reg" && kind === "control") flags |= RowFlag.Control | RowFlag.AnyMod;
     else if (source === "reg" && kind === "debug") flags |= RowFlag.Debug | RowFlag.AnyMod;

@@ -96,8 +96,23 @@ const NAMED: Readonly<Record<string, OperandSpec>> = {
 };
 
 const SIZES: Readonly<Record<string, OperandSize>> = {
-  b: "b", w: "w", d: "d", q: "q", v: "v", z: "z", y: "y", dq: "dq", qq: "qq", x: "x", t: "t", p: "p", s: "s",
-  "": "none", "28": "m28", "108": "m108", "512": "m512",
+  b: "b",
+  w: "w",
+  d: "d",
+  q: "q",
+  v: "v",
+  z: "z",
+  y: "y",
+  dq: "dq",
+  qq: "qq",
+  x: "x",
+  t: "t",
+  p: "p",
+  s: "s",
+  "": "none",
+  "28": "m28",
+  "108": "m108",
+  "512": "m512",
 };
 
 /** Operands, operand lists and whole row endings repeat (`+Vdq,Wdq` stands in hundreds of rows): each is parsed once. */

@@ -13,8 +13,6 @@ const FIXED_BITS: Readonly<Partial<Record<OperandSize, number>>> = {
   t: 80,
   s: 80,
   none: 0,
-  m28: 28 * 8,
-  m108: 108 * 8,
   m512: 512 * 8,
 };
 
@@ -35,6 +33,11 @@ export function operandBitsFor({ size }: OperandSpec, operandSize: number, vexL:
       return vexL === 1 ? 256 : 128;
     case "p":
       return operandSize + 16;
+    // The x87 environment and state have a 16-bit format (SDM vol. 1, figures 8-11 and 8-12).
+    case "m28":
+      return (operandSize === 16 ? 14 : 28) * 8;
+    case "m108":
+      return (operandSize === 16 ? 94 : 108) * 8;
     default:
       return FIXED_BITS[size] ?? 0;
   }

@@ -7,7 +7,9 @@ import type { OpcodeRow } from "./instruction.ts";
 import { ROW_TABLE } from "./row-table.ts";
 
 /** Every row of every table; a row's id is its index. */
-export const ROWS: readonly OpcodeRow[] = Array.from({ length: ROW_TABLE.count }, (_, id) => ROW_TABLE.row(id));
+export const ROWS: readonly OpcodeRow[] = Array.from({ length: ROW_TABLE.count }, (_, id) =>
+  ROW_TABLE.row(id),
+);
 
 /** The rows of each mnemonic, in table order. */
 export function rowsByMnemonic(): Map<string, OpcodeRow[]> {

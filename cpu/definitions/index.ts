@@ -4,3 +4,4 @@ import "./fpu-state.ts";
 import "./integer/index.ts";
 import "./sse/index.ts";
 import "./system.ts";
+import "./x87/index.ts";

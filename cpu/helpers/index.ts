@@ -11,3 +11,4 @@ import "./sse.ts";
 import "./string-compare.ts";
 import "./strings.ts";
 import "./system.ts";
+import "./x87/index.ts";

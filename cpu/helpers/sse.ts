@@ -11,6 +11,7 @@ import { SseControl } from "../softfloat/control.ts";
 import * as Sse from "../softfloat/sse.ts";
 import * as Convert from "../softfloat/sse-convert.ts";
 import { dppd, dpps } from "../softfloat/sse-dot-product.ts";
+import { rcpss, rsqrtss } from "../softfloat/sse-reciprocal.ts";
 import { MXCSR, Vector } from "../state.ts";
 
 const control = new SseControl();
@@ -178,6 +179,22 @@ for (const [name, single, double] of [
   defineHelper(`sse.${name}d`, (cpu) => {
     underMxcsr(cpu, () => cpu.setResult(0, double(cpu.argument64(0), cpu.argument64(1), control)));
   });
+}
+
+/** Approximations: they heed no mode and report nothing. Argument 0 is the source. */
+for (const [name, approximate] of [
+  ["rcp", rcpss],
+  ["rsqrt", rsqrtss],
+] as const) {
+  for (const [suffix, lanes] of [
+    ["ss", 1],
+    ["ps", 4],
+  ] as const) {
+    defineHelper(`sse.${name}${suffix}`, (cpu) => {
+      const x = new Lanes(cpu, 0);
+      for (let lane = 0; lane < lanes; lane++) x.setU32(lane, approximate(x.u32(lane)));
+    });
+  }
 }
 
 // ---- conversions: argument 0 is the source, result 0 the destination ----

@@ -84,7 +84,7 @@ function addFinite(
     negative = negativeB;
   }
   const distance = large.exponent - small.exponent;
-  const shift = distance > FAR ? FAR : distance;
+  const shift = Math.min(distance, FAR);
   const addend = distance > FAR ? 1n : small.significand;
   const aligned = shift === 0 ? large.significand : large.significand << BigInt(shift);
   if (negativeA === negativeB) {
@@ -235,4 +235,3 @@ function addScaled(x: bigint, xUnit: number, y: bigint, yUnit: number): [bigint,
   if (distance <= 200) return [(x << BigInt(distance)) + y, yUnit];
   return [(x << 200n) + (y < 0n ? -1n : 1n), xUnit - 200];
 }
-

@@ -22,9 +22,19 @@ export const BINARY64: Format = { precision: 53, storedBits: 53, minExponent: -1
 /** x87 double extended precision: 64 bits with an explicit integer bit, 15 bits of exponent. */
 export const EXTENDED: Format = { precision: 64, storedBits: 64, minExponent: -16382, maxExponent: 16383 };
 /** x87 registers under precision control "single": short significand, full exponent range (SDM vol. 1, 8.1.5.2). */
-export const EXTENDED_SINGLE: Format = { precision: 24, storedBits: 64, minExponent: -16382, maxExponent: 16383 };
+export const EXTENDED_SINGLE: Format = {
+  precision: 24,
+  storedBits: 64,
+  minExponent: -16382,
+  maxExponent: 16383,
+};
 /** x87 registers under precision control "double". */
-export const EXTENDED_DOUBLE: Format = { precision: 53, storedBits: 64, minExponent: -16382, maxExponent: 16383 };
+export const EXTENDED_DOUBLE: Format = {
+  precision: 53,
+  storedBits: 64,
+  minExponent: -16382,
+  maxExponent: 16383,
+};
 
 export const Kind = {
   Zero: 0,
@@ -119,12 +129,22 @@ function zero(negative: boolean, denormal = false): Unpacked {
 
 function infinityOrNaN(negative: boolean, significand: bigint): Unpacked {
   const kind =
-    significand === INTEGER_BIT ? Kind.Infinity : (significand & QUIET_BIT) !== 0n ? Kind.QuietNaN : Kind.SignalingNaN;
+    significand === INTEGER_BIT
+      ? Kind.Infinity
+      : (significand & QUIET_BIT) !== 0n
+        ? Kind.QuietNaN
+        : Kind.SignalingNaN;
   return new Unpacked(kind, negative, 0, significand, false);
 }
 
 /** An IEEE interchange format with an implicit integer bit. */
-function unpackImplicit(format: Format, negative: boolean, field: number, fraction: bigint, daz: boolean): Unpacked {
+function unpackImplicit(
+  format: Format,
+  negative: boolean,
+  field: number,
+  fraction: bigint,
+  daz: boolean,
+): Unpacked {
   const { precision, minExponent, maxExponent } = format;
   if (field === 0) {
     if (fraction === 0n || daz) return zero(negative);
@@ -178,7 +198,9 @@ export function unpackInteger(value: bigint | number): Unpacked {
 }
 
 export function packBinary16(parts: Parts): number {
-  return ((parts.negative ? 0x8000 : 0) | (parts.biasedExponent << 10) | Number(parts.significand & 0x3ffn)) >>> 0;
+  return (
+    ((parts.negative ? 0x8000 : 0) | (parts.biasedExponent << 10) | Number(parts.significand & 0x3ffn)) >>> 0
+  );
 }
 
 export function packBinary32(parts: Parts): number {

@@ -2,7 +2,15 @@
 
 import { propagateNaN } from "./arithmetic.ts";
 import { Exception, type FloatControl, type Rounding } from "./control.ts";
-import { bitLength, type Format, infinityParts, Kind, type Parts, type Unpacked, zeroParts } from "./format.ts";
+import {
+  bitLength,
+  type Format,
+  infinityParts,
+  Kind,
+  type Parts,
+  type Unpacked,
+  zeroParts,
+} from "./format.ts";
 import { round, shiftRight } from "./round.ts";
 
 /** |a| rounded to an integer, in the direction that a's sign and the rounding mode give. */
@@ -56,4 +64,3 @@ export function withRounding<Result>(
   control.rounding = saved;
   return result;
 }
-

@@ -73,7 +73,8 @@ export function round(
   width: number,
   control: FloatControl,
 ): Parts {
-  if (exponent < format.minExponent) return roundTiny(format, negative, exponent, significand, width, control);
+  if (exponent < format.minExponent)
+    return roundTiny(format, negative, exponent, significand, width, control);
   const rounded = roundUnbounded(format, negative, exponent, significand, width, control);
   if (rounded.biasedExponent <= 2 * format.maxExponent) return rounded;
   control.flags |= Exception.OE;

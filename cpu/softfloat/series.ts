@@ -47,7 +47,9 @@ export function leadingExponent({ mantissa, exponent }: Real): number {
 
 function shorten(mantissa: bigint, exponent: number): Real {
   const excess = bitLength(magnitude(mantissa)) - MANTISSA_BITS;
-  return excess > 0 ? { mantissa: mantissa >> BigInt(excess), exponent: exponent + excess } : { mantissa, exponent };
+  return excess > 0
+    ? { mantissa: mantissa >> BigInt(excess), exponent: exponent + excess }
+    : { mantissa, exponent };
 }
 
 export function negate(a: Real): Real {
@@ -85,7 +87,10 @@ export function truncate({ mantissa, exponent }: Real, bits: number): Real {
 }
 
 export function divide(a: Real, b: Real): Real {
-  const shift = Math.max(0, MANTISSA_BITS + bitLength(magnitude(b.mantissa)) - bitLength(magnitude(a.mantissa)));
+  const shift = Math.max(
+    0,
+    MANTISSA_BITS + bitLength(magnitude(b.mantissa)) - bitLength(magnitude(a.mantissa)),
+  );
   return { mantissa: (a.mantissa << BigInt(shift)) / b.mantissa, exponent: a.exponent - b.exponent - shift };
 }
 

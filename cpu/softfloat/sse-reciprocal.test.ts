@@ -35,7 +35,9 @@ describe.skipIf(unavailable !== null)("approximate reciprocals, against an Intel
           const operand = values[4 * index + lane];
           const expected = Number(BigInt.asUintN(32, a >> BigInt(32 * lane)));
           if (ours(operand) === expected && status === 0) continue;
-          wrong.push(`${operand.toString(16)}: ${ours(operand).toString(16)}, the host ${expected.toString(16)}`);
+          wrong.push(
+            `${operand.toString(16)}: ${ours(operand).toString(16)}, the host ${expected.toString(16)}`,
+          );
         }
       }
       expect(wrong.slice(0, 20)).toEqual([]);

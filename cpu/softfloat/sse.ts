@@ -5,7 +5,7 @@
  * Sources: Intel SDM vol. 2 and vol. 1, 4.8.3.5, 11.5 and appendix E.4.
  */
 
-import { add, divide, multiply, multiplyAdd, type MultiplyAddSigns, squareRoot } from "./arithmetic.ts";
+import { add, divide, type MultiplyAddSigns, multiply, multiplyAdd, squareRoot } from "./arithmetic.ts";
 import { Relation, relate } from "./compare.ts";
 import { Exception, type SseControl } from "./control.ts";
 import {
@@ -119,7 +119,7 @@ const PREDICATES: readonly number[] = [
 const SIGNALS_QUIET = 0b0110_0110_0110_0110;
 
 function predicateHolds(a: Unpacked, b: Unpacked, predicate: number, control: SseControl): boolean {
-  const signals = ((SIGNALS_QUIET >> (predicate & 15)) & 1) !== (predicate >> 4);
+  const signals = ((SIGNALS_QUIET >> (predicate & 15)) & 1) !== predicate >> 4;
   return (compare(a, b, signals, control) & PREDICATES[predicate & 15]) !== 0;
 }
 
@@ -129,7 +129,9 @@ export function cmpss(a: number, b: number, predicate: number, control: SseContr
 }
 /** @param predicate 0…31 (SSE forms: the low three bits of the immediate); @returns 0 or 2^64 − 1 */
 export function cmpsd(a: bigint, b: bigint, predicate: number, control: SseControl): bigint {
-  return predicateHolds(double(a, control), double(b, control), predicate, control) ? 0xffff_ffff_ffff_ffffn : 0n;
+  return predicateHolds(double(a, control), double(b, control), predicate, control)
+    ? 0xffff_ffff_ffff_ffffn
+    : 0n;
 }
 
 /** ZF, PF and CF at their places in RFLAGS, for COMISS and the like. OF, SF and AF become zero. */

@@ -16,7 +16,8 @@ const LIMIT = 10n ** 18n;
 /** Exact. Digits above 9, which are undefined, count with their value as on silicon. */
 export function fbld(packed: bigint): Extended {
   let magnitude = 0n;
-  for (let digit = 17; digit >= 0; digit--) magnitude = magnitude * 10n + ((packed >> BigInt(4 * digit)) & 15n);
+  for (let digit = 17; digit >= 0; digit--)
+    magnitude = magnitude * 10n + ((packed >> BigInt(4 * digit)) & 15n);
   const { significand, signExponent } = fild(magnitude);
   return { significand, signExponent: signExponent | ((packed & SIGN) !== 0n ? 0x8000 : 0) };
 }

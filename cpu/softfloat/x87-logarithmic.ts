@@ -26,7 +26,7 @@ import {
   subtract,
   twoLog2e,
 } from "./series.ts";
-import { internal, roundReal, valueOf } from "./x87-transcendental.ts";
+import { internal, realOf, roundReal } from "./x87-transcendental.ts";
 
 const TWO: Real = { mantissa: 2n, exponent: 0 };
 /** Positive, and far below every bit of a logarithm. */
@@ -71,7 +71,7 @@ export function f2xm1(a: Unpacked, control: X87Control): Extended {
   if (a.isZero) return packExtended(zeroParts(a.negative));
   if (a.isInfinity) return a.negative ? MINUS_ONE : packExtended(infinityParts(EXTENDED, false));
   if (a.denormal) control.flags |= Exception.DE;
-  if (a.exponent < 0) return roundReal(exponential(valueOf(a)), control);
+  if (a.exponent < 0) return roundReal(exponential(realOf(a)), control);
   control.flags |= Exception.PE;
   return a.negative && a.exponent === 0 && a.significand === INTEGER_BIT ? MINUS_HALF : repackExtended(a);
 }
@@ -101,10 +101,10 @@ export function fyl2x(y: Unpacked, x: Unpacked, control: X87Control): Extended {
   const negative = y.negative !== (x.isFinite && x.exponent < 0);
   if (x.isInfinity || y.isInfinity) return infinity(negative);
   if (y.isZero) return zero(negative);
-  const aboveOne = subtract(valueOf(x), ONE);
+  const aboveOne = subtract(realOf(x), ONE);
   const near = leadingExponent(aboveOne) <= POLYNOMIAL_EXPONENT;
-  const logarithm = near ? logarithmNearOne(aboveOne) : logarithmFarFromOne(valueOf(x));
-  return roundReal(multiply(logarithm, valueOf(y)), control);
+  const logarithm = near ? logarithmNearOne(aboveOne) : logarithmFarFromOne(realOf(x));
+  return roundReal(multiply(logarithm, realOf(y)), control);
 }
 
 /**
@@ -126,6 +126,6 @@ export function fyl2xp1(y: Unpacked, x: Unpacked, control: X87Control): Extended
     return repackExtended(x);
   }
   const near = x.exponent <= POLYNOMIAL_EXPONENT;
-  const logarithm = near ? logarithmNearOne(valueOf(x)) : logarithmFarFromOne(add(valueOf(x), ONE));
-  return roundReal(multiply(logarithm, valueOf(y)), control);
+  const logarithm = near ? logarithmNearOne(realOf(x)) : logarithmFarFromOne(add(realOf(x), ONE));
+  return roundReal(multiply(logarithm, realOf(y)), control);
 }

@@ -2,7 +2,16 @@
 
 import { invalid, propagateNaN } from "./arithmetic.ts";
 import { Exception, type X87Control } from "./control.ts";
-import { bitLength, EXTENDED, type Extended, packExtended, type Parts, repackExtended, type Unpacked, zeroParts } from "./format.ts";
+import {
+  bitLength,
+  EXTENDED,
+  type Extended,
+  type Parts,
+  packExtended,
+  repackExtended,
+  type Unpacked,
+  zeroParts,
+} from "./format.ts";
 import { round } from "./round.ts";
 import { Condition } from "./x87-arithmetic.ts";
 

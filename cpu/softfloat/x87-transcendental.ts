@@ -27,7 +27,7 @@ export function magnitudeOf(a: Unpacked): Real {
   return { mantissa: a.significand, exponent: a.exponent - 63 };
 }
 
-export function valueOf(a: Unpacked): Real {
+export function realOf(a: Unpacked): Real {
   return { mantissa: a.negative ? -a.significand : a.significand, exponent: a.exponent - 63 };
 }
 

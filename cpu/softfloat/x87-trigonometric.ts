@@ -16,7 +16,7 @@ import {
   sine,
   subtract,
 } from "./series.ts";
-import { internal, magnitudeOf, roundReal, valueOf } from "./x87-transcendental.ts";
+import { internal, magnitudeOf, realOf, roundReal } from "./x87-transcendental.ts";
 
 /** π/2 as the processor knows it: 66 bits of π, so that sines of large numbers are those of another π than ours. */
 const HALF_PI: Real = { mantissa: 0xc_90fd_aa22_168c_234cn, exponent: -67 };
@@ -33,8 +33,8 @@ interface Reduced {
 }
 
 function reduce(a: Unpacked): Reduced {
-  if (a.exponent < -1) return { quadrant: 0, rest: valueOf(a) };
-  const value = valueOf(a);
+  if (a.exponent < -1) return { quadrant: 0, rest: realOf(a) };
+  const value = realOf(a);
   const scaled = value.mantissa << BigInt(value.exponent - HALF_PI.exponent);
   const half = HALF_PI.mantissa >> 1n;
   let quotient = (scaled + half) / HALF_PI.mantissa;

@@ -16,6 +16,9 @@ import { randomSteps, type Step, transcript, tree } from "./testing/scenario.ts"
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "osv-fs-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
+/** Random runs; more by hand: OSV_FS_SEEDS=2000. */
+const SEEDS = Number(process.env.OSV_FS_SEEDS ?? 40);
+
 let counter = 0;
 
 /** A fresh directory of the host, in which paths may climb a few levels. */
@@ -320,7 +323,7 @@ describe.each(candidates)("$name", ({ make }) => {
   });
 
   it("agrees with the host on random operations", () => {
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= SEEDS; seed++) {
       const steps = randomSteps(seed, 250);
       const host = hostCalls();
       const guest = guestCalls(make());

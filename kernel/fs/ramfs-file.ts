@@ -4,6 +4,7 @@ import { EFBIG, EINVAL, ENOSPC, EOPNOTSUPP, EPERM, Errno } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { type AttributeChanges, S_IFREG } from "../vfs/inode.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
+import type { Path } from "../vfs/path.ts";
 import { MAX_FILE_SIZE, RegularFile, type RegularInode } from "../vfs/regular-file.ts";
 import type { RamFs } from "./ramfs.ts";
 import { RamInode } from "./ramfs-inode.ts";
@@ -45,7 +46,7 @@ export class RamFile extends RamInode implements RegularInode {
     return this.pages.size * (PAGE_SIZE / 512);
   }
 
-  override open(_thread: Thread | undefined, flags: number): OpenFile {
+  override open(_thread: Thread | undefined, flags: number, _path?: Path): OpenFile {
     this.openFiles++;
     return new RegularFile(flags, this, () => this.closed());
   }
@@ -211,6 +212,12 @@ export class RamFile extends RamInode implements RegularInode {
   /** Makes whole pages read as zero. */
   protected punchPages(first: number, end: number): void {
     this.dropPages(first, end);
+  }
+
+  /** A page of zeroes where something else would show. */
+  protected coverWithZeroes(index: number): void {
+    if (!this.fileSystem.takePage()) throw new Errno(ENOSPC);
+    this.pages.set(index, new Uint8Array(PAGE_SIZE));
   }
 
   private dropPages(first: number, end: number): void {

@@ -36,6 +36,10 @@ export abstract class RamInode extends BaseInode {
     this.ctime = this.btime;
   }
 
+  get dev(): number {
+    return this.fileSystem.dev;
+  }
+
   get size(): number {
     return 0;
   }
@@ -56,7 +60,7 @@ export abstract class RamInode extends BaseInode {
 
   stat(): Stat {
     return {
-      dev: this.fileSystem.dev,
+      dev: this.dev,
       ino: this.ino,
       mode: this.mode,
       nlink: this.nlink,

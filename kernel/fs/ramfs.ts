@@ -27,12 +27,13 @@ export class RamFs implements FileSystem {
   readonly type: string;
   readonly readOnly: boolean = false;
   readonly dev = allocateDevice();
-  readonly root: RamDirectory;
+  private rootDirectory: RamDirectory | undefined;
+  private readonly rootMode: number;
   private readonly pages: number;
   private freePages: number;
   private readonly inodes: number;
   private freeInodes: number;
-  private nextIno = 1n;
+  protected nextIno = 1n;
 
   constructor(
     private readonly clock: Clock,
@@ -43,7 +44,12 @@ export class RamFs implements FileSystem {
     this.freePages = this.pages;
     this.inodes = options.inodes ?? 2 ** 20;
     this.freeInodes = this.inodes;
-    this.root = this.newRoot(options.mode ?? 0o755);
+    this.rootMode = options.mode ?? 0o755;
+  }
+
+  get root(): RamDirectory {
+    if (this.rootDirectory === undefined) this.rootDirectory = this.newRoot(this.rootMode);
+    return this.rootDirectory;
   }
 
   protected newRoot(mode: number): RamDirectory {
@@ -100,9 +106,14 @@ export class RamFs implements FileSystem {
     this.freeInodes++;
   }
 
-  protected takeInode(): bigint {
+  /** One more inode is kept here: ENOSPC when there are too many. */
+  inodeTaken(): void {
     if (this.freeInodes === 0) throw new Errno(ENOSPC);
     this.freeInodes--;
+  }
+
+  private takeInode(): bigint {
+    this.inodeTaken();
     return this.nextIno++;
   }
 }

@@ -264,7 +264,7 @@ export class PipeFile extends OpenFile {
     return this.pipe.capacity;
   }
 
-  resize(bytes: number): number {
+  override resize(bytes: number): number {
     return this.pipe.resize(bytes);
   }
 

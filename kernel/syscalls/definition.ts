@@ -28,4 +28,6 @@ export interface SyscallDefinition {
   readonly state: "done" | "partial" | "absent";
   readonly note?: string;
   readonly call?: SyscallFunction;
+  /** The result is an address: traces print it so. */
+  readonly returnsAddress?: boolean;
 }

@@ -393,7 +393,7 @@ function getMempolicy(thread: Thread, mode: number, nodes: number, maxNode: numb
 
 export const MEMORY_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 9, name: "mmap", state: "partial", note: "MAP_HUGETLB fails with ENOMEM", call: mmap,
+    number: 9, name: "mmap", state: "partial", note: "MAP_HUGETLB fails with ENOMEM", call: mmap, returnsAddress: true,
     arguments: [["addr", "address"], ["length", "size"], ["prot", { flags: PROT_FLAGS }], ["flags", { flags: MAP_FLAGS }], ["fd", "fd"], ["offset", "hex"]],
   },
   {
@@ -401,9 +401,9 @@ export const MEMORY_SYSCALLS: readonly SyscallDefinition[] = [
     arguments: [["addr", "address"], ["length", "size"], ["prot", { flags: PROT_FLAGS }]],
   },
   { number: 11, name: "munmap", state: "done", call: munmap, arguments: [["addr", "address"], ["length", "size"]] },
-  { number: 12, name: "brk", state: "done", call: brk, arguments: [["addr", "address"]] },
+  { number: 12, name: "brk", state: "done", call: brk, returnsAddress: true, arguments: [["addr", "address"]] },
   {
-    number: 25, name: "mremap", state: "done", call: mremap,
+    number: 25, name: "mremap", state: "done", call: mremap, returnsAddress: true,
     arguments: [
       ["old_address", "address"], ["old_size", "size"], ["new_size", "size"],
       ["flags", { flags: { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } }], ["new_address", "address"],

@@ -123,11 +123,11 @@ function argumentText(thread: Thread, type: ArgumentType, value: number, next: n
   }
 }
 
-function resultText(result: number): string {
+function resultText(result: number, isAddress: boolean): string {
   if (result === KEEP_REGISTERS) return "?";
   if (result < -511 && result > -517) return "? ERESTARTSYS (To be restarted)";
   if (result < 0 && result >= -4095) return `-1 ${errnoName(-result)}`;
-  return result > 0xffffffff ? hexadecimal(result) : String(result);
+  return isAddress ? hexadecimal(result) : String(result);
 }
 
 export class SyscallTracer {
@@ -152,7 +152,7 @@ export class SyscallTracer {
           (type, index) => before[index] ?? argumentText(thread, type, values[index], values[index + 1] ?? 0, result),
         );
         const shown = result === YIELD ? 0 : result;
-        this.print(`[pid ${thread.tid}] ${definition.name}(${texts.join(", ")}) = ${resultText(shown)}`);
+        this.print(`[pid ${thread.tid}] ${definition.name}(${texts.join(", ")}) = ${resultText(shown, definition.returnsAddress === true)}`);
         return result;
       };
       try {

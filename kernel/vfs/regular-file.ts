@@ -2,7 +2,7 @@
 
 import { EFBIG, EINVAL, ENOTTY, ENXIO } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
-import type { Inode } from "./inode.ts";
+import { type Inode, S_IFREG } from "./inode.ts";
 import { OpenFile, type Result } from "./open-file.ts";
 import { O_APPEND, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "./open-flags.ts";
 
@@ -18,6 +18,10 @@ export interface RegularInode extends Inode {
   /** Returns how many bytes were written; throws Errno when none could be. */
   writeAt(position: number, data: Uint8Array): number;
   sync(): void;
+}
+
+export function isRegularInode(inode: Inode): inode is RegularInode {
+  return inode.type === S_IFREG && "readAt" in inode && "writeAt" in inode;
 }
 
 export class RegularFile extends OpenFile {

@@ -39,12 +39,17 @@ export class FaultyTarget implements Target {
       for (let at = 0; at < bytes.length; ) {
         if (this.decoder.decode(bytes, at, bytes.length, this.instruction) !== DecodeResult.Ok) return;
         const { row, length } = this.instruction;
-        if (row.mnemonic === this.mnemonic) {
-          const opcode = bytes.indexOf(row.opcode, at);
-          if (opcode >= at && opcode < at + length) bytes[opcode] ^= this.xor;
-        }
+        if (row.mnemonic === this.mnemonic) this.alterInstruction(bytes, at, length, row.opcode);
         at += length;
       }
     });
+  }
+
+  private alterInstruction(bytes: Uint8Array, start: number, length: number, opcode: number): void {
+    const at = bytes.indexOf(opcode, start);
+    if (at < 0 || at >= start + length) return;
+    bytes[at] ^= this.xor;
+    const result = this.decoder.decode(bytes, start, bytes.length, this.instruction);
+    if (result !== DecodeResult.Ok || this.instruction.length !== length) bytes[at] ^= this.xor;
   }
 }

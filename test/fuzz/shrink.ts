@@ -41,18 +41,24 @@ class Shrinker {
 
   /** Puts NOPs in place of instructions, large groups first, so that branches keep their targets. */
   async removeInstructions(): Promise<void> {
-    for (let size = this.analysis.steps.length; size >= 1; size = size > 1 ? size >> 1 : 0) {
-      for (let first = 0; first < this.analysis.steps.length; first += size) {
-        const chosen = this.analysis.steps
-          .slice(first, first + size)
-          .filter((step) => step.mnemonic !== "nop");
-        if (chosen.length === 0) continue;
-        await this.attempt(() => {
-          for (const { address, length } of chosen) this.overwrite(address, length);
-        });
-      }
-    }
+    for (let size = this.analysis.steps.length; size > 1; size >>= 1) await this.removeGroups(size);
+    // What one instruction needed, may go once that one is gone.
+    while (await this.removeGroups(1));
     await this.skipLeadingNops();
+  }
+
+  /** @returns whether any group could be removed */
+  private async removeGroups(size: number): Promise<boolean> {
+    let removed = false;
+    for (let first = 0; first < this.analysis.steps.length; first += size) {
+      const chosen = this.analysis.steps.slice(first, first + size).filter((step) => step.mnemonic !== "nop");
+      if (chosen.length === 0) continue;
+      const succeeded = await this.attempt(() => {
+        for (const { address, length } of chosen) this.overwrite(address, length);
+      });
+      removed ||= succeeded;
+    }
+    return removed;
   }
 
   private async skipLeadingNops(): Promise<void> {

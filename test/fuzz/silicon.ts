@@ -62,6 +62,7 @@ export class Silicon implements Target {
   private receivedLength = 0;
   private waiting: (() => void) | undefined;
   private ended: string | undefined;
+  private last: Promise<void> = Promise.resolve();
 
   constructor() {
     this.child = spawn(buildSilicon(), [], { stdio: ["pipe", "pipe", "inherit"] });
@@ -79,7 +80,16 @@ export class Silicon implements Target {
     this.requests.write(setupMessage());
   }
 
-  async run(cases: readonly Case[], results: readonly FinalState[], count: number): Promise<void> {
+  /** Sends the cases at once; answers come in order, so calls may overlap. */
+  run(cases: readonly Case[], results: readonly FinalState[], count: number): Promise<void> {
+    this.send(cases, count);
+    const answered = this.last.then(() => this.collect(results, count));
+    // Who waits for the next answer does not fail because of this one.
+    this.last = answered.catch(() => undefined);
+    return answered;
+  }
+
+  private send(cases: readonly Case[], count: number): void {
     let length = 0;
     for (let index = 0; index < count; index++) length += cases[index].size;
     const message = new Uint8Array(8 + length);
@@ -92,9 +102,11 @@ export class Silicon implements Target {
       at += cases[index].size;
     }
     this.requests.write(message);
+  }
 
+  private async collect(results: readonly FinalState[], count: number): Promise<void> {
     const answer = await this.receive();
-    at = 0;
+    let at = 0;
     for (let index = 0; index < count; index++) at += results[index].copyFromWire(answer, at);
   }
 

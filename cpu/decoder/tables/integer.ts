@@ -200,6 +200,7 @@ ${conditional(0x90, "set", "=Eb")}
 0B ud2
 0D nop Ev,Gv
 0D/1m prefetchw Mb
+0D/3m prefetchw Mb
 18 nop Ev,Gv
 18/0m prefetchnta Mb
 18/1m prefetcht0 Mb
@@ -238,7 +239,7 @@ F3:AE/2r wrfsbase Ry @fsgsbase
 F3:AE/3r wrgsbase Ry @fsgsbase
 F3:AE/5r incssp Ry @cet_ss
 66:AE/6r tpause Ry @waitpkg
-F3:AE/6r umonitor Rq @waitpkg
+F3:AE/6r umonitor R @waitpkg
 F2:AE/6r umwait Ry @waitpkg
 AF imul +Gv,Ev
 B0 cmpxchg +Eb,Gb lock

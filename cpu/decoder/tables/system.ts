@@ -68,10 +68,10 @@ np:AE/6m xsaveopt +M w0 @xsaveopt
 np:AE/6m xsaveopt64 +M w1 @xsaveopt
 np:C7/3m xrstors M w0 @xsaves
 np:C7/3m xrstors64 M w1 @xsaves
-np:C7/4m xsavec +M w0 @xsavec
-np:C7/4m xsavec64 +M w1 @xsavec
-np:C7/5m xsaves +M w0 @xsaves
-np:C7/5m xsaves64 +M w1 @xsaves`,
+np:C7/4m xsavec =M w0 @xsavec
+np:C7/4m xsavec64 =M w1 @xsavec
+np:C7/5m xsaves =M w0 @xsaves
+np:C7/5m xsaves64 =M w1 @xsaves`,
   },
   {
     map: "0f38",

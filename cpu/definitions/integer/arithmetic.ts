@@ -79,7 +79,13 @@ define("xadd", (b, dst, src) => {
 });
 
 /** x + y + carry of `bits`, and the carry out of it (i32). */
-function addWithCarry(b: Builder, bits: number, x: Value, y: Value, carry: Value): { sum: Value; carry: Value } {
+function addWithCarry(
+  b: Builder,
+  bits: number,
+  x: Value,
+  y: Value,
+  carry: Value,
+): { sum: Value; carry: Value } {
   const sum = b.add(b.add(x, y), b.extendU(carry));
   if (bits < 64) return { sum, carry: b.and(b.wrap(b.shrBy(sum, bits)), b.const32(1)) };
   return { sum, carry: b.or(b.ltU(sum, x), b.and(carry, b.eq(sum, x))) };

@@ -1,7 +1,7 @@
 /** Instructions on flags themselves: Intel SDM vol. 2, CLC, STC, CMC, CLD, STD, LAHF, SAHF. */
 
 import type { RegisterRef } from "../../ir/value.ts";
-import { Flag, FLAGS_OTHER, Register } from "../../state.ts";
+import { FLAGS_OTHER, Flag, Register } from "../../state.ts";
 import { define } from "../registry.ts";
 
 const AH: RegisterRef = { fixed: Register.RAX, high: true };

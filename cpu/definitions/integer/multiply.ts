@@ -56,7 +56,8 @@ define("mul", (b, src) => {
 define("imul", (b, ...operands) => {
   const [first, second] = operands;
   const bits = operandBits(first.bits);
-  const left = operands.length === 1 ? b.gpr(Register.RAX, bits) : operands.length === 2 ? first.read() : second.read();
+  const left =
+    operands.length === 1 ? b.gpr(Register.RAX, bits) : operands.length === 2 ? first.read() : second.read();
   const right = operands[operands.length - 1].read();
   const x = b.sext(left, bits);
   const y = b.sext(right, bits);

@@ -266,6 +266,15 @@ for (const mnemonic of ["dpps", "dppd"]) {
   });
 }
 
+for (const name of ["rcp", "rsqrt"]) {
+  for (const shape of [SHAPES[0], SHAPES[2]]) {
+    define(`${name}${shape.suffix}`, (b, dst, src) => {
+      b.helper(`sse.${name}${shape.suffix}`, [shape.source(b, src)], false);
+      shape.write(dst, shape.result(b));
+    });
+  }
+}
+
 // ---- comparisons that set RFLAGS ----
 
 for (const name of ["comis", "ucomis"] as const) {

@@ -193,9 +193,15 @@ export class HostFpu {
       put128(view, offset + 40, input.c ?? 0n);
       view.setBigUint64(offset + 56, input.rax ?? 0n, true);
     }
-    const result = spawnSync(this.program, { input: new Uint8Array(buffer), maxBuffer: 1 << 30, timeout: 30_000 });
+    const result = spawnSync(this.program, {
+      input: new Uint8Array(buffer),
+      maxBuffer: 1 << 30,
+      timeout: 30_000,
+    });
     if (result.status !== 0 || result.stdout.length !== inputs.length * OUTPUT_SIZE) {
-      throw new Error(`the host FPU program failed: status ${result.status}, signal ${result.signal}, ${result.stderr}`);
+      throw new Error(
+        `the host FPU program failed: status ${result.status}, signal ${result.signal}, ${result.stderr}`,
+      );
     }
     const { stdout } = result;
     const outputs = new DataView(stdout.buffer, stdout.byteOffset, stdout.length);

@@ -91,6 +91,8 @@ export class Chance {
 
   /** A signed integer, small, large or near the ends. */
   integer(width: number): bigint {
-    return BigInt.asIntN(width, this.bits(width) >> BigInt(this.below(width))) * (this.below(2) === 0 ? 1n : -1n);
+    return (
+      BigInt.asIntN(width, this.bits(width) >> BigInt(this.below(width))) * (this.below(2) === 0 ? 1n : -1n)
+    );
   }
 }

@@ -1,0 +1,95 @@
+/** What the guest sees as its files: the built-in image or a host directory, and what the kernel mounts over it. */
+
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { unpackCpio } from "../kernel/fs/cpio.ts";
+import { DevFs } from "../kernel/fs/devfs.ts";
+import { HostFs } from "../kernel/fs/hostfs.ts";
+import { HostDirectoryInode } from "../kernel/fs/hostfs-inode.ts";
+import { registerMemoryDevices } from "../kernel/fs/memory-devices.ts";
+import { OverlayFs } from "../kernel/fs/overlayfs.ts";
+import { RamFs } from "../kernel/fs/ramfs.ts";
+import { type Host, HostError } from "../kernel/host.ts";
+import { openFifo } from "../kernel/ipc/pipe.ts";
+import type { FileSystem, Inode } from "../kernel/vfs/inode.ts";
+import { MountTable } from "../kernel/vfs/mount-table.ts";
+import { builtFile } from "./built-file.ts";
+import { CommandError } from "./command-error.ts";
+import { describeFileError } from "./file-error.ts";
+import { NodeDirectory } from "./host/node-directory.ts";
+
+/** A host directory as a file system. */
+export interface HostMount {
+  /** On the host. */
+  directory: string;
+  /** Changes go to memory and are gone at exit. */
+  keepChangesInMemory: boolean;
+}
+
+/** @throws CommandError if it is no directory that can be read */
+export function openHostDirectory(mount: HostMount, host: Host): FileSystem {
+  const path = resolve(mount.directory);
+  try {
+    const directory = new NodeDirectory(path, { readOnly: mount.keepChangesInMemory });
+    const hostFs = new HostFs(directory, host.clock);
+    return mount.keepChangesInMemory ? new OverlayFs(hostFs, host.clock) : hostFs;
+  } catch (error) {
+    throw error instanceof HostError
+      ? new CommandError(`${mount.directory}: ${describeHostError(error)}`)
+      : describeFileError(mount.directory, error);
+  }
+}
+
+function describeHostError(error: HostError): string {
+  const known = describeFileError("", Object.assign(new Error(), { code: error.code }));
+  return known instanceof CommandError ? known.message.replace(/^: /, "") : error.message;
+}
+
+/** The built-in image, unpacked into memory. */
+function openImage(host: Host): FileSystem {
+  const image = new RamFs(host.clock);
+  unpackCpio(readFileSync(builtFile("image.cpio")), image.root);
+  return image;
+}
+
+export interface RootFileSystem {
+  mounts: MountTable;
+  devices: DevFs;
+}
+
+/**
+ * Makes the tree of mounts: the root, and the kernel's own file systems.
+ * @param root the host directory that is the root; undefined for the built-in image
+ */
+export function mountRoot(root: HostMount | undefined, host: Host): RootFileSystem {
+  const fileSystem = root === undefined ? openImage(host) : openHostDirectory(root, host);
+  const mounts = new MountTable(fileSystem, host.clock);
+  const devices = new DevFs(host.clock);
+  mountAt(mounts, "dev", devices, "devtmpfs");
+  mountAt(mounts, "dev/shm", new RamFs(host.clock, { type: "tmpfs", mode: 0o1777 }), "tmpfs");
+  registerMemoryDevices(mounts.devices, host.entropy);
+  mounts.openFifo = openFifo;
+  return { mounts, devices };
+}
+
+/**
+ * Makes a directory to mount something on. In a host directory it exists only for the guest: running a program must not
+ * leave a /dev behind.
+ */
+function makeMountPoint(directory: Inode, name: string): void {
+  if (directory instanceof HostDirectoryInode) {
+    directory.attach(name, directory.fileSystem.memory.newDirectory(0o755, 0, 0));
+  } else {
+    directory.mkdir(name, 0o755, 0, 0);
+  }
+}
+
+/** Mounts a file system at a path from the root, making the directories on the way. */
+export function mountAt(mounts: MountTable, path: string, fileSystem: FileSystem, source: string): void {
+  let place = mounts.root;
+  for (const name of path.split("/").filter((part) => part !== "")) {
+    if (mounts.child(place, name) === undefined) makeMountPoint(place.inode, name);
+    place = mounts.resolve(undefined, name, { base: place });
+  }
+  mounts.mount(fileSystem, place, { source });
+}

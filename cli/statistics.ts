@@ -1,0 +1,41 @@
+/** `--stats`: what the machine did, on stderr at the end. */
+
+import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import type { CpuMachine } from "../kernel/mm/cpu-machine.ts";
+import type { OsvKernel } from "../kernel/osv-kernel.ts";
+
+export interface Statistics {
+  /** The report, one line a number. */
+  describe(): string;
+}
+
+const NS_PER_SECOND = 1e9;
+const MIB = 2 ** 20;
+const KIB_PER_MIB = 1024;
+
+export function createStatistics(kernel: OsvKernel, machine: CpuMachine): Statistics {
+  return {
+    describe() {
+      const seconds = kernel.host.clock.monotonic() / NS_PER_SECOND;
+      const lines: [string, string][] = [];
+      const count = (name: string, value: number, unit = "") =>
+        lines.push([name, `${Math.round(value).toLocaleString("en-US")}${unit}`]);
+      const { engine } = machine;
+      if (engine instanceof InterpreterEngine) {
+        const { instructions, traces, traceInstructions, invalidations, flushes } = engine.statistics;
+        count("instructions", instructions);
+        lines.push(["time", `${seconds.toFixed(3)} s`]);
+        lines.push(["speed", `${(instructions / seconds / 1e6).toFixed(1)} M instructions/s`]);
+        lines.push(["engine", `${engine.name} 100 %`]);
+        lines.push(["translated", `${traces} traces of ${traceInstructions} instructions`]);
+        lines.push(["dropped", `${invalidations} traces, all of them ${flushes} times`]);
+      }
+      count("TLB misses", machine.processor.mmu.misses);
+      count("system calls", kernel.scheduler.syscalls);
+      count("thread switches", kernel.scheduler.switches);
+      count("guest memory", ((kernel.space.frames.total - kernel.space.frames.free) * 4096) / MIB, " MiB");
+      count("peak memory", process.resourceUsage().maxRSS / KIB_PER_MIB, " MiB");
+      return lines.map(([name, value]) => `${name.padEnd(18)}${value}\n`).join("");
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** Puts the machine, the kernel and this process's terminal and files together. */
+
+import { readFileSync } from "node:fs";
+import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
+import { OsvKernel } from "../kernel/osv-kernel.ts";
+import { TtyLayer } from "../kernel/tty/tty-layer.ts";
+import { builtFile } from "./built-file.ts";
+import { createDisassembler } from "./crash-disassembly.ts";
+import { NodeHost } from "./host/node-host.ts";
+import type { MachineOptions } from "./machine-options.ts";
+import { type HostMount, mountRoot } from "./root.ts";
+import { createStatistics, type Statistics } from "./statistics.ts";
+
+/** WebAssembly memory comes in pages of 64 KiB. */
+const WASM_PAGE = 65536;
+
+export interface System {
+  kernel: OsvKernel;
+  terminals: TtyLayer;
+  host: NodeHost;
+  statistics: Statistics;
+  /** The last program that died of a signal: what a person should read about it. */
+  death(): string | undefined;
+  /** Gives the terminal back as it was. */
+  dispose(): void;
+}
+
+export async function createSystem(options: MachineOptions, root: HostMount | undefined): Promise<System> {
+  const host = new NodeHost();
+  try {
+    const disassemble = options.verbose ? await createDisassembler() : undefined;
+    const { mounts, devices } = mountRoot(root, host);
+    const machine = new CpuMachine({
+      ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
+      clock: host.clock,
+      entropy: host.entropy,
+      createEngine: (cpu) =>
+        new InterpreterEngine(cpu, new WebAssembly.Module(readFileSync(builtFile("interp.wasm")))),
+    });
+    const encoder = new TextEncoder();
+    const report = (line: string) => void host.stderr.write(encoder.encode(`${line.replace(/\n?$/, "\n")}`));
+    let death: string | undefined;
+    const kernel = new OsvKernel({
+      host,
+      machine,
+      mounts,
+      deterministic: options.deterministic,
+      ...(options.verbose && { onLog: report }),
+      ...(options.trace.includes("syscalls") && { traceSyscalls: report }),
+      ...(disassemble !== undefined && { disassemble }),
+      onDeath: (sentence, details) => {
+        death = options.verbose ? `${sentence}\n${details()}` : sentence;
+      },
+    });
+    const terminals = new TtyLayer(kernel, devices);
+    return {
+      kernel,
+      terminals,
+      host,
+      statistics: createStatistics(kernel, machine),
+      death: () => death,
+      dispose: () => host.dispose(),
+    };
+  } catch (error) {
+    host.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,634 @@
+import { existsSync, readFileSync } from "node:fs";
+import * as iced from "iced-x86";
+import { describe, expect, it } from "vitest";
+import { createInstruction, DecodeResult, Decoder } from "./decoder.ts";
+import { Comparison, UNIMPLEMENTED_FEATURES } from "./iced-oracle.ts";
+import { BASE_RIP, type Instruction, NO_REGISTER, type OpcodeRow } from "./instruction.ts";
+import { operandBits } from "./operands.ts";
+import { ROWS, rowsByMnemonic } from "./rows.ts";
+
+/** Room for one instruction and what the decoders may look at behind it. */
+const SLOT = 64;
+
+function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(hex.replaceAll(" ", "").match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Decodes hexadecimal digits, followed by NOPs. */
+function decode(hex: string): { result: DecodeResult; out: Instruction } {
+  const bytes = new Uint8Array(SLOT).fill(0x90);
+  bytes.set(bytesOf(hex));
+  const out = createInstruction();
+  return { result: new Decoder().decode(bytes, 0, bytes.length, out), out };
+}
+
+/** The mnemonic, or why there is none. */
+function mnemonicOf(hex: string): string {
+  const { result, out } = decode(hex);
+  if (result === DecodeResult.Ok) return out.row.mnemonic;
+  return result === DecodeResult.Invalid ? "#UD" : "#GP";
+}
+
+/** Compares many encodings with iced. @returns up to ten differences, each with its bytes */
+function differences(encodings: readonly number[][], seen?: (comparison: Comparison) => void): string[] {
+  const bytes = new Uint8Array((encodings.length + 1) * SLOT);
+  for (const [i, encoding] of encodings.entries()) bytes.set(encoding, i * SLOT);
+  const comparison = new Comparison();
+  comparison.bytes = bytes;
+  const found: string[] = [];
+  for (let i = 0; i < encodings.length && found.length < 10; i++) {
+    const difference = comparison.compare(i * SLOT);
+    if (difference) found.push(`${hexOf(Uint8Array.from(encodings[i]))}: ${difference}`);
+    seen?.(comparison);
+  }
+  return found;
+}
+
+/** A xorshift generator: tests are the same every time. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
+describe("prefixes", () => {
+  it("take effect in any order and any number", () => {
+    for (const hex of ["66 64 f0 01 08", "f0 66 64 01 08", "64 64 66 f0 66 01 08"]) {
+      const { out } = decode(hex);
+      expect([out.row.mnemonic, out.operandSize, out.segment, out.lock], hex).toEqual(["add", 16, 4, true]);
+    }
+  });
+
+  it("lose a REX that is not directly before the opcode", () => {
+    expect(decode("48 66 01 c8").out.operandSize).toBe(16);
+    expect(decode("66 48 01 c8").out.operandSize).toBe(64);
+    expect(decode("4f 40 01 c8").out).toMatchObject({ operandSize: 32, reg: 1, rm: 0 });
+  });
+
+  it("select by the last of F2 and F3, before 66", () => {
+    expect(mnemonicOf("f2 f3 0f 10 c1")).toBe("movss");
+    expect(mnemonicOf("f3 f2 0f 10 c1")).toBe("movsd");
+    expect(mnemonicOf("f2 66 0f 10 c1")).toBe("movsd");
+    expect(mnemonicOf("66 0f 10 c1")).toBe("movupd");
+    expect(mnemonicOf("0f 10 c1")).toBe("movups");
+    expect(mnemonicOf("f3 0f 14 c1")).toBe("#UD");
+  });
+
+  it("repeat only instructions for which they are not mandatory", () => {
+    expect(decode("f3 a4").out).toMatchObject({ rep: true, repne: false });
+    expect(decode("f2 a6").out).toMatchObject({ rep: false, repne: true });
+    expect(decode("f3 f2 ae").out).toMatchObject({ rep: false, repne: true });
+    expect(decode("f3 0f b8 c1").out).toMatchObject({ rep: false, repne: false });
+  });
+
+  it("lock only what writes to memory and may be locked", () => {
+    expect(mnemonicOf("f0 01 08")).toBe("add");
+    expect(mnemonicOf("f0 01 c8")).toBe("#UD");
+    expect(mnemonicOf("f0 03 08")).toBe("#UD");
+    expect(mnemonicOf("f0 39 08")).toBe("#UD");
+    expect(mnemonicOf("f0 0f ba 20 01")).toBe("#UD");
+    expect(mnemonicOf("f0 0f ba 28 01")).toBe("bts");
+    expect(mnemonicOf("f0 90")).toBe("#UD");
+  });
+
+  it("override segments only with FS and GS", () => {
+    expect(decode("8b 00").out.segment).toBe(3);
+    expect(decode("8b 04 24").out.segment).toBe(2);
+    expect(decode("8b 45 00").out.segment).toBe(2);
+    expect(decode("2e 8b 00").out.segment).toBe(3);
+    expect(decode("64 65 8b 00").out.segment).toBe(5);
+    expect(decode("64 3e 8b 00").out.segment).toBe(4);
+  });
+
+  it("make no VEX instruction behind REX, LOCK, 66, F2 or F3", () => {
+    expect(mnemonicOf("c5 f8 77")).toBe("vzeroupper");
+    for (const prefix of ["40", "f0", "66", "f2", "f3"])
+      expect(mnemonicOf(`${prefix} c5 f8 77`), prefix).toBe("#UD");
+    for (const prefix of ["64", "67", "2e", "40 64"])
+      expect(mnemonicOf(`${prefix} c5 f8 77`)).toBe("vzeroupper");
+  });
+});
+
+describe("operand and address sizes", () => {
+  it("default to 32 and 64 bits", () => {
+    expect(decode("01 08").out).toMatchObject({ operandSize: 32, addressSize: 64 });
+    expect(decode("67 01 08").out).toMatchObject({ operandSize: 32, addressSize: 32 });
+  });
+
+  it("are 64 bits for the stack unless 66 says 16", () => {
+    expect(decode("50").out.operandSize).toBe(64);
+    expect(decode("66 50").out.operandSize).toBe(16);
+    expect(decode("6a ff").out).toMatchObject({ operandSize: 64, immediateLow: -1, immediateHigh: -1 });
+  });
+
+  it("ignore 66 before near branches", () => {
+    expect(decode("66 e8 01 02 03 04").out).toMatchObject({
+      operandSize: 64,
+      length: 6,
+      immediateLow: 0x04030201,
+    });
+    expect(decode("66 74 05").out).toMatchObject({ operandSize: 64, length: 3 });
+  });
+
+  it("let only MOV to a register have a 64-bit immediate", () => {
+    expect(decode("48 b8 88 77 66 55 44 33 22 91").out).toMatchObject({
+      length: 10,
+      immediateLow: 0x55667788,
+      immediateHigh: 0x91223344 | 0,
+    });
+    expect(decode("48 c7 c0 ff ff ff ff").out).toMatchObject({
+      length: 7,
+      immediateLow: -1,
+      immediateHigh: -1,
+    });
+    expect(decode("48 05 00 00 00 80").out).toMatchObject({ immediateLow: -0x80000000, immediateHigh: -1 });
+  });
+
+  it("extend immediates with zeros where nothing is to be extended", () => {
+    expect(decode("cd 80").out).toMatchObject({ immediateLow: 0x80, immediateHigh: 0 });
+    expect(decode("0f c6 c1 ff").out).toMatchObject({ immediateLow: 0xff, immediateHigh: 0 });
+    expect(decode("c2 00 80").out.immediateLow).toBe(0x8000);
+  });
+});
+
+describe("memory operands", () => {
+  it("have RIP as base without SIB only", () => {
+    expect(decode("8b 05 fc ff ff ff").out).toMatchObject({
+      base: BASE_RIP,
+      displacement: -4,
+      index: NO_REGISTER,
+    });
+    expect(decode("41 8b 05 00 00 00 00").out.base).toBe(BASE_RIP);
+    expect(decode("8b 04 25 00 10 00 00").out).toMatchObject({
+      base: NO_REGISTER,
+      index: NO_REGISTER,
+      displacement: 0x1000,
+    });
+  });
+
+  it("have R12 and R13 as bases, with the escapes of RSP and RBP", () => {
+    expect(decode("41 8b 04 24").out).toMatchObject({ base: 12, index: NO_REGISTER, segment: 3 });
+    expect(decode("41 8b 45 80").out).toMatchObject({ base: 13, displacement: -128, segment: 3 });
+    expect(decode("42 8b 04 20").out).toMatchObject({ base: 0, index: 12, scale: 0 });
+    expect(decode("8b 04 20").out).toMatchObject({ base: 0, index: NO_REGISTER });
+  });
+
+  it("keep nothing of the instruction before", () => {
+    const decoder = new Decoder();
+    const out = createInstruction();
+    const bytes = new Uint8Array(SLOT);
+    bytes.set(bytesOf("f0 64 67 42 01 84 a8 78 56 34 12 00 c3"));
+    decoder.decode(bytes, 0, SLOT, out);
+    decoder.decode(bytes, 12, SLOT, out);
+    expect(out).toMatchObject({
+      lock: false,
+      segment: 3,
+      addressSize: 64,
+      rex: false,
+      index: NO_REGISTER,
+      displacement: 0,
+    });
+  });
+});
+
+describe("invalid and long instructions", () => {
+  it("do not exist in 64-bit mode", () => {
+    for (const hex of ["06", "27", "60", "62 00", "82 c0 01", "9a", "c4 00", "ce", "d4 0a", "d6", "ea"]) {
+      expect(mnemonicOf(hex), hex).toBe("#UD");
+    }
+  });
+
+  it("name registers that do not exist", () => {
+    for (const hex of ["8e c8", "8c f0", "8e f8", "0f 20 c8", "44 0f 20 c8", "44 0f 21 c0"]) {
+      expect(mnemonicOf(hex), hex).toBe("#UD");
+    }
+    expect(mnemonicOf("44 0f 20 c0")).toBe("mov");
+  });
+
+  it("raise #GP over 15 bytes", () => {
+    expect(decode(`${"66".repeat(14)}90`).out.length).toBe(15);
+    expect(mnemonicOf(`${"66".repeat(15)}90`)).toBe("#GP");
+    expect(mnemonicOf(`${"2e".repeat(10)}48 81 00 01 00 00 00`)).toBe("#GP");
+    expect(mnemonicOf("66".repeat(40))).toBe("#GP");
+  });
+
+  it("ask for more bytes at the limit, whatever lies behind it", () => {
+    const decoder = new Decoder();
+    const out = createInstruction();
+    for (const hex of [
+      "48 81 84 88 44 33 22 11 01 00 00 00",
+      "c4 e2 79 18 05 00 00 00 00",
+      "f2 0f 38 f0 00",
+      "0f 0b",
+      "e8 00 00 00 00",
+    ]) {
+      const code = bytesOf(hex);
+      for (const filler of [0x00, 0xff]) {
+        const bytes = new Uint8Array(SLOT).fill(filler);
+        bytes.set(code, 8);
+        for (let length = 0; length < code.length; length++) {
+          expect(decoder.decode(bytes, 8, 8 + length, out), `${hex} / ${length}`).toBe(
+            DecodeResult.NeedsMoreBytes,
+          );
+        }
+        expect(decoder.decode(bytes, 8, 8 + code.length, out)).toBe(DecodeResult.Ok);
+        expect(out.length).toBe(code.length);
+      }
+    }
+  });
+
+  it("are known to be invalid as soon as they are", () => {
+    const out = createInstruction();
+    expect(new Decoder().decode(Uint8Array.of(0x06), 0, 1, out)).toBe(DecodeResult.Invalid);
+    expect(new Decoder().decode(new Uint8Array(15).fill(0x66), 0, 15, out)).toBe(DecodeResult.TooLong);
+    expect(new Decoder().decode(new Uint8Array(14).fill(0x66), 0, 14, out)).toBe(DecodeResult.NeedsMoreBytes);
+  });
+});
+
+/** Rows of 64-bit mode. */
+const ROWS_64 = ROWS.filter((row) => row.mode !== "not64");
+
+describe("the tables", () => {
+  it("have dense ids", () => {
+    expect(ROWS.every((row, index) => row.id === index)).toBe(true);
+    expect([...rowsByMnemonic().values()].flat().length).toBe(ROWS.length);
+  });
+
+  it("name a fallback where the encoding means something without the feature", () => {
+    const fallbacks = ROWS.flatMap((row) =>
+      row.fallback === undefined ? [] : [[row.mnemonic, ROWS[row.fallback].mnemonic]],
+    );
+    expect(fallbacks).toEqual([
+      ["rdssp", "nop"],
+      ["clflushopt", "clflush"],
+      ["tzcnt", "bsf"],
+      ["lzcnt", "bsr"],
+      ["wbnoinvd", "wbinvd"],
+    ]);
+  });
+
+  it("agree on ModRM within an opcode", () => {
+    const hasModrm = new Map<string, boolean>();
+    for (const row of ROWS_64) {
+      const key = `${row.vex ? "vex" : ""} ${row.map} ${row.opcode}`;
+      expect(hasModrm.get(key) ?? row.hasModrm, `${key} ${row.mnemonic}`).toBe(row.hasModrm);
+      hasModrm.set(key, row.hasModrm);
+    }
+  });
+});
+
+/** Legacy prefixes and REX before a legacy-encoded instruction. */
+const PREFIX_CLASSES: readonly (readonly number[])[] = [
+  "",
+  "66",
+  "f2",
+  "f3",
+  "f0",
+  "67",
+  "64",
+  "65",
+  "2e",
+  "40",
+  "41",
+  "42",
+  "44",
+  "48",
+  "4f",
+  "66 48",
+  "48 66",
+  "f0 66",
+  "f0 f3",
+  "66 f3",
+  "f3 66",
+  "f2 f3",
+  "f3 f2",
+  "66 f2 48",
+  "67 66 41",
+  "f0 4f",
+  "64 67 f2",
+  "66 66",
+].map((hex) => [...bytesOf(hex)]);
+
+/** ModRM forms as mod, rm and the bytes behind them: each mod with each rm, and SIB with special bases and indices. */
+function modrmForms(): { mod: number; rm: number; tail: number[] }[] {
+  const displacements = [[], [0xfe], [0x78, 0x56, 0x34, 0x92]];
+  const forms = [];
+  for (let rm = 0; rm < 8; rm++) {
+    forms.push({ mod: 3, rm, tail: [] });
+    if (rm === 4) continue;
+    for (let mod = 0; mod < 3; mod++)
+      forms.push({ mod, rm, tail: rm === 5 && mod === 0 ? displacements[2] : displacements[mod] });
+  }
+  for (const sib of [0x00, 0x24, 0x64, 0x25, 0x65, 0x6d, 0xcb, 0xa5, 0xfc]) {
+    for (let mod = 0; mod < 3; mod++) {
+      forms.push({
+        mod,
+        rm: 4,
+        tail: [sib, ...((sib & 7) === 5 && mod === 0 ? displacements[2] : displacements[mod])],
+      });
+    }
+  }
+  return forms;
+}
+
+const MODRM_FORMS = modrmForms();
+/** Few of them for each prefix class: a register, [rbp+disp8], [rip], SIB with disp32. */
+const FEW_FORMS = MODRM_FORMS.filter(
+  ({ mod, rm, tail }) =>
+    (mod === 3 && rm === 1) ||
+    (mod === 1 && rm === 5) ||
+    (mod === 0 && rm === 5) ||
+    (mod === 2 && tail[0] === 0xcb),
+);
+const IMMEDIATE = [0x85, 0x96, 0xa7, 0xb8, 0xc9, 0xda, 0xeb, 0xfc];
+const PREFIX_BYTES = { np: [], "66": [0x66], f3: [0xf3], f2: [0xf2] } as const;
+const MAP_BYTES = { legacy: [], "0f": [0x0f], "0f38": [0x0f, 0x38], "0f3a": [0x0f, 0x3a] } as const;
+
+/** ModRM and what follows it in all forms that the row allows, or nothing for rows without ModRM. */
+function operandBytes(row: OpcodeRow, forms: typeof MODRM_FORMS): number[][] {
+  if (!row.hasModrm) return [[]];
+  if (row.rm !== undefined) return [[0xc0 | ((row.extension ?? 0) << 3) | row.rm]];
+  return forms.flatMap(({ mod, rm, tail }, i) => {
+    if (row.mod !== undefined && (mod === 3) !== (row.mod === "reg")) return [];
+    const reg = row.extension ?? (i * 3 + row.id) & 7;
+    return [[(mod << 6) | (reg << 3) | rm, ...tail]];
+  });
+}
+
+function legacyEncodings(row: OpcodeRow): number[][] {
+  const mandatory = row.prefix === undefined ? [] : PREFIX_BYTES[row.prefix];
+  const wide = row.rexW === 1 ? [0x48] : [];
+  const range = row.operands.some((operand) => operand.source === "opcode") ? [0, 3, 7] : [0];
+  const encodings: number[][] = [];
+  const add = (prefixes: readonly number[], opcode: number, operand: readonly number[]) =>
+    encodings.push([...mandatory, ...prefixes, ...MAP_BYTES[row.map], opcode, ...operand, ...IMMEDIATE]);
+  for (const low of range) {
+    for (const operand of operandBytes(row, FEW_FORMS)) {
+      for (const prefixes of PREFIX_CLASSES) add(prefixes, row.opcode + low, operand);
+      for (const prefixes of PREFIX_CLASSES)
+        if (prefixes.length < 2) add([...prefixes, ...wide], row.opcode + low, operand);
+    }
+  }
+  for (const operand of operandBytes(row, MODRM_FORMS)) {
+    add(wide, row.opcode, operand);
+    add([wide.length > 0 ? 0x4f : 0x47], row.opcode, operand);
+  }
+  return encodings;
+}
+
+function vexEncodings(row: OpcodeRow): number[][] {
+  const map = { legacy: 0, "0f": 1, "0f38": 2, "0f3a": 3 }[row.map];
+  const pp = { np: 0, "66": 1, f3: 2, f2: 3 }[row.prefix ?? "np"];
+  const encodings: number[][] = [];
+  /** @param rxb inverted, as it is encoded */
+  const add = (
+    prefixes: readonly number[],
+    rxb: number,
+    vvvv: number,
+    w: number,
+    l: number,
+    operand: readonly number[],
+  ) => {
+    const last = ((~vvvv & 15) << 3) | (l << 2) | pp;
+    encodings.push([
+      ...prefixes,
+      0xc4,
+      (rxb << 5) | map,
+      (w << 7) | last,
+      row.opcode,
+      ...operand,
+      ...IMMEDIATE,
+    ]);
+    if (map === 1 && w === 0 && (rxb & 3) === 3) {
+      encodings.push([...prefixes, 0xc5, ((rxb & 4) << 5) | last, row.opcode, ...operand, ...IMMEDIATE]);
+    }
+  };
+  const { w = 0, l = 0 } = row.vex ?? {};
+  for (const operand of operandBytes(row, FEW_FORMS)) {
+    for (const prefixes of PREFIX_CLASSES) if (prefixes.length < 2) add(prefixes, 7, 0, w, l, operand);
+    for (const vvvv of [0, 2, 5, 13, 15])
+      for (let bits = 0; bits < 4; bits++) add([], 7, vvvv, bits >> 1, bits & 1, operand);
+    for (let rxb = 0; rxb < 8; rxb++) add([], rxb, row.operands.length > 2 ? 9 : 0, w, l, operand);
+  }
+  for (const operand of operandBytes(row, MODRM_FORMS))
+    for (const vvvv of [0, 7]) add([], 7, vvvv, w, l, operand);
+  return encodings;
+}
+
+const encodingsOf = (row: OpcodeRow): number[][] => (row.vex ? vexEncodings(row) : legacyEncodings(row));
+
+describe("against iced-x86", () => {
+  const rowsSeen = new Set<number>();
+  const codesSeen = new Set<iced.Code>();
+
+  it.each(["legacy", "0f", "0f38", "0f3a"] as const)(
+    "decodes every row of map %s in every form alike",
+    (map) => {
+      const encodings = ROWS_64.filter((row) => row.map === map).flatMap(encodingsOf);
+      const found = differences(encodings, ({ decoded, oracle }) => {
+        rowsSeen.add(decoded.row.id);
+        codesSeen.add(oracle.instruction.code);
+      });
+      expect(found).toEqual([]);
+    },
+  );
+
+  it("reaches every row", () => {
+    expect(ROWS_64.filter((row) => !rowsSeen.has(row.id)).map((row) => row.mnemonic)).toEqual([]);
+  });
+
+  it("has a row for every instruction of the features that are implemented", () => {
+    const missing: string[] = [];
+    for (const [name, code] of Object.entries(iced.Code)) {
+      if (typeof code !== "number" || codesSeen.has(code)) continue;
+      const info = iced.CodeExt.opCode(code);
+      const wanted =
+        info.mode64 && info.intelDecoder64 && info.decoderOption === 0 && info.isInstruction && !info.fwait;
+      const legacyOrVex =
+        info.encoding === iced.EncodingKind.Legacy || info.encoding === iced.EncodingKind.VEX;
+      if (wanted && legacyOrVex && !isUnimplemented(code)) missing.push(name);
+      info.free();
+    }
+    expect(missing).toEqual([]);
+  });
+
+  it("agrees on 200,000 random byte strings", () => {
+    const random = randomNumbers(0x2545f491);
+    const encodings = Array.from({ length: 200_000 }, () => randomBytes(random));
+    expect(differences(encodings)).toEqual([]);
+  });
+});
+
+const FEATURE_NAMES = new Map(Object.entries(iced.CpuidFeature).map(([name, value]) => [value, name]));
+
+function isUnimplemented(code: iced.Code): boolean {
+  const instruction = new iced.Instruction();
+  instruction.code = code;
+  const features = [...instruction.cpuidFeatures()].map((feature) => FEATURE_NAMES.get(feature) ?? "");
+  instruction.free();
+  return features.some((feature) => UNIMPLEMENTED_FEATURES.has(feature));
+}
+
+/** Random bytes; of every other string the beginning is a likely one: prefixes, an escape, VEX. */
+function randomBytes(random: () => number): number[] {
+  const bytes = Array.from({ length: 20 }, () => random() & 255);
+  const kind = random() & 15;
+  if (kind >= 8) return bytes;
+  const prefixes = Array.from({ length: random() & 3 }, () => PREFIX_CLASSES[1 + (random() % 14)][0]);
+  const escape = [
+    [],
+    [0x0f],
+    [0x0f],
+    [0x0f, 0x38],
+    [0x0f, 0x3a],
+    [0xc5],
+    [0xc4, 0xe1 + (random() % 3)],
+    [0x62],
+  ][kind];
+  return [...prefixes, ...escape, ...bytes];
+}
+
+describe("operands, against iced-x86", () => {
+  const factory = new iced.InstructionInfoFactory();
+
+  it("are read and written alike", () => {
+    const found = new Set<string>();
+    forEachRow(({ decoded, oracle }) => {
+      const { mnemonic, operands } = decoded.row;
+      if (decoded.rep || decoded.repne || mnemonic in ACCESS_DIFFERS) return;
+      const info = factory.info(oracle.instruction);
+      for (const [i, spec] of operands.entries()) {
+        const theirs = i < oracle.instruction.opCount ? info.opAccess(i) : iced.OpAccess.None;
+        if (theirs === iced.OpAccess.None || theirs === iced.OpAccess.NoMemAccess) continue;
+        const isMemory = spec.class === "mem" || (spec.source === "rm" && !decoded.rmIsRegister);
+        // iced counts an XMM register as read whose other half stays; we give the size of the half that is written.
+        const isPart = !isMemory && spec.class.startsWith("xmm") && operandBits(spec, decoded) < 128;
+        // A register that may stay as it is has to be read.
+        const isKept = theirs === iced.OpAccess.CondWrite && !isMemory;
+        const access = `${READS.has(theirs) || isKept ? "r" : ""}${WRITES.has(theirs) ? "w" : ""}`;
+        const ours = spec.access ?? "r";
+        if (access !== ours && !(isPart && ours === "w" && access === "rw")) {
+          found.add(`${mnemonic} operand ${i}: ${ours} for ${access} (${oracle.codeName})`);
+        }
+      }
+      info.free();
+    });
+    expect([...found]).toEqual([]);
+  });
+
+  it("have memory operands of the same size", () => {
+    const found = new Set<string>();
+    forEachRow(({ decoded, oracle }) => {
+      const size = iced.MemorySizeExt.size(oracle.instruction.memorySize) * 8;
+      for (const spec of decoded.row.operands) {
+        if (spec.class !== "mem" && (spec.source !== "rm" || decoded.rmIsRegister)) continue;
+        const bits = operandBits(spec, decoded);
+        if (bits !== 0 && size !== 0 && bits !== size) {
+          found.add(`${decoded.row.mnemonic}: ${bits} for ${size} bits (${oracle.codeName})`);
+        }
+      }
+    });
+    expect([...found]).toEqual([]);
+  });
+
+  /** Every row in some of its encodings. */
+  function forEachRow(visit: (comparison: Comparison) => void): void {
+    for (const row of ROWS_64) {
+      if (row.mnemonic === "evex") continue;
+      differences(encodingsOf(row).slice(0, 128), (comparison) => {
+        if (comparison.isValid && comparison.decoded.row === row) visit(comparison);
+      });
+    }
+  }
+});
+
+const READS = new Set([
+  iced.OpAccess.Read,
+  iced.OpAccess.CondRead,
+  iced.OpAccess.ReadWrite,
+  iced.OpAccess.ReadCondWrite,
+]);
+const WRITES = new Set([
+  iced.OpAccess.Write,
+  iced.OpAccess.CondWrite,
+  iced.OpAccess.ReadWrite,
+  iced.OpAccess.ReadCondWrite,
+]);
+
+/** Where iced's account of an instruction's operands is not ours, and why. */
+const ACCESS_DIFFERS: Readonly<Record<string, string>> = {
+  movss: "iced does not tell the load, which clears the rest of the register, from the move",
+  movsd: "as movss",
+  maskmovq: "iced has the implied memory operand as the first one",
+  maskmovdqu: "as maskmovq",
+  vmaskmovdqu: "as maskmovq",
+};
+
+/** Real programs: those of Node and npm are always there. */
+const PROGRAMS = [
+  process.execPath,
+  "node_modules/@esbuild/linux-x64/bin/esbuild",
+  "/bin/busybox",
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
+];
+/** Enough of each to meet all there is to meet, in a second. */
+const MOST_CODE = 3 << 20;
+
+describe("real programs, against iced-x86", () => {
+  it.each(PROGRAMS.filter(existsSync))("decodes the code of %s alike", (path) => {
+    const code = textSection(readFileSync(path)).subarray(0, MOST_CODE);
+    const comparison = new Comparison();
+    comparison.bytes = code;
+    const { decoded, oracle } = comparison;
+    const seen = new Set<number>();
+    const found: string[] = [];
+    for (let at = 0; at < code.length - SLOT && found.length < 10; ) {
+      const result = comparison.decode(at);
+      const ok = result === DecodeResult.Ok;
+      // Operands are compared once for each form of each instruction; validity and length every time.
+      const form = ok ? formOf(decoded) : -1;
+      if (!ok || !seen.has(form) || decoded.length !== oracle.instruction.length) {
+        seen.add(form);
+        const difference = comparison.compare(at);
+        if (difference) found.push(`${hexOf(code.subarray(at, at + 15))}: ${difference}`);
+      }
+      at += Math.max(oracle.instruction.length, 1);
+    }
+    expect(found).toEqual([]);
+    expect(seen.size).toBeGreaterThan(1000);
+  });
+});
+
+function formOf({ row, operandSize, mod, reg, rm, base, index, scale, segment, rex }: Instruction): number {
+  const registers = ((reg * 17 + rm) * 18 + base + 1) * 17 + index + 1;
+  return (
+    (((registers * 4 + scale) * 4 + mod) * 6 + segment) * 8192 +
+    row.id * 4 +
+    (operandSize >> 5) +
+    (rex ? 2 ** 45 : 0)
+  );
+}
+
+/** The .text section of a 64-bit ELF file. */
+function textSection(file: Uint8Array): Uint8Array {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const headers = Number(view.getBigUint64(0x28, true));
+  const section = (i: number) => headers + i * view.getUint16(0x3a, true);
+  const names = Number(view.getBigUint64(section(view.getUint16(0x3e, true)) + 0x18, true));
+  for (let i = 0; i < view.getUint16(0x3c, true); i++) {
+    const name = names + view.getUint32(section(i), true);
+    if (new TextDecoder("latin1").decode(file.subarray(name, name + 6)) !== ".text\0") continue;
+    const start = Number(view.getBigUint64(section(i) + 0x18, true));
+    return file.subarray(start, start + Number(view.getBigUint64(section(i) + 0x20, true)));
+  }
+  throw new Error("no .text");
+}

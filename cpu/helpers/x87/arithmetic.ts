@@ -1,0 +1,251 @@
+/**
+ * x87 arithmetic and comparisons. Argument 0: destination register; argument 1: kind of the source ({@link SourceKind});
+ * argument 2: the source's register number or bits; argument 3: how many registers are popped afterwards.
+ */
+
+import type { Cpu } from "../../cpu.ts";
+import { defineHelper } from "../../helpers.ts";
+import { Exception, type X87Control } from "../../softfloat/control.ts";
+import {
+  type Extended,
+  type Unpacked,
+  unpackBinary32,
+  unpackBinary64,
+  unpackInteger,
+} from "../../softfloat/format.ts";
+import { fadd, fcom, fdiv, fmul, fsqrt, fsub, fucom, fxam } from "../../softfloat/x87-arithmetic.ts";
+import { f2xm1, fyl2x, fyl2xp1 } from "../../softfloat/x87-logarithmic.ts";
+import { fprem, fprem1, type PartialRemainder } from "../../softfloat/x87-remainder.ts";
+import { frndint, fscale, fxtract } from "../../softfloat/x87-scale.ts";
+import { fcos, fpatan, fptan, fsin, fsincos, isOutOfRange } from "../../softfloat/x87-trigonometric.ts";
+import { INDEFINITE, Status, X87Unit } from "./unit.ts";
+
+/** What a source operand is; the definitions pass these numbers. */
+export const SourceKind = { Register: 0, Single: 1, Double: 2, Int16: 3, Int32: 4, Int64: 5 } as const;
+
+export const unit = new X87Unit();
+const CONDITIONS = Status.C0 | Status.C2 | Status.C3;
+
+/** The source operand, or undefined if its register is empty. */
+function source(cpu: Cpu): Unpacked | undefined {
+  switch (cpu.argumentI32(1)) {
+    case SourceKind.Single:
+      return unpackBinary32(cpu.argumentI32(2) >>> 0);
+    case SourceKind.Double:
+      return unpackBinary64(cpu.argument64(2));
+    case SourceKind.Int16:
+      return unpackInteger(BigInt.asIntN(16, cpu.argument64(2)));
+    case SourceKind.Int32:
+      return unpackInteger(cpu.argumentI32(2));
+    case SourceKind.Int64:
+      return unpackInteger(BigInt.asIntN(64, cpu.argument64(2)));
+    default: {
+      const index = cpu.argumentI32(2);
+      return unit.isEmpty(index) ? undefined : unit.read(index);
+    }
+  }
+}
+
+type Binary = (a: Unpacked, b: Unpacked, control: X87Control) => Extended;
+const ARITHMETIC: Readonly<Record<string, Binary>> = {
+  fadd,
+  fmul,
+  fsub,
+  fdiv,
+  fsubr: (a, b, control) => fsub(b, a, control),
+  fdivr: (a, b, control) => fdiv(b, a, control),
+};
+for (const [name, operation] of Object.entries(ARITHMETIC)) {
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    const destination = cpu.argumentI32(0);
+    const pops = cpu.argumentI32(3);
+    const operand = source(cpu);
+    if (operand === undefined || unit.isEmpty(destination)) {
+      if (!unit.underflow()) return;
+      unit.write(destination, INDEFINITE);
+    } else {
+      const result = operation(unit.read(destination), operand, unit.control);
+      if (!unit.finish()) return;
+      unit.write(destination, result);
+    }
+    unit.pop(pops);
+  });
+}
+
+/** Operations on ST(0). */
+const UNARY: Readonly<Record<string, (a: Unpacked, control: X87Control) => Extended>> = {
+  fsqrt,
+  frndint,
+  f2xm1,
+};
+for (const [name, operation] of Object.entries(UNARY)) {
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    if (unit.isEmpty(0)) {
+      if (unit.underflow()) unit.write(0, INDEFINITE);
+      return;
+    }
+    const result = operation(unit.read(0), unit.control);
+    if (unit.finish()) unit.write(0, result);
+  });
+}
+
+/** Operations on ST(1) and ST(0) whose result replaces both. */
+for (const [name, operation] of [
+  ["fyl2x", fyl2x],
+  ["fyl2xp1", fyl2xp1],
+  ["fpatan", fpatan],
+] as const) {
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    if (unit.isEmpty(0) || unit.isEmpty(1)) {
+      if (!unit.underflow()) return;
+      unit.write(1, INDEFINITE);
+    } else {
+      const result = operation(unit.read(1), unit.read(0), unit.control);
+      if (!unit.finish()) return;
+      unit.write(1, result);
+    }
+    unit.pop();
+  });
+}
+
+defineHelper("x87.fscale", (cpu) => {
+  unit.attach(cpu);
+  if (unit.isEmpty(0) || unit.isEmpty(1)) {
+    if (unit.underflow()) unit.write(0, INDEFINITE);
+    return;
+  }
+  const result = fscale(unit.read(0), unit.read(1), unit.control);
+  if (unit.finish()) unit.write(0, result);
+});
+
+for (const [name, operation] of [
+  ["fprem", fprem],
+  ["fprem1", fprem1],
+] as const) {
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    if (unit.isEmpty(0) || unit.isEmpty(1)) {
+      unit.status &= ~CONDITIONS;
+      if (unit.underflow()) unit.write(0, INDEFINITE);
+      return;
+    }
+    const { result, condition }: PartialRemainder = operation(unit.read(0), unit.read(1), unit.control);
+    if (unit.finish(condition, CONDITIONS)) unit.write(0, result);
+  });
+}
+
+/** FSIN and FCOS; an operand out of range stays and sets C2. */
+for (const [name, operation] of [
+  ["fsin", fsin],
+  ["fcos", fcos],
+] as const) {
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    if (unit.isEmpty(0)) {
+      if (unit.underflow()) unit.write(0, INDEFINITE);
+      unit.status &= ~Status.C2;
+      return;
+    }
+    const operand = unit.read(0);
+    if (isOutOfRange(operand)) {
+      unit.finish(Status.C2, Status.C2);
+      return;
+    }
+    const result = operation(operand, unit.control);
+    if (unit.finish(0, Status.C2)) unit.write(0, result);
+  });
+}
+
+/** Operations that replace ST(0) and push a second result. */
+function definePair(
+  name: string,
+  outOfRange: boolean,
+  operation: (a: Unpacked, control: X87Control) => readonly [replaced: Extended, pushed: Extended],
+): void {
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    const empty = unit.isEmpty(0);
+    if (empty || !unit.isEmpty(-1)) {
+      const masked = empty ? unit.underflow() : unit.overflow();
+      if (outOfRange) unit.status &= ~Status.C2;
+      if (!masked) return;
+      unit.write(0, INDEFINITE);
+      unit.top = unit.top - 1;
+      unit.write(0, INDEFINITE);
+      return;
+    }
+    const operand = unit.read(0);
+    if (outOfRange && isOutOfRange(operand)) {
+      unit.finish(Status.C2, Status.C2);
+      return;
+    }
+    const [replaced, pushed] = operation(operand, unit.control);
+    if (!unit.finish(0, outOfRange ? Status.C2 : 0)) return;
+    unit.write(0, replaced);
+    unit.top = unit.top - 1;
+    unit.write(0, pushed);
+  });
+}
+definePair("fsincos", true, (a, control) => {
+  const { sine, cosine } = fsincos(a, control);
+  return [sine, cosine];
+});
+definePair("fptan", true, (a, control) => {
+  const { tangent, pushed } = fptan(a, control);
+  return [tangent, pushed];
+});
+definePair("fxtract", false, (a, control) => {
+  const { exponent, significand } = fxtract(a, control);
+  return [exponent, significand];
+});
+
+// ---- comparisons ----
+
+function compare(cpu: Cpu, operation: typeof fcom, other: Unpacked | undefined): number | undefined {
+  if (other === undefined || unit.isEmpty(0)) {
+    return unit.underflow() ? CONDITIONS : undefined;
+  }
+  const conditions = operation(unit.read(0), other, unit.control);
+  return unit.finish() || (unit.control.unmasked & ~Exception.IE & ~Exception.DE) !== 0
+    ? conditions
+    : undefined;
+}
+
+for (const [name, operation] of [
+  ["fcom", fcom],
+  ["fucom", fucom],
+] as const) {
+  /** Into C3, C2, C0. */
+  defineHelper(`x87.${name}`, (cpu) => {
+    unit.attach(cpu);
+    const conditions = compare(cpu, operation, source(cpu));
+    if (conditions === undefined) return;
+    unit.status = (unit.status & ~CONDITIONS) | conditions;
+    unit.pop(cpu.argumentI32(3));
+  });
+  /** Into RFLAGS: result 0 has ZF, PF, CF; result 1 is 0 if the flags stay as they are. */
+  defineHelper(`x87.${name}i`, (cpu) => {
+    unit.attach(cpu);
+    const pops = cpu.argumentI32(3);
+    const conditions = compare(cpu, operation, source(cpu));
+    cpu.setResultI32(0, (conditions ?? 0) >> 8);
+    cpu.setResultI32(1, conditions === undefined ? 0 : 1);
+    if (conditions !== undefined) unit.pop(pops);
+  });
+}
+
+defineHelper("x87.ftst", (cpu) => {
+  unit.attach(cpu);
+  const conditions = compare(cpu, fcom, unpackInteger(0));
+  if (conditions !== undefined) unit.status = (unit.status & ~CONDITIONS) | conditions;
+});
+
+defineHelper("x87.fxam", (cpu) => {
+  unit.attach(cpu);
+  const sign = (unit.raw(0).signExponent & 0x8000) !== 0 ? Status.C1 : 0;
+  const conditions = unit.isEmpty(0) ? Status.C3 | Status.C0 | sign : fxam(unit.read(0));
+  unit.status = (unit.status & ~(CONDITIONS | Status.C1)) | conditions;
+});

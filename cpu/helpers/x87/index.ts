@@ -1,0 +1,4 @@
+/** Helpers of the x87 instructions. */
+import "./arithmetic.ts";
+import "./environment.ts";
+import "./transfer.ts";
