@@ -133,10 +133,8 @@ function describeOperand(spec: OperandSpec, out: Instruction, ip: number): strin
       return `${segment}[${gprName(6, out.addressSize, true)}]`;
     case "di":
       return `[${gprName(7, out.addressSize, true)}]`;
-    case "rel": {
-      const target = BigInt(ip + out.length + out.immediateLow);
-      return hex(out.operandSize === 16 ? BigInt.asUintN(16, target) : target);
-    }
+    case "rel":
+      return hex(BigInt(ip + out.length + out.immediateLow));
     case "imm": {
       const value = whole(out.immediateLow, out.immediateHigh);
       // iced extends the 32-bit immediate of a 32-bit operation with zeros.
@@ -294,7 +292,7 @@ export class Comparison {
   isValid = false;
   readonly #decoder = new Decoder();
   #iced: iced.Decoder | undefined;
-  #bytes = new Uint8Array();
+  #bytes: Uint8Array = new Uint8Array();
 
   /** The bytes that {@link compare} decodes from; there should be 48 behind the last instruction. */
   set bytes(bytes: Uint8Array) {

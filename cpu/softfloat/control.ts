@@ -65,7 +65,7 @@ export abstract class FloatControl {
   /** Exceptions raised by earlier steps. */
   private settled = 0;
   private storePrevented = false;
-  /** The last rounding went away from zero: what x87 instructions leave in C1 when PE is set. */
+  /** The last rounding went away from zero. */
   roundedUp = false;
   /** Tiny results become zero (MXCSR.FTZ with underflow masked; never on x87). */
   flushToZero = false;
@@ -101,6 +101,11 @@ export abstract class FloatControl {
   /** An unmasked pre-computation exception was met: there is no result. */
   get suppressed(): boolean {
     return (this.flags & ~this.masks & PRE_COMPUTATION) !== 0 || this.storePrevented;
+  }
+
+  /** What x87 instructions leave in C1, unless they have a use of their own for it. */
+  get c1(): boolean {
+    return this.roundedUp && !this.suppressed;
   }
 
   /** The result goes to memory: unmasked overflow and underflow keep it from being stored, and PE from being found. */

@@ -4,8 +4,9 @@
  *
  * The functions know nothing of the register stack, tags and status word. An instruction
  * 1. loads its {@link X87Control} from FCW and calls the function;
- * 2. ORs `control.raised` into FSW, and sets C1 to `control.roundedUp` (which is false unless PE was raised);
- * 3. if `control.unmasked` is not zero, sets ES and B; if also `control.suppressed`, stores nothing and leaves TOP;
+ * 2. ORs `control.raised` into FSW, and sets C1 to `control.c1`;
+ * 3. if `control.unmasked` is not zero, sets ES and B; if also `control.suppressed`, stores nothing and leaves TOP
+ *    (comparisons set their condition codes, and FCOMI the flags, even then);
  * 4. else stores the result. Unmasked OE and UE deliver a result to a register, with its exponent moved by 24576.
  * Sources: Intel SDM vol. 1, chapter 8; vol. 2, the instructions.
  */

@@ -273,8 +273,8 @@ function disagreements(cases: readonly Case[], count: number, seed: number, unma
     const stores = outcome.memoryBits !== undefined;
     const blocked = control.suppressed;
     const ownC1 = outcome.ownC1 === true;
-    const condition = (outcome.condition ?? 0) | (control.roundedUp && !ownC1 ? 0x200 : 0);
-    const conditionMask = outcome.condition === undefined && !blocked ? 0x200 : 0x4700;
+    const condition = (outcome.condition ?? 0) | (control.c1 && !ownC1 ? 0x200 : 0);
+    const conditionMask = outcome.condition === undefined ? 0x200 : 0x4700;
     const bits = outcome.memoryBits ?? 0;
     const expected = blocked
       ? [undefined, undefined, stores ? BigInt.asUintN(bits, input.c) : undefined]
@@ -283,9 +283,9 @@ function disagreements(cases: readonly Case[], count: number, seed: number, unma
     const same =
       expected.every((value, part) => value === undefined || value === actual[part]) &&
       control.raised === (host.status & 0x3f) &&
-      (blocked ? 0 : condition & conditionMask) === (host.status & conditionMask) &&
+      (condition & conditionMask) === (host.status & conditionMask) &&
       (control.unmasked !== 0) === ((host.status & 0x80) !== 0) &&
-      (outcome.rflags === undefined || blocked || outcome.rflags === (host.rflags & 0x8d5));
+      (outcome.rflags === undefined || outcome.rflags === (host.rflags & 0x8d5));
     if (same) continue;
     differences.push(
       `${code} of ${[input.a, input.b, input.c].map(hex).join(" ")}, fcw ${input.control.toString(16)}: ` +

@@ -14,7 +14,7 @@ import { Guest, testClock } from "./testing/guest.ts";
 import { randomSteps, type Step, transcript, tree } from "./testing/scenario.ts";
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "osv-fs-"));
-afterAll(() => fs.rmSync(scratch, { recursive: true }));
+afterAll(() => fs.rmSync(scratch, { recursive: true }), 60_000);
 
 /** Random runs; more by hand: OSV_FS_SEEDS=2000. */
 const SEEDS = Number(process.env.OSV_FS_SEEDS ?? 40);
@@ -314,6 +314,45 @@ const scenarios: Record<string, Step[]> = {
   ],
 };
 
+/** What everything below a host directory is, to see that nothing changes it. */
+function snapshot(directory: string): string[] {
+  return fs
+    .readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .sort()
+    .map((name) => {
+      const at = path.join(directory, name);
+      const stat = fs.lstatSync(at, { bigint: true });
+      const content = stat.isFile() ? fs.readFileSync(at, "utf8") : "";
+      return `${name} ${stat.mode} ${stat.nlink} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${content}`;
+    });
+}
+
+describe("overlayfs over a directory with files", () => {
+  it("agrees with the host on random operations, and leaves what is below alone", () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const [below, copy] = [freshHostDirectory(), freshHostDirectory()];
+      const before = randomSteps(seed, 120);
+      for (const directory of [below, copy]) transcript(new HostCalls(path.join(directory, "up/base")), before);
+      const untouched = snapshot(below);
+      const lower = new HostFs(new NodeDirectory(below, { readOnly: true }), testClock);
+      const guest = new GuestCalls(new Guest(new OverlayFs(lower, testClock)), "/up/base");
+      const host = new HostCalls(path.join(copy, "up/base"));
+      expect(tree(guest, "."), `seed ${seed}, before`).toEqual(tree(host, "."));
+      const steps = randomSteps(seed + 100_000, 250);
+      expectSame(seed, transcript(guest, steps), transcript(host, steps));
+      expect(tree(guest, "."), `seed ${seed}`).toEqual(tree(host, "."));
+      expect(snapshot(below)).toEqual(untouched);
+    }
+  });
+});
+
+function expectSame(seed: number, actual: string[], expected: string[]): void {
+  const at = actual.findIndex((line, i) => line !== expected[i]);
+  if (at < 0) return;
+  const before = actual.slice(Math.max(0, at - 12), at).join("\n");
+  expect.fail(`seed ${seed}, step ${at}:\n${before}\nhere  ${actual[at]}\nLinux ${expected[at]}`);
+}
+
 describe.each(candidates)("$name", ({ make }) => {
   it.each(Object.entries(scenarios))("%s", (_name, steps) => {
     const host = hostCalls();
@@ -327,13 +366,7 @@ describe.each(candidates)("$name", ({ make }) => {
       const steps = randomSteps(seed, 250);
       const host = hostCalls();
       const guest = guestCalls(make());
-      const expected = transcript(host, steps);
-      const actual = transcript(guest, steps);
-      const at = actual.findIndex((line, i) => line !== expected[i]);
-      if (at >= 0) {
-        const before = actual.slice(Math.max(0, at - 12), at).join("\n");
-        expect.fail(`seed ${seed}, step ${at}:\n${before}\nhere  ${actual[at]}\nLinux ${expected[at]}`);
-      }
+      expectSame(seed, transcript(guest, steps), transcript(host, steps));
       expect(tree(guest, "."), `seed ${seed}`).toEqual(tree(host, "."));
     }
   });

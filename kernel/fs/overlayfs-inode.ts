@@ -108,6 +108,11 @@ export class OverlayDirectory extends RamDirectory {
     if (this.backing.adopted) super.accessed();
   }
 
+  protected override forget(): void {
+    super.forget();
+    this.backing.fileSystem.letGo(this);
+  }
+
   private showsThrough(name: string): boolean {
     return !this.hidden.has(name);
   }
@@ -150,6 +155,11 @@ export class OverlayFile extends RamFile {
     this.lowerSize = stat.size;
   }
 
+  /** The lower file was met again, perhaps as another object. */
+  found(lower: RegularInode): void {
+    if (!this.isOpen) this.lowerInode = lower;
+  }
+
   override open(thread: Thread | undefined, flags: number, path: Path): OpenFile {
     if (this.lowerFile === undefined) {
       const opened = this.lowerInode.open(thread, O_RDONLY, path);
@@ -181,6 +191,11 @@ export class OverlayFile extends RamFile {
   override readPage(position: number, page: Uint8Array): number {
     if (this.backing.adopted) return super.readPage(position, page);
     return this.lowerInode.readPage?.(position, page) ?? 0;
+  }
+
+  override seekHole(position: number, hole: boolean): number {
+    if (this.backing.adopted) return super.seekHole(position, hole);
+    return this.lowerInode.seekHole?.(position, hole) ?? (hole ? this.size : position);
   }
 
   protected override get blocks(): number {

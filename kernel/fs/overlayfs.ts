@@ -61,6 +61,7 @@ export class OverlayFs extends RamFs {
     const known = this.held.get(stat.dev)?.get(stat.ino) ?? this.recentFor(stat);
     if (known !== undefined && known.type === lower.type) {
       known.backing.lower = lower;
+      if (known instanceof OverlayFile && isRegularInode(lower)) known.found(lower);
       return known;
     }
     const inode = this.make(lower, new Backing(this, lower, stat));

@@ -154,6 +154,7 @@ export class RamDirectory extends RamInode {
   }
 
   private kill(): void {
+    this.beforeChange();
     this.dead = true;
     this.nlink = 0;
     this.forget();

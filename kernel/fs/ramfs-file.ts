@@ -88,7 +88,7 @@ export class RamFile extends RamInode implements RegularInode {
   }
 
   writePage(position: number, page: Uint8Array, length: number): void {
-    const count = Math.min(length, this.length - position);
+    const count = Math.min(length, this.size - position);
     if (count <= 0) return;
     this.beforeChange();
     if (this.copyIn(position, page.subarray(0, count)) < count) throw new Errno(ENOSPC);
@@ -119,13 +119,13 @@ export class RamFile extends RamInode implements RegularInode {
   allocate(mode: number, position: number, length: number): void {
     const end = position + length;
     if (end > MAX_FILE_SIZE) throw new Errno(EFBIG);
+    this.beforeChange();
     const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0 || (mode & FALLOC_FL_ZERO_RANGE) !== 0) {
       if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0 && mode !== (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) {
         throw new Errno(EOPNOTSUPP);
       }
       if (((this.seals ?? 0) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) throw new Errno(EPERM);
-      this.beforeChange();
       this.mappings?.writeBack(position, length);
       this.zeroRange(position, Math.min(end, this.length));
     } else if ((mode & ~FALLOC_FL_KEEP_SIZE) !== 0) {
@@ -133,7 +133,6 @@ export class RamFile extends RamInode implements RegularInode {
     }
     if (!keepSize && end > this.length) {
       this.checkSeals(end, false);
-      this.beforeChange();
       this.length = end;
     }
     this.modified();

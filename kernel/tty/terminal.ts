@@ -53,6 +53,8 @@ export class Terminal implements Line {
   /** TIOCEXCL; without effect, as every program here is privileged. */
   exclusive = false;
 
+  /** Woken when {@link windowSize} has changed. */
+  readonly resized = new WaitQueue();
   private readonly readers = new WaitQueue();
   private readonly writers = new WaitQueue();
   private readonly files = new Set<OpenFile>();
@@ -126,6 +128,7 @@ export class Terminal implements Line {
       return;
     }
     this.windowSize = { ...size };
+    this.resized.wake();
     this.signalForeground(SIGWINCH);
   }
 

@@ -58,7 +58,7 @@ export const REGIONS: readonly Region[] = [READ_ONLY, DATA, STACK, CODE];
 
 /** The bases of FS and GS, the same in every case: one near the data, one far above it (and above 2^32). */
 export const FS_BASE = 0x0fff_e018n;
-export const GS_BASE = 0x7ffe_0000_1008n;
+export const GS_BASE = 0x1234_0000_1008n;
 
 export const SNAPSHOT_SIZE = REGIONS.reduce((sum, region) => sum + region.size, 0);
 

@@ -1,7 +1,7 @@
 /*
  * The silicon oracle: runs cases on the host CPU and tells what they left. Protocol: silicon.ts; layout: layout.ts.
  *
- *   gcc -O2 -static -nostdlib -ffreestanding -fno-stack-protector -o silicon silicon.c
+ *   gcc -O2 -static -nostdlib -ffreestanding -fno-stack-protector -mcmodel=large -o silicon silicon.c
  *
  * Everything happens inside one signal handler. Whatever ends a case (INT3 behind its code, a fault, the watchdog) is a
  * signal; the kernel has then saved all registers in the frame. The handler copies them out, writes the registers of

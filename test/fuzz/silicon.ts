@@ -18,6 +18,13 @@ import type { Target } from "./target.ts";
 const SOURCE = resolve(REPOSITORY, "test/fuzz/silicon.c");
 const BUILD_FOLDER = resolve(CACHE, "fuzz");
 
+const GCC_OPTIONS = [
+  ..."-O2 -Wall -static -nostdlib -ffreestanding -fno-stack-protector".split(" "),
+  // Out of the way of the 32-bit addresses that cases come up with.
+  "-mcmodel=large",
+  "-Wl,-Ttext-segment=0x2a0000000000",
+];
+
 /** There is no host CPU to compare with; the message says why. */
 export class SiliconUnavailable extends Error {
   override readonly name = "SiliconUnavailable";
@@ -30,14 +37,17 @@ export function buildSilicon(): string {
       `the silicon oracle needs x86-64 Linux, this is ${process.arch} ${process.platform}`,
     );
   }
-  const hash = createHash("sha256").update(readFileSync(SOURCE)).digest("hex").slice(0, 16);
+  const hash = createHash("sha256")
+    .update(GCC_OPTIONS.join(" "))
+    .update(readFileSync(SOURCE))
+    .digest("hex")
+    .slice(0, 16);
   const program = resolve(BUILD_FOLDER, `silicon-${hash}`);
   if (existsSync(program)) return program;
   mkdirSync(BUILD_FOLDER, { recursive: true });
   const unfinished = `${program}.${process.pid}`;
-  const options = ["-O2", "-Wall", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"];
   try {
-    execFileSync("gcc", [...options, "-o", unfinished, SOURCE], { stdio: ["ignore", "pipe", "pipe"] });
+    execFileSync("gcc", [...GCC_OPTIONS, "-o", unfinished, SOURCE], { stdio: ["ignore", "pipe", "pipe"] });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
       throw new SiliconUnavailable("the silicon oracle needs gcc, which is not installed");

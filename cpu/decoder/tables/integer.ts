@@ -212,7 +212,7 @@ ${conditional(0x90, "set", "=Eb")}
 1C nop Ev,Gv
 1D nop Ev,Gv
 1E nop Ev,Gv
-F3:1E/1r rdssp +Ry @cet_ss else=nop
+F3:1E/1r rdssp =Ry @cet_ss else=nop
 F3:1E/7r2 endbr64
 F3:1E/7r3 endbr32
 1F nop Ev,Gv
