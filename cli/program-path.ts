@@ -2,7 +2,7 @@
 
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { Errno } from "../kernel/errno.ts";
+import { ENOENT, Errno } from "../kernel/errno.ts";
 import { S_IFDIR } from "../kernel/vfs/inode.ts";
 import type { MountTable } from "../kernel/vfs/mount-table.ts";
 import type { Path } from "../kernel/vfs/path.ts";
@@ -10,12 +10,13 @@ import type { Path } from "../kernel/vfs/path.ts";
 /** As Debian's login sets it for root. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-function find(mounts: MountTable, name: string, base: Path): Path | undefined {
+/** Undefined if there is no such file; anything else that is wrong with the name is for the loader to say. */
+function find(mounts: MountTable, name: string, base: Path): Path | Errno | undefined {
   try {
     return mounts.resolve(undefined, name, { base });
   } catch (error) {
-    if (error instanceof Errno) return undefined;
-    throw error;
+    if (!(error instanceof Errno)) throw error;
+    return error.errno === ENOENT ? undefined : error;
   }
 }
 
@@ -34,9 +35,9 @@ export function findInGuest(
   let denied: string | undefined;
   for (const folder of searchPath.split(":")) {
     const candidate = `${folder === "" ? "." : folder}/${name}`;
-    const inode = find(mounts, candidate, base)?.inode;
-    if (inode === undefined || inode.type === S_IFDIR) continue;
-    if ((inode.stat().mode & 0o111) !== 0) return candidate;
+    const found = find(mounts, candidate, base);
+    if (found === undefined || found instanceof Errno || found.inode.type === S_IFDIR) continue;
+    if ((found.inode.stat().mode & 0o111) !== 0) return candidate;
     denied ??= candidate;
   }
   return denied;

@@ -1,7 +1,7 @@
 /** `osv-vm run PROGRAM`: one program on the OSv kernel, its standard files, its signals and its exit status ours. */
 
 import { dirname } from "node:path";
-import { EACCES, ENOENT, Errno } from "../kernel/errno.ts";
+import { EACCES, ENOENT, ENOMEM, Errno } from "../kernel/errno.ts";
 import { ElfError } from "../kernel/loader/elf.ts";
 import type { Application } from "../kernel/sched/application.ts";
 import { SIGHUP, SIGINT, SIGTERM, SiCode } from "../kernel/sched/signal-numbers.ts";
@@ -109,7 +109,10 @@ async function start(system: System, program: Program, argv: string[], environme
       files: openStandardFiles(system.kernel, system.terminals),
     });
   } catch (error) {
-    if (error instanceof ElfError) throw new CommandError(error.message, exitStatusOfFailure(error));
+    if (error instanceof ElfError) {
+      const advice = error.errno === ENOMEM ? "; give it more with --memory" : "";
+      throw new CommandError(`${error.message}${advice}`, exitStatusOfFailure(error));
+    }
     if (error instanceof Errno) {
       const status = error.errno === EACCES ? ExitStatus.NotExecutable : ExitStatus.Ours;
       throw new CommandError(`${program.path}: ${error.message}`, status);

@@ -20,6 +20,7 @@ const CREATE_REQUIRE =
   'import { createRequire as createNodeRequire } from "node:module"; const require = createNodeRequire(import.meta.url);';
 
 async function bundleCommand(): Promise<void> {
+  rmSync(join(DIST, "chunks"), { recursive: true, force: true });
   await build({
     absWorkingDir: REPOSITORY,
     entryPoints: { cli: "cli/main.ts" },
@@ -33,7 +34,9 @@ async function bundleCommand(): Promise<void> {
     external: ["iced-x86"], // finds its .wasm beside itself
     banner: { js: CREATE_REQUIRE },
     sourcemap: true,
+    // Half as much to read at every start; names stay, for stack traces.
     minifySyntax: true,
+    minifyWhitespace: true,
     legalComments: "none",
     logLevel: "warning",
   });

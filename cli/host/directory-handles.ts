@@ -48,7 +48,9 @@ interface Handle {
 
 function split(name: string): { parent: string; last: string } {
   const slash = name.lastIndexOf("/");
-  return slash < 0 ? { parent: "", last: name } : { parent: name.slice(0, slash), last: name.slice(slash + 1) };
+  return slash < 0
+    ? { parent: "", last: name }
+    : { parent: name.slice(0, slash), last: name.slice(slash + 1) };
 }
 
 export class HandlePathFinder implements PathFinder {

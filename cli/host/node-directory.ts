@@ -2,13 +2,18 @@
 
 import * as fs from "node:fs";
 import {
-  type HostDirectory, HostError, type HostFile, type HostSpace, type HostStat,
+  type HostDirectory,
+  HostError,
+  type HostFile,
+  type HostSpace,
+  type HostStat,
 } from "../../kernel/host.ts";
 import { decodeName } from "../../kernel/vfs/names.ts";
 import { CheckingPathFinder, HandlePathFinder, nodePath, type PathFinder } from "./directory-handles.ts";
 
 const O_PATH = 0o10000000;
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } =
+  fs.constants;
 
 const STAT_OPTIONS = { bigint: true, throwIfNoEntry: false } as const;
 
@@ -46,7 +51,9 @@ export class NodeDirectory implements HostDirectory {
     this.readOnly = options.readOnly ?? false;
     try {
       if (!fs.statSync(root).isDirectory()) throw new HostError("ENOTDIR", `${root}: is not a directory`);
-      this.finder = HandlePathFinder.isSupported(root) ? new HandlePathFinder(root) : new CheckingPathFinder(root);
+      this.finder = HandlePathFinder.isSupported(root)
+        ? new HandlePathFinder(root)
+        : new CheckingPathFinder(root);
     } catch (error) {
       throw hostError(error);
     }
@@ -119,7 +126,8 @@ export class NodeDirectory implements HostDirectory {
   }
 
   open(
-    path: string, options: { write: boolean; create?: { mode: number; exclusive: boolean }; truncate?: boolean },
+    path: string,
+    options: { write: boolean; create?: { mode: number; exclusive: boolean }; truncate?: boolean },
   ): HostFile {
     const { write, create, truncate } = options;
     if (this.readOnly && (write || create !== undefined || truncate === true)) throw new HostError("EROFS");

@@ -66,7 +66,8 @@ export class NodeOutput implements HostStream {
       this.retry = undefined;
       const before = this.queued;
       this.writeQueue();
-      if (this.queue.length > 0) this.retryLater(this.queued < before ? FIRST_RETRY_MS : Math.min(delay * 2, LAST_RETRY_MS));
+      if (this.queue.length > 0)
+        this.retryLater(this.queued < before ? FIRST_RETRY_MS : Math.min(delay * 2, LAST_RETRY_MS));
     }, delay);
   }
 

@@ -16,7 +16,10 @@ export class NodeTerminalOutput extends NodeOutput {
 
   private get writeStream(): tty.WriteStream {
     // Only asked for its size; bytes go to the descriptor.
-    this.stream ??= this.fd === 1 && process.stdout instanceof tty.WriteStream ? process.stdout : new tty.WriteStream(this.fd);
+    this.stream ??=
+      this.fd === 1 && process.stdout instanceof tty.WriteStream
+        ? process.stdout
+        : new tty.WriteStream(this.fd);
     return this.stream;
   }
 

@@ -183,6 +183,8 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
   let map: number = MapBase.Legacy;
   let column = repeat !== 0 ? (repeat === 0xf3 ? 2 : 3) : (prefixes & Prefix.OperandSize) >> 1;
   out.vex = false;
+  out.vvvv = 0;
+  out.vexL = 0;
   if (kind === FirstByte.Escape) {
     byte = bytes[at++];
     if (byte === 0x38) {
@@ -352,6 +354,7 @@ function readImmediate(bytes: Uint8Array, at: number, kind: number, out: Instruc
   let low = 0;
   let high = 0;
   let next = at;
+  out.immediate2 = 0;
   switch (kind) {
     case Immediate.None:
       break;
@@ -433,6 +436,10 @@ function decodeEvex(
   if (map === 0 || map === 4 || map > 6 || (bytes[at + 1] & 4) === 0) return start - (at + 2);
   const modrm = bytes[at + 4];
   out.row = evexRow();
+  out.operandSize = 32;
+  out.lock = false;
+  out.rep = false;
+  out.repne = false;
   out.addressSize = (prefixes & Prefix.AddressSize) !== 0 ? 32 : 64;
   let end = at + 5;
   if (modrm < 0xc0) end = decodeMemory(bytes, end, modrm, 0x40, true, out);

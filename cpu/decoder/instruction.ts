@@ -145,10 +145,13 @@ export interface Instruction {
   /** Segment override or default for the memory operand: 0 ES 1 CS 2 SS 3 DS 4 FS 5 GS. In 64-bit mode only FS and GS
    * have a base. */
   segment: number;
-  /** First immediate, branch displacement or moffs, sign-extended to 64 bits as two 32-bit halves (both `| 0`). */
+  /**
+   * First immediate, branch displacement or moffs as two 32-bit halves (both `| 0`): sign-extended to 64 bits if it is a
+   * branch displacement or the operand says `signExtend`, else zero-extended (the control byte of SHUFPS is 0…255).
+   */
   immediateLow: number;
   immediateHigh: number;
-  /** Second immediate (ENTER's level, or the is4 byte). */
+  /** Second immediate (ENTER's level, the is4 byte, the selector of a far pointer), else 0. */
   immediate2: number;
   lock: boolean;
   /** F3 / F2 present as a repeat prefix (not as a mandatory prefix). */

@@ -11,13 +11,13 @@ import { Vector } from "../state.ts";
 /** Addresses from ±2^47 on are not canonical. */
 const CANONICAL_LIMIT = 0x800000000000;
 
+function requireCanonical(address: number, size: number): void {
+  if (address > CANONICAL_LIMIT - size || address < -CANONICAL_LIMIT) throw new GuestException(Vector.GP);
+}
+
 /** How many elements of `size` bytes from `address` on lie in its page; 0 if already the first one crosses. */
 function elementsInPage(address: number, size: number): number {
   return Math.floor((PAGE_SIZE - (address & (PAGE_SIZE - 1))) / size);
-}
-
-function requireCanonical(address: number): void {
-  if (address >= CANONICAL_LIMIT || address < -CANONICAL_LIMIT) throw new GuestException(Vector.GP);
 }
 
 /** The count in a slot, as far as it matters: no page holds more elements. */
@@ -32,14 +32,15 @@ defineHelper("copyString", (cpu) => {
   const to = cpu.argument(0);
   const from = cpu.argument(1);
   const size = cpu.argumentI32(3);
-  requireCanonical(from);
-  requireCanonical(to);
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size), elementsInPage(from, size));
+  // The source is read before anything is known of the destination.
+  requireCanonical(from, size);
   if (elements === 0) {
     copyElement(cpu, to, from, size);
     return;
   }
   const source = mmu.load(from, size);
+  requireCanonical(to, size);
   const destination = mmu.modify(to, size);
   if (destination === mmu.scratch) {
     // A page with translated code: the Mmu has to see the write.
@@ -53,6 +54,7 @@ defineHelper("copyString", (cpu) => {
 function copyElement(cpu: Cpu, to: number, from: number, size: number): void {
   const element = new Uint8Array(size);
   cpu.mmu.read(from, element);
+  requireCanonical(to, size);
   cpu.mmu.write(to, element);
   cpu.setResult(0, 1);
 }
@@ -79,7 +81,7 @@ defineHelper("fillString", (cpu) => {
   const to = cpu.argument(0);
   const value = cpu.argumentBytes(1);
   const size = cpu.argumentI32(3);
-  requireCanonical(to);
+  requireCanonical(to, size);
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size));
   const destination = elements === 0 ? mmu.scratch : mmu.modify(to, size);
   if (destination === mmu.scratch) {

@@ -339,6 +339,7 @@ export class Builder {
   loop(body: () => Value): void {
     const block = this.nested(() => {
       const again = body();
+      this.flush();
       this.block.push({ do: "continueIf", condition: again });
     });
     this.block.push({ do: "loop", body: block });

@@ -8,6 +8,9 @@
  * 3. if `control.unmasked` is not zero, sets ES and B; if also `control.suppressed`, stores nothing and leaves TOP
  *    (comparisons set their condition codes, and FCOMI the flags, even then);
  * 4. else stores the result. Unmasked OE and UE deliver a result to a register, with its exponent moved by 24576.
+ *
+ * Condition codes that the manual calls undefined keep their value on silicon: C0, C2 and C3 of all but comparisons, FXAM
+ * and FPREM; C0 and C3 of FSIN, FCOS, FSINCOS and FPTAN (C2 tells of the range); C1 of FCOMI and FUCOMI.
  * Sources: Intel SDM vol. 1, chapter 8; vol. 2, the instructions.
  */
 
@@ -83,7 +86,7 @@ function compare(a: Unpacked, b: Unpacked, signalsQuiet: boolean, control: X87Co
 
 /**
  * FCOM, FCOMI and FICOM: every NaN is invalid. FTST compares with `unpackInteger(0)`.
- * @returns FSW bits C3, C2, C0 (C1 is cleared). Shifted right by 8 they are ZF, PF, CF for FCOMI.
+ * @returns FSW bits C3, C2, C0 (C1 is cleared). Shifted right by 8 they are ZF, PF, CF for FCOMI, which leaves C1 alone.
  */
 export function fcom(a: Unpacked, b: Unpacked, control: X87Control): number {
   return compare(a, b, true, control);

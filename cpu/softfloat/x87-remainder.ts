@@ -17,8 +17,10 @@ import { Condition } from "./x87-arithmetic.ts";
 
 export interface PartialRemainder {
   readonly result: Extended;
-  /** C2: reduction is incomplete. C0, C3, C1: bits 2, 1, 0 of the quotient once it is complete. All four at their FSW places. */
+  /** C2: reduction is incomplete. C0, C3, C1: bits 2, 1, 0 of the quotient once it is complete. At their FSW places. */
   readonly condition: number;
+  /** Which condition codes are written; the others keep their value. */
+  readonly conditionMask: number;
 }
 
 /** Truncating remainder of ST(0) = a by ST(1) = b (Intel SDM vol. 2, FPREM). */
@@ -31,27 +33,41 @@ export function fprem1(a: Unpacked, b: Unpacked, control: X87Control): PartialRe
   return remainder(a, b, true, control);
 }
 
-function special(parts: Parts): PartialRemainder {
-  return { result: packExtended(parts), condition: 0 };
+/** After an invalid operation or a NaN, and when an unmasked exception suppresses the result, C0 and C3 stay. */
+const REJECTED = Condition.C2 | Condition.C1;
+const ALL_CONDITIONS = Condition.C0 | Condition.C1 | Condition.C2 | Condition.C3;
+
+function rejected(parts: Parts): PartialRemainder {
+  return { result: packExtended(parts), condition: 0, conditionMask: REJECTED };
+}
+
+/** A quotient of zero. */
+function unchanged(result: Extended): PartialRemainder {
+  return { result, condition: 0, conditionMask: ALL_CONDITIONS };
 }
 
 function remainder(a: Unpacked, b: Unpacked, nearest: boolean, control: X87Control): PartialRemainder {
   const nan = propagateNaN(EXTENDED, a, b, control);
-  if (nan !== null) return special(nan);
-  if (a.isInfinity || b.isZero) return special(invalid(EXTENDED, control));
+  if (nan !== null) return rejected(nan);
+  if (a.isInfinity || b.isZero) return rejected(invalid(EXTENDED, control));
   if (a.denormal || b.denormal) control.flags |= Exception.DE;
-  if (a.isZero) return special(zeroParts(a.negative));
-  if (b.isInfinity) return { result: repackExtended(a), condition: 0 };
+  if (control.suppressed) return rejected(zeroParts(false));
+  if (a.isZero) return unchanged(packExtended(zeroParts(a.negative)));
+  if (b.isInfinity) return unchanged(repackExtended(a));
   const distance = a.exponent - b.exponent;
   if (distance < -1) {
-    return special(round(EXTENDED, a.negative, a.exponent, a.significand, 64, control));
+    return unchanged(pack(a.negative, a.significand, a.exponent - 63, control));
   }
   if (distance >= 64) {
     // The manual leaves the size of a step open between 32 and 63; this is Intel's.
     const step = (distance & 31) | 32;
     const rest = (a.significand << BigInt(step)) % b.significand;
     const unit = b.exponent - 63 + distance - step;
-    return { result: pack(a.negative, rest, unit, control), condition: Condition.C2 };
+    return {
+      result: pack(a.negative, rest, unit, control),
+      condition: Condition.C2,
+      conditionMask: ALL_CONDITIONS,
+    };
   }
   // Everything in units of b's last bit, or half of it.
   const half = distance < 0 ? 1 : 0;
@@ -72,6 +88,7 @@ function remainder(a: Unpacked, b: Unpacked, nearest: boolean, control: X87Contr
       ((q & 4) !== 0 ? Condition.C0 : 0) |
       ((q & 2) !== 0 ? Condition.C3 : 0) |
       ((q & 1) !== 0 ? Condition.C1 : 0),
+    conditionMask: ALL_CONDITIONS,
   };
 }
 

@@ -4,9 +4,9 @@
  *
  * Intel promises less than one unit in the last place (SDM vol. 1, 8.3.10) and documents no more. These functions compute
  * the exact value and imitate the few steps that decide most about the last bit. Those were found by comparing candidates
- * with an Intel processor (family 6, model 167) in truncating mode: multiplications and divisions keep 67 bits and drop
- * the rest, leading coefficients are 66 bits long. What remains different (x87-transcendental.test.ts measures it) is
- * one unit, of tables and polynomials that we do not know.
+ * with one Intel Xeon (virtual, so its model is not known; it has AMX) in truncating mode: multiplications and divisions
+ * keep 67 bits and drop the rest, leading coefficients are 66 bits long. What remains different is one unit, of tables
+ * and polynomials that we do not know; x87-transcendental.test.ts measures how often.
  */
 
 import { Exception, type X87Control } from "./control.ts";

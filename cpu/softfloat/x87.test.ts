@@ -49,7 +49,7 @@ interface Operands {
 interface Case {
   readonly code: string;
   /** What the memory operand looks like. */
-  readonly memory: "binary32" | "binary64" | "int16" | "int32" | "int64" | "bcd" | "none";
+  readonly memory: "binary32" | "binary64" | "int16" | "int32" | "int64" | "bcd" | "nan" | "none";
   readonly ours: (operands: Operands, control: X87Control) => Outcome;
 }
 
@@ -188,12 +188,13 @@ const scaling: Case[] = [
   },
 ];
 
+/** FUCOM of a quiet NaN sets C3, C2 and C0 before, so that it shows which of them an instruction leaves alone. */
 const remainders: Case[] = [fprem, fprem1].map((ours) => ({
-  code: ours.name,
-  memory: "none",
+  code: `fldt %[m]\\n fucomp %%st\\n ${ours.name}`,
+  memory: "nan",
   ours: ({ a, b }, c) => {
-    const { result, condition } = ours(a, b, c);
-    return { a: result, condition, ownC1: true };
+    const { result, condition, conditionMask } = ours(a, b, c);
+    return { a: result, condition: condition | (0x4500 & ~conditionMask), ownC1: true };
   },
 }));
 
@@ -203,6 +204,8 @@ function randomMemory(chance: Chance, kind: Case["memory"]): bigint {
       return BigInt(chance.binary32());
     case "binary64":
       return chance.binary64();
+    case "nan":
+      return 0x7fff_c000_0000_0000_0000n;
     case "bcd":
       return (
         (BigInt(chance.below(256)) << 72n) |
@@ -300,10 +303,10 @@ describe.skipIf(unavailable !== null)("x87 arithmetic, against the host processo
   const groups = { arithmetic, comparisons, conversions, scaling, remainders };
   for (const [name, cases] of Object.entries(groups)) {
     it(`${name}: same bits, flags and condition codes in every rounding mode and precision`, () => {
-      expect(disagreements(cases, Math.ceil(40_000 / cases.length), 1).slice(0, 20)).toEqual([]);
+      expect(disagreements(cases, Math.ceil(25_000 / cases.length), 1).slice(0, 20)).toEqual([]);
     });
     it(`${name}: same when exceptions are unmasked`, () => {
-      expect(disagreements(cases, Math.ceil(20_000 / cases.length), 2, true).slice(0, 20)).toEqual([]);
+      expect(disagreements(cases, Math.ceil(12_000 / cases.length), 2, true).slice(0, 20)).toEqual([]);
     });
   }
 });

@@ -1,7 +1,6 @@
 // The futex system call itself, and the mutexes that need its special operations.
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -10,6 +9,16 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+// uapi/linux/futex.h, which musl does not have.
+enum {
+  FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_LOCK_PI, FUTEX_UNLOCK_PI,
+  FUTEX_TRYLOCK_PI, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET
+};
+enum { FUTEX_OP_SET, FUTEX_OP_ADD, FUTEX_OP_OR, FUTEX_OP_ANDN, FUTEX_OP_XOR };
+enum { FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_NE };
+#define FUTEX_OP(op, oparg, cmp, cmparg) \
+  ((op & 0xf) << 28 | (cmp & 0xf) << 24 | (oparg & 0xfff) << 12 | (cmparg & 0xfff))
 
 static long futex(void *address, int operation, unsigned value, const void *fourth, void *second, unsigned third) {
   return syscall(SYS_futex, address, operation, value, fourth, second, third);

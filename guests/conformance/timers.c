@@ -39,7 +39,8 @@ static void wait_for(int wanted) {
 int main(void) {
   double before = now(CLOCK_MONOTONIC);
   struct timespec request = {0, 20000000}, rest;
-  printf("nanosleep %d\n", nanosleep(&request, NULL));
+  int status = nanosleep(&request, NULL);
+  printf("nanosleep %d\n", status);
   printf("slept long enough %d\n", now(CLOCK_MONOTONIC) - before >= 0.02);
   double last = 0;
   int backwards = 0;
@@ -50,7 +51,8 @@ int main(void) {
   }
   printf("backwards %d\n", backwards);
   struct timespec resolution;
-  printf("getres %d %ld %ld\n", clock_getres(CLOCK_MONOTONIC, &resolution), (long)resolution.tv_sec, resolution.tv_nsec);
+  status = clock_getres(CLOCK_MONOTONIC, &resolution);
+  printf("getres %d %ld %ld\n", status, (long)resolution.tv_sec, resolution.tv_nsec);
   struct timeval day;
   gettimeofday(&day, NULL);
   printf("same second %d\n", day.tv_sec - time(NULL) <= 1 && time(NULL) - day.tv_sec <= 1);
@@ -84,7 +86,7 @@ int main(void) {
   interval.it_value.tv_usec = 10000;
   setitimer(ITIMER_REAL, &interval, NULL);
   request.tv_sec = 10;
-  int status = nanosleep(&request, &rest);
+  status = nanosleep(&request, &rest);
   printf("interrupted %d %d left %d\n", status, errno == EINTR, rest.tv_sec == 9 || rest.tv_sec == 10);
   printf("alarm %u\n", alarm(100));
   printf("alarm %u\n", alarm(0));

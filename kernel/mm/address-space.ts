@@ -75,6 +75,8 @@ export class AddressSpace implements Translator {
 
   /** Page-fault error code as the processor would push it (Intel SDM vol. 3, 4.7). */
   private errorCode(virtual: number, access: Access): number {
+    // As Linux does, a page that may only be read is brought in before its execution fails.
+    if (access === Access.Execute) this.fault(virtual, Access.Read);
     const present = virtual >= 0 && virtual < USER_END && (this.pages.get(virtual) & Entry.Rights) !== 0;
     return (
       PageFaultBit.User |

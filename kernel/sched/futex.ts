@@ -150,7 +150,7 @@ export class Futexes {
     } else {
       moved = Math.min(moveCount, this.queues.get(fromKey)?.length ?? 0);
     }
-    return expected === undefined ? woken : woken + moved;
+    return woken + moved;
   }
 
   /** FUTEX_WAKE_OP: changes the second word and wakes on the first, and on the second if its old value compares. */

@@ -6,7 +6,7 @@ import type { Word } from "./parse.ts";
 export interface Expansion {
   /** The value of a variable or special parameter; undefined when it is not set. */
   variable(name: string): string | undefined;
-  list: ListDirectory;
+  listDirectory: ListDirectory;
 }
 
 /** The arguments that a word becomes: none for an unset variable, several for a pattern or a variable with blanks. */
@@ -41,7 +41,7 @@ export function expandWord(word: Word, expansion: Expansion): string[] {
   end();
   return fields.flatMap((pieces) => {
     const home = withHome(pieces, expansion);
-    const matches = isPattern(home) ? expandPattern(home, expansion.list) : [];
+    const matches = isPattern(home) ? expandPattern(home, (path) => expansion.listDirectory(path)) : [];
     return matches.length > 0 ? matches : [home.map(({ text }) => text).join("")];
   });
 }

@@ -12,7 +12,7 @@ export interface Job {
   readonly text: string;
   /** Its commands, first to last. */
   readonly members: readonly Application[];
-  /** Has been reported as stopped. */
+  /** That it has stopped has been said. */
   stopped: boolean;
   /** Nothing is said about its end (`&!`). */
   readonly silent: boolean;
@@ -22,42 +22,53 @@ export function isRunning(job: Job): boolean {
   return job.members.some(({ exitStatus }) => exitStatus === undefined);
 }
 
-/** All that still run are stopped. */
+/** All that have not ended are stopped. */
 export function isStopped(job: Job): boolean {
   return isRunning(job) && job.members.every(({ exitStatus, stopped }) => exitStatus !== undefined || stopped);
 }
 
-/** The exit status of a job that has ended: its last command's, 128 + n when a signal killed it. */
+function lastStatus(job: Job): number {
+  return job.members[job.members.length - 1]?.exitStatus ?? 0;
+}
+
+/** $? of a job that has ended: its last command's status, 128 + n when signal n killed it. */
 export function statusOf(job: Job): number {
-  return shellStatus(job.members[job.members.length - 1].exitStatus ?? 0);
+  const status = lastStatus(job);
+  return (status & 0x7f) === 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
 }
 
-/** A status of wait4(2) as $? shows it. */
-export function shellStatus(waitStatus: number): number {
-  const signal = waitStatus & 0x7f;
-  return signal === 0 ? (waitStatus >> 8) & 0xff : 128 + signal;
+function describeSignal(signal: number): string {
+  return SIGNAL_DESCRIPTIONS[signal] ?? `Signal ${signal}`;
 }
 
-/** "Done", "Exit 2", "Segmentation fault". */
-export function describeEnd(job: Job): string {
-  const status = job.members[job.members.length - 1].exitStatus ?? 0;
-  const signal = status & 0x7f;
-  if (signal !== 0) return SIGNAL_DESCRIPTIONS[signal] ?? `Signal ${signal}`;
+/** "Running", "Stopped", "Done", "Exit 2", "Segmentation fault". */
+export function describeState(job: Job): string {
+  if (isRunning(job)) return isStopped(job) ? "Stopped" : "Running";
+  const status = lastStatus(job);
+  if ((status & 0x7f) !== 0) return describeSignal(status & 0x7f);
   return status === 0 ? "Done" : `Exit ${(status >> 8) & 0xff}`;
 }
 
-/** What is said when a job in the foreground was killed: nothing for Ctrl-C but a new line, nothing for a broken pipe. */
+/**
+ * What is said when a job in the foreground was killed: what the signal is called, for Ctrl-C just a new line, about
+ * broken pipes nothing.
+ */
 export function deathNotice(job: Job): string | undefined {
-  const signals = job.members.map(({ exitStatus }) => (exitStatus ?? 0) & 0x7f).filter((signal) => signal !== 0);
-  const signal = signals.pop();
-  if (signal === undefined || signal === SIGPIPE) return undefined;
-  return signal === SIGINT ? "" : (SIGNAL_DESCRIPTIONS[signal] ?? `Signal ${signal}`);
+  const signal = lastStatus(job) & 0x7f;
+  if (signal === 0 || signal === SIGPIPE) return undefined;
+  return signal === SIGINT ? "" : describeSignal(signal);
 }
 
+/** "[1]+  Stopped                 sleep 100" */
+export function jobLine(job: Job, current: boolean): string {
+  return `[${job.number}]${current ? "+" : " "}  ${describeState(job).padEnd(24)}${job.text}\n`;
+}
+
+/** The jobs that are not in the foreground. */
 export class JobTable {
   private readonly jobs: Job[] = [];
 
-  /** Gives a job the next number. */
+  /** Gives a job the next number, if it has none. */
   add(job: Job): void {
     if (this.jobs.includes(job)) return;
     job.number = 1 + this.jobs.reduce((highest, { number }) => Math.max(highest, number), 0);
@@ -69,26 +80,19 @@ export class JobTable {
     if (index >= 0) this.jobs.splice(index, 1);
   }
 
-  /** `%1`, `1`, `%%`; the last one when nothing is given. */
+  /** The one that fg means when nothing is said. */
+  get current(): Job | undefined {
+    return this.jobs[this.jobs.length - 1];
+  }
+
+  /** `%1`, `1`, `%%`; the current one when nothing is given. */
   find(name: string | undefined): Job | undefined {
-    if (name === undefined || name === "%" || name === "%%" || name === "%+") return this.jobs[this.jobs.length - 1];
+    if (name === undefined || ["%", "%%", "%+"].includes(name)) return this.current;
     const number = Number(name.replace(/^%/, ""));
     return this.jobs.find((job) => job.number === number);
   }
 
   list(): readonly Job[] {
-    return this.jobs;
+    return [...this.jobs];
   }
-
-  /** Takes out the jobs that have ended. */
-  takeEnded(): Job[] {
-    const ended = this.jobs.filter((job) => !isRunning(job));
-    for (const job of ended) this.remove(job);
-    return ended;
-  }
-}
-
-/** "[1]+  Stopped                 sleep 100" */
-export function jobLine(job: Job, state: string, current: boolean): string {
-  return `[${job.number}]${current ? "+" : " "}  ${state.padEnd(24)}${job.text}\n`;
 }

@@ -28,6 +28,8 @@ export interface Command {
 export interface Pipeline {
   /** `!` inverts its status. */
   readonly inverted: boolean;
+  /** `time` tells how long it took. */
+  readonly timed: boolean;
   readonly commands: readonly Command[];
   /** As it was typed, for messages about jobs. */
   readonly text: string;
@@ -250,8 +252,8 @@ class Parser {
 
   private parsePipeline(): Pipeline {
     const start = this.token?.start ?? this.text.length;
-    const inverted = this.isBang();
-    if (inverted) this.at++;
+    const timed = this.skipKeyword("time");
+    const inverted = this.skipKeyword("!");
     const commands = [this.parseCommand()];
     while (this.operator("|") !== undefined) {
       this.at++;
@@ -259,14 +261,16 @@ class Parser {
       commands.push(this.parseCommand());
     }
     const end = this.tokens[this.at - 1].end;
-    return { inverted, commands, text: this.text.slice(start, end) };
+    return { inverted, timed, commands, text: this.text.slice(start, end) };
   }
 
-  private isBang(): boolean {
+  private skipKeyword(keyword: string): boolean {
     const { token } = this;
     if (token?.kind !== "word" || token.word.parts.length !== 1) return false;
     const [part] = token.word.parts;
-    return part.kind === "text" && !part.quoted && part.text === "!";
+    if (part.kind !== "text" || part.quoted || part.text !== keyword) return false;
+    this.at++;
+    return true;
   }
 
   private parseCommand(): Command {

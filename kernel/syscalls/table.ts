@@ -10,6 +10,7 @@ import { FILE_SPACE_SYSCALLS } from "./file-space.ts";
 import { FILE_SYSCALLS } from "./files.ts";
 import { IPC_SYSCALLS } from "./ipc.ts";
 import { MEMORY_SYSCALLS } from "./memory.ts";
+import { MOUNT_SYSCALLS } from "./mounts.ts";
 import { SYSCALL_NAMES } from "./numbers.ts";
 import { POLL_SYSCALLS } from "./poll.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
@@ -19,6 +20,7 @@ import { STAT_SYSCALLS } from "./stat.ts";
 import { SYSTEM_SYSCALLS } from "./system.ts";
 import { THREAD_SYSCALLS } from "./threads.ts";
 import { TIME_SYSCALLS } from "./time.ts";
+import { XATTR_SYSCALLS } from "./xattr.ts";
 
 const PRESENT: readonly SyscallDefinition[] = [
   ...ATTRIBUTE_SYSCALLS,
@@ -30,6 +32,7 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...FILE_SYSCALLS,
   ...IPC_SYSCALLS,
   ...MEMORY_SYSCALLS,
+  ...MOUNT_SYSCALLS,
   ...POLL_SYSCALLS,
   ...PROCESS_SYSCALLS,
   ...READ_WRITE_SYSCALLS,
@@ -38,6 +41,7 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...SYSTEM_SYSCALLS,
   ...THREAD_SYSCALLS,
   ...TIME_SYSCALLS,
+  ...XATTR_SYSCALLS,
 ];
 
 function absentCalls(): SyscallDefinition[] {

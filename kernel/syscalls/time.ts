@@ -152,9 +152,11 @@ function nanosleep(thread: Thread, request: number, remaining: number): number {
 
 function clockNanosleep(thread: Thread, clockId: number, flags: number, request: number, remaining: number): number {
   const id = clockId | 0;
-  if (id === ClockId.THREAD_CPUTIME) return -EINVAL;
   if (typeof clockTime(thread, id) === "number") return -EINVAL;
-  if (id === ClockId.MONOTONIC_RAW || id === ClockId.REALTIME_COARSE || id === ClockId.MONOTONIC_COARSE) {
+  if (id === ClockId.THREAD_CPUTIME || id === ClockId.MONOTONIC_RAW || id === ClockId.REALTIME_COARSE) {
+    return -EOPNOTSUPP;
+  }
+  if (id === ClockId.MONOTONIC_COARSE) {
     return -EOPNOTSUPP;
   }
   if (id === ClockId.PROCESS_CPUTIME || id < 0) {

@@ -27,8 +27,15 @@ export interface Analysis {
   /** Some instruction reads flags that are undefined there: the case proves nothing. */
   readonly readsUndefined: boolean;
   readonly tolerance: Tolerance | undefined;
+  /** A page fault may name any address of this range: which byte of a large operand comes first, is not defined. */
+  readonly faultRange: AddressRange | undefined;
   /** Memory that is not compared, as address ranges. */
-  readonly ignored: readonly { readonly start: bigint; readonly end: bigint }[];
+  readonly ignored: readonly AddressRange[];
+}
+
+export interface AddressRange {
+  readonly start: bigint;
+  readonly end: bigint;
 }
 
 const INT3 = 0xcc;
@@ -71,6 +78,7 @@ export function analyse(initial: Case, end: FinalState): Analysis {
     undefinedFlags,
     readsUndefined,
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
+    faultRange: first === undefined ? undefined : faultRange(first.instruction, initial),
     ignored: first === undefined ? [] : ignoredMemory(first.instruction, initial),
   };
 }
@@ -143,7 +151,7 @@ const IGNORED: Readonly<Record<string, { narrow: [number, number]; wide: [number
   fxsave64: { narrow: [6, 18], wide: [6, 18] },
 };
 
-function ignoredMemory(instruction: Instruction, initial: Case): Analysis["ignored"] {
+function ignoredMemory(instruction: Instruction, initial: Case): readonly AddressRange[] {
   const { mnemonic } = instruction.row;
   const field = IGNORED[mnemonic];
   if (field === undefined) return [];
@@ -153,6 +161,29 @@ function ignoredMemory(instruction: Instruction, initial: Case): Analysis["ignor
   const ranges = [{ start, end: start + BigInt(length) }];
   if (mnemonic.startsWith("fxsave")) ranges.push({ start: address + 28n, end: address + 32n });
   return ranges;
+}
+
+/** Instructions that access much memory, in bytes. */
+const LARGE_OPERANDS: Readonly<Record<string, number>> = {
+  fnstenv: 28,
+  fldenv: 28,
+  fnsave: 108,
+  frstor: 108,
+  fxsave: 512,
+  fxsave64: 512,
+  fxrstor: 512,
+  fxrstor64: 512,
+  enter: 1 << 16,
+};
+
+function faultRange(instruction: Instruction, initial: Case): AddressRange | undefined {
+  const { mnemonic } = instruction.row;
+  const bytes = LARGE_OPERANDS[mnemonic];
+  if (bytes === undefined) return undefined;
+  // ENTER goes down both stacks.
+  if (mnemonic === "enter") return { start: 0n, end: 1n << 47n };
+  const start = linearAddress(instruction, initial);
+  return { start, end: start + BigInt(bytes) };
 }
 
 /** The address of the first instruction's memory operand. */

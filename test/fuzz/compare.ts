@@ -94,7 +94,9 @@ export function differences(silicon: FinalState, ours: FinalState, allowed: Anal
   if (silicon.vector !== ours.vector)
     add("outcome", outcomeName(silicon.vector), outcomeName(ours.vector) + ours.note);
   else number("error code", silicon.error, ours.error);
-  number("cr2", silicon.address, ours.address);
+  if (!isInRange(silicon.address, allowed) || !isInRange(ours.address, allowed)) {
+    number("cr2", silicon.address, ours.address);
+  }
   number("rip", silicon.rip, ours.rip);
   for (const [name, bit] of FLAG_NAMES) {
     if ((bit & COMPARED_FLAGS & ~allowed.undefinedFlags) === 0) continue;
@@ -125,6 +127,10 @@ export function differences(silicon: FinalState, ours: FinalState, allowed: Anal
   }
   compareMemory(silicon, ours, allowed, add);
   return found;
+}
+
+function isInRange(address: bigint, { faultRange }: Analysis): boolean {
+  return faultRange !== undefined && address >= faultRange.start && address < faultRange.end;
 }
 
 /** C1 tells the direction of rounding, which an approximate result may have either way. */

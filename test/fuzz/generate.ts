@@ -63,7 +63,8 @@ export class Generator {
     if (random.chance(80)) into.gpr[RSP] = BigInt(STACK.address + 0x1000 + 8 * random.below(0x100));
     const choice = chooseFields(draft, plan);
     PREPARATIONS.get(plan.row.mnemonic)?.(draft, plan, choice);
-    if (plan.row.lock === undefined && random.chance(0.5)) {
+    const isCutOff = draft.code.origin > CODE.address + CODE.size - 16;
+    if (plan.row.lock === undefined && !isCutOff && random.chance(0.5)) {
       // LOCK where there must be none: #UD. Our decoder has nothing to say about such bytes.
       draft.code.byte(0xf0);
       draft.code.instruction(draft.fields);

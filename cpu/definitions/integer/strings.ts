@@ -1,6 +1,6 @@
 /**
- * String instructions: Intel SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS and REP. A repeated instruction is a loop whose
- * iterations each leave RCX, RSI and RDI as a fault in the next one has to find them.
+ * String instructions: Intel SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS and REP. Each iteration of a repeated instruction
+ * leaves RCX, RSI and RDI as a fault in the next one has to find them.
  */
 
 import type { Builder } from "../../ir/builder.ts";
@@ -34,44 +34,16 @@ function zeroExtend(b: Builder, registers: readonly number[]): void {
 }
 
 /**
- * The loop of a repeat prefix. An iteration returns a condition for going on besides the count (i32), if it has one.
+ * MOVS, STOS: one iteration, or one round of REP (F2 repeats them as well), after which the instruction is executed
+ * again. It is fetched anew because it may have overwritten itself.
  * @param bulk does several iterations at once, if DF is 0, and returns how many
  */
-function repeat(
-  b: Builder,
-  bits: 32 | 64,
-  iterate: () => Value | undefined,
-  bulk?: (count: Value) => Value,
-): void {
-  b.loop(() => {
-    const count = b.gpr(Register.RCX, bits);
-    const again = b.variable(b.const32(0));
-    const finish = (rest: Value, condition: Value | undefined): void => {
-      b.setGpr(Register.RCX, rest, bits);
-      const more = b.ne(rest, b.const64(0));
-      again.set(condition === undefined ? more : b.and(more, condition));
-    };
-    const one = (): void => {
-      const condition = iterate();
-      finish(b.sub(count, b.const64(1)), condition);
-    };
-    if (bulk === undefined) one();
-    else {
-      const forward = b.eqz(b.flags.direction());
-      const worthIt = b.and(forward, b.geU(count, b.const64(BULK_COUNT)));
-      b.if(worthIt, () => finish(b.sub(count, bulk(count)), undefined), one);
-    }
-    return again.get();
-  });
-}
-
-/** MOVS, STOS, LODS: one iteration, or those of REP (F2 repeats them as well). */
-function transfer(
+function writeString(
   b: Builder,
   context: InstructionContext,
   zeroExtended: readonly number[],
   iterate: () => void,
-  bulk?: (count: Value) => Value,
+  bulk: (count: Value) => Value,
 ): void {
   if (context.repeat === "none") {
     iterate();
@@ -79,11 +51,40 @@ function transfer(
   }
   const bits = addressBits(context);
   if (bits === 32) zeroExtend(b, zeroExtended);
-  const one = (): undefined => {
-    iterate();
-    return undefined;
+  const count = b.gpr(Register.RCX, bits);
+  const rest = b.variable(b.const64(0));
+  const finish = (done: Value): void => {
+    const left = b.sub(count, done);
+    b.setGpr(Register.RCX, left, bits);
+    rest.set(left);
   };
-  b.if(b.ne(b.gpr(Register.RCX, bits), b.const64(0)), () => repeat(b, bits, one, bulk));
+  b.if(b.ne(count, b.const64(0)), () => {
+    const forward = b.eqz(b.flags.direction());
+    b.if(
+      b.and(forward, b.geU(count, b.const64(BULK_COUNT))),
+      () => finish(bulk(count)),
+      () => {
+        iterate();
+        finish(b.const64(1));
+      },
+    );
+  });
+  // Out here, because an iteration's writes take effect at the end of its block.
+  b.if(b.ne(rest.get(), b.const64(0)), () => b.again());
+}
+
+/**
+ * The loop of a repeat prefix for instructions that only read. An iteration returns a condition for going on besides the
+ * count (i32), if it has one.
+ */
+function repeat(b: Builder, bits: 32 | 64, iterate: () => Value | undefined): void {
+  b.loop(() => {
+    const condition = iterate();
+    const rest = b.sub(b.gpr(Register.RCX, bits), b.const64(1));
+    b.setGpr(Register.RCX, rest, bits);
+    const more = b.ne(rest, b.const64(0));
+    return condition === undefined ? more : b.and(more, condition);
+  });
 }
 
 defineWithContext("movs", (b, [dst, src], context) => {
@@ -97,7 +98,7 @@ defineWithContext("movs", (b, [dst, src], context) => {
     dst.write(src.read());
     move(stepOf(b, bytes));
   };
-  transfer(b, context, [Register.RCX, Register.RSI, Register.RDI], one, (count) => {
+  writeString(b, context, [Register.RCX, Register.RSI, Register.RDI], one, (count) => {
     b.helper("copyString", [dst.address(), src.address(), count, b.const32(bytes)]);
     const done = b.helperResult(0, "i64");
     move(b.mul(done, b.const64(bytes)));
@@ -112,7 +113,7 @@ defineWithContext("stos", (b, [dst, src], context) => {
     dst.write(src.read());
     advance(b, Register.RDI, stepOf(b, bytes), bits);
   };
-  transfer(b, context, [Register.RCX, Register.RDI], one, (count) => {
+  writeString(b, context, [Register.RCX, Register.RDI], one, (count) => {
     b.helper("fillString", [dst.address(), src.read(), count, b.const32(bytes)]);
     const done = b.helperResult(0, "i64");
     advance(b, Register.RDI, b.mul(done, b.const64(bytes)), bits);
@@ -121,10 +122,18 @@ defineWithContext("stos", (b, [dst, src], context) => {
 });
 
 defineWithContext("lods", (b, [dst, src], context) => {
-  transfer(b, context, [Register.RCX], () => {
+  const bits = addressBits(context);
+  const one = (): undefined => {
     dst.write(src.read());
-    advance(b, Register.RSI, stepOf(b, dst.bits / 8), addressBits(context));
-  });
+    advance(b, Register.RSI, stepOf(b, dst.bits / 8), bits);
+    return undefined;
+  };
+  if (context.repeat === "none") {
+    one();
+    return;
+  }
+  if (bits === 32) zeroExtend(b, [Register.RCX]);
+  b.if(b.ne(b.gpr(Register.RCX, bits), b.const64(0)), () => repeat(b, bits, one));
 });
 
 /**

@@ -59,9 +59,7 @@ for (const [mnemonic, pops] of [
   });
 }
 /** The undocumented twin of FSTP ST(i), which copies an empty register without complaint. */
-defineWaiting("fstpnce", (b, dst) => {
-  b.helper("x87.store.st", [b.registerNumber(dst.register), b.const32(1)], false);
-});
+defineWaiting("fstpnce", (b, dst) => b.helper("x87.fstpnce", [b.registerNumber(dst.register)], false));
 for (const [mnemonic, kind, pops] of [
   ["fist", "i", 0],
   ["fistp", "i", 1],

@@ -22,6 +22,7 @@ import {
   JUMP_CACHE_ENTRY_SHIFT,
   Vector,
 } from "../../state.ts";
+import { nonCanonicalVector } from "../stack-segment.ts";
 import { HANDLER_SECTION, HandlerTable } from "./handler-table.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, TRACE_LIMIT } from "./record.ts";
 import { type RecordFacts, type Trace, TraceTranslator } from "./trace.ts";
@@ -204,21 +205,21 @@ export class InterpreterEngine implements Engine {
       memory: cpu.memory,
       load: (_state: number, record: number, budget: number, bytes: number) => {
         try {
-          return mmu.load(this.accessAddress(), bytes);
+          return mmu.load(this.accessAddress(record, bytes, "read"), bytes);
         } catch (error) {
           return this.failAccess(error, record, budget, -1);
         }
       },
       modify: (_state: number, record: number, budget: number, bytes: number) => {
         try {
-          return mmu.modify(this.accessAddress(), bytes);
+          return mmu.modify(this.accessAddress(record, bytes, "read"), bytes);
         } catch (error) {
           return this.failAccess(error, record, budget, -1);
         }
       },
       store: (_state: number, record: number, budget: number, bytes: number) => {
         try {
-          mmu.store(this.accessAddress(), bytes);
+          mmu.store(this.accessAddress(record, bytes, "write"), bytes);
           return 0;
         } catch (error) {
           return this.failAccess(error, record, budget, 1);
@@ -226,7 +227,7 @@ export class InterpreterEngine implements Engine {
       },
       probe: (_state: number, record: number, budget: number, bytes: number) => {
         try {
-          mmu.probe(this.accessAddress(), bytes);
+          mmu.probe(this.accessAddress(record, bytes, "write"), bytes);
           return 0;
         } catch (error) {
           return this.failAccess(error, record, budget, 1);
@@ -259,10 +260,13 @@ export class InterpreterEngine implements Engine {
     return { env, helper: helpers };
   }
 
-  /** The address that a slow path was called for. @throws GuestException if it is not canonical */
-  private accessAddress(): number {
+  /** The address that a slow path was called for. @throws GuestException if not all of the bytes are canonical */
+  private accessAddress(record: number, bytes: number, access: "read" | "write"): number {
     const address = this.cpu.getNumber(ACCESS_ADDRESS);
-    if (address >= CANONICAL_LIMIT || address < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
+    if (address > CANONICAL_LIMIT - bytes || address < -CANONICAL_LIMIT) {
+      const rip = this.facts.rip[(record - this.cpu.recordBase) >>> RECORD_SHIFT];
+      throw new GuestException(nonCanonicalVector(this.translator.instructionAt(rip), access), 0);
+    }
     return address;
   }
 

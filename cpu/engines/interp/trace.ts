@@ -263,6 +263,20 @@ export class TraceTranslator {
     return { rip, end: at, physical, secondPage, first, count, incoming: [] };
   }
 
+  /**
+   * Decodes the one instruction at an address that has been executed. The result is good until the next call.
+   * @throws PageFault
+   */
+  instructionAt(rip: number): Instruction {
+    const offset = this.mmu.fetchAddress(rip);
+    const pageEnd = offset - (offset % PAGE_SIZE) + PAGE_SIZE;
+    const result = this.decoder.decode(this.memory, offset, pageEnd, this.instruction);
+    if (result === DecodeResult.NeedsMoreBytes) {
+      this.decodeAcross(offset, pageEnd - offset, this.mmu.fetchAddress(rip + pageEnd - offset));
+    }
+    return this.instruction;
+  }
+
   private plan(row: OpcodeRow): RowPlan {
     let plan = this.plans[row.id];
     if (plan === undefined) {
@@ -355,16 +369,16 @@ export class TraceTranslator {
     const { instruction, view } = this;
     const { base, index, addressSize } = instruction;
     const segmented = this.writeSegment(address);
-    if (base === BASE_RIP || (base === NO_REGISTER && index === NO_REGISTER)) {
-      let target = instruction.displacement + (base === BASE_RIP ? next : 0);
-      if (addressSize === 32) target >>>= 0;
-      setNumber(view, address + RECORD_ABSOLUTE, target);
+    const relative = base === BASE_RIP ? next : 0;
+    const noBase = base === BASE_RIP || base === NO_REGISTER;
+    if (noBase && index === NO_REGISTER && addressSize === 64) {
+      setNumber(view, address + RECORD_ABSOLUTE, instruction.displacement + relative);
       return segmented ? "segmentedAbsolute" : "absolute";
     }
-    view.setUint8(address + RECORD_BASE, base === NO_REGISTER ? ZERO_SLOT : base * 8);
+    view.setUint8(address + RECORD_BASE, noBase ? ZERO_SLOT : base * 8);
     view.setUint8(address + RECORD_INDEX, index === NO_REGISTER ? ZERO_SLOT : index * 8);
     view.setUint8(address + RECORD_SCALE, instruction.scale);
-    view.setInt32(address + RECORD_DISPLACEMENT, instruction.displacement, true);
+    view.setInt32(address + RECORD_DISPLACEMENT, instruction.displacement + relative, true);
     if (addressSize === 32) return "narrow";
     if (segmented) return "segmented";
     return index === NO_REGISTER ? "base" : "indexed";

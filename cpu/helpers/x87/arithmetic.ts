@@ -128,7 +128,6 @@ for (const [name, operation] of [
   defineHelper(`x87.${name}`, (cpu) => {
     unit.attach(cpu);
     if (unit.isEmpty(0) || unit.isEmpty(1)) {
-      unit.status &= ~CONDITIONS;
       if (unit.underflow()) unit.write(0, INDEFINITE);
       return;
     }
@@ -204,14 +203,17 @@ definePair("fxtract", false, (a, control) => {
 
 // ---- comparisons ----
 
-function compare(cpu: Cpu, operation: typeof fcom, other: Unpacked | undefined): number | undefined {
-  if (other === undefined || unit.isEmpty(0)) {
-    return unit.underflow() ? CONDITIONS : undefined;
-  }
+interface Comparison {
+  /** C3, C2, C0. */
+  readonly conditions: number;
+  /** Neither an unmasked stack fault nor an unmasked invalid operand: registers are popped. */
+  readonly completed: boolean;
+}
+
+function compare(operation: typeof fcom, other: Unpacked | undefined): Comparison {
+  if (other === undefined || unit.isEmpty(0)) return { completed: unit.underflow(), conditions: CONDITIONS };
   const conditions = operation(unit.read(0), other, unit.control);
-  return unit.finish() || (unit.control.unmasked & ~Exception.IE & ~Exception.DE) !== 0
-    ? conditions
-    : undefined;
+  return { completed: unit.finish(), conditions };
 }
 
 for (const [name, operation] of [
@@ -221,26 +223,24 @@ for (const [name, operation] of [
   /** Into C3, C2, C0. */
   defineHelper(`x87.${name}`, (cpu) => {
     unit.attach(cpu);
-    const conditions = compare(cpu, operation, source(cpu));
-    if (conditions === undefined) return;
+    const { conditions, completed } = compare(operation, source(cpu));
     unit.status = (unit.status & ~CONDITIONS) | conditions;
-    unit.pop(cpu.argumentI32(3));
+    if (completed) unit.pop(cpu.argumentI32(3));
   });
   /** Into RFLAGS: result 0 has ZF, PF, CF; result 1 is 0 if the flags stay as they are. */
   defineHelper(`x87.${name}i`, (cpu) => {
     unit.attach(cpu);
     const pops = cpu.argumentI32(3);
-    const conditions = compare(cpu, operation, source(cpu));
-    cpu.setResultI32(0, (conditions ?? 0) >> 8);
-    cpu.setResultI32(1, conditions === undefined ? 0 : 1);
-    if (conditions !== undefined) unit.pop(pops);
+    const { conditions, completed } = compare(operation, source(cpu));
+    cpu.setResultI32(0, conditions >> 8);
+    cpu.setResultI32(1, completed ? 1 : 0);
+    if (completed) unit.pop(pops);
   });
 }
 
 defineHelper("x87.ftst", (cpu) => {
   unit.attach(cpu);
-  const conditions = compare(cpu, fcom, unpackInteger(0));
-  if (conditions !== undefined) unit.status = (unit.status & ~CONDITIONS) | conditions;
+  unit.status = (unit.status & ~CONDITIONS) | compare(fcom, unpackInteger(0)).conditions;
 });
 
 defineHelper("x87.fxam", (cpu) => {

@@ -142,12 +142,12 @@ defineHelper("x87.fxch", (cpu) => {
   unit.write(index, first);
 });
 
-/** FCMOVcc: argument 0 is i, argument 1 the condition. The registers are looked at even if it does not hold. */
+/** FCMOVcc: argument 0 is i, argument 1 the condition. An empty register makes ST(0) the indefinite either way. */
 defineHelper("x87.fcmov", (cpu) => {
   unit.attach(cpu);
   const index = cpu.argumentI32(0);
   if (unit.isEmpty(0) || unit.isEmpty(index)) {
-    if (unit.underflow() && cpu.argumentI32(1) !== 0) unit.write(0, INDEFINITE);
+    if (unit.underflow()) unit.write(0, INDEFINITE);
     return;
   }
   unit.finish();
@@ -170,11 +170,23 @@ for (const [name, change] of [
   });
 }
 
-/** FFREE (argument 0 is i), FFREEP (argument 1: pops 1), FINCSTP and FDECSTP (argument 0: by how much). */
+/** FSTPNCE ST(i), the undocumented D9 D8: as FSTP, but an empty register is copied as it is. Argument 0 is i. */
+defineHelper("x87.fstpnce", (cpu) => {
+  unit.attach(cpu);
+  const index = cpu.argumentI32(0);
+  const empty = unit.isEmpty(0);
+  unit.write(index, unit.raw(0));
+  if (empty) unit.setEmpty(index);
+  unit.finish();
+  unit.pop();
+});
+
+/** FFREE (argument 0 is i) and FFREEP (argument 1: pops 1). */
 defineHelper("x87.ffree", (cpu) => {
   unit.attach(cpu).setEmpty(cpu.argumentI32(0));
-  unit.top = unit.top + cpu.argumentI32(1);
+  unit.pop(cpu.argumentI32(1));
 });
+/** FINCSTP and FDECSTP: argument 0 is by how much. */
 defineHelper("x87.rotate", (cpu) => {
   unit.attach(cpu);
   unit.top = unit.top + cpu.argumentI32(0);

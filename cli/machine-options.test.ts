@@ -1,0 +1,52 @@
+import { Command, CommanderError } from "commander";
+import { describe, expect, it } from "vitest";
+import { addMachineOptions, type MachineOptions, parseSize } from "./machine-options.ts";
+
+function parse(...parameters: string[]): MachineOptions {
+  const command = addMachineOptions(new Command())
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  return command.parse(parameters, { from: "user" }).opts();
+}
+
+describe("parseSize", () => {
+  it.each([
+    ["4096", 4096],
+    ["64K", 65536],
+    ["512M", 512 * 2 ** 20],
+    ["2G", 2 ** 31],
+    ["2g", 2 ** 31],
+    ["1.5GiB", 1.5 * 2 ** 30],
+    ["1MB", 2 ** 20],
+  ])("reads %s", (text, bytes) => expect(parseSize(text)).toBe(bytes));
+
+  it.each(["", "M", "-1M", "1X", "1 M", "0x10", "1e3", "9999999999999999T"])("refuses %j", (text) => {
+    expect(() => parseSize(text)).toThrow("512M");
+  });
+});
+
+describe("machine options", () => {
+  it("have defaults", () => {
+    expect(parse()).toMatchObject({ ro: false, env: [], memory: 512 * 2 ** 20, engine: "interp", trace: [] });
+  });
+
+  it("repeat --env and --trace", () => {
+    const options = parse("--env", "A=1", "--env=B=x=y", "--trace", "syscalls", "--trace=syscalls");
+    expect(options.env).toEqual(["A=1", "B=x=y"]);
+    expect(options.trace).toEqual(["syscalls", "syscalls"]);
+  });
+
+  it("give memory in whole pages", () => expect(parse("--memory", "5000000").memory).toBe(4_997_120));
+
+  it.each([
+    [["--engine", "jit"], "not available in this version"],
+    [["--cpus", "2"], "one processor"],
+    [["--net", "user"], "no network"],
+    [["--forward", "tcp:1:2"], "not available in this version"],
+    [["--gdb"], "not available in this version"],
+    [["--memory", "1M"], "from 4M"],
+  ])("%j is refused with a reason", (parameters, reason) => {
+    expect(() => parse(...parameters)).toThrow(reason);
+    expect(() => parse(...parameters)).toThrow(CommanderError);
+  });
+});
