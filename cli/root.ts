@@ -8,9 +8,13 @@ import { HostFs } from "../kernel/fs/hostfs.ts";
 import { HostDirectoryInode } from "../kernel/fs/hostfs-inode.ts";
 import { registerMemoryDevices } from "../kernel/fs/memory-devices.ts";
 import { OverlayFs } from "../kernel/fs/overlayfs.ts";
+import { ProcFs } from "../kernel/fs/procfs/procfs.ts";
 import { RamFs } from "../kernel/fs/ramfs.ts";
+import { SysFs } from "../kernel/fs/sysfs.ts";
 import { type Host, HostError } from "../kernel/host.ts";
 import { openFifo } from "../kernel/ipc/pipe.ts";
+import type { OsvKernel } from "../kernel/osv-kernel.ts";
+import type { TtyLayer } from "../kernel/tty/tty-layer.ts";
 import type { FileSystem, Inode } from "../kernel/vfs/inode.ts";
 import { MountTable } from "../kernel/vfs/mount-table.ts";
 import { builtFile } from "./built-file.ts";
@@ -26,13 +30,17 @@ export interface HostMount {
   keepChangesInMemory: boolean;
 }
 
-/** @throws CommandError if it is no directory that can be read */
+/** @throws HostError if it is no directory that can be read */
+export function createHostFileSystem(mount: HostMount, host: Host): FileSystem {
+  const directory = new NodeDirectory(resolve(mount.directory), { readOnly: mount.keepChangesInMemory });
+  const hostFs = new HostFs(directory, host.clock);
+  return mount.keepChangesInMemory ? new OverlayFs(hostFs, host.clock) : hostFs;
+}
+
+/** The same for what the command line names. @throws CommandError */
 export function openHostDirectory(mount: HostMount, host: Host): FileSystem {
-  const path = resolve(mount.directory);
   try {
-    const directory = new NodeDirectory(path, { readOnly: mount.keepChangesInMemory });
-    const hostFs = new HostFs(directory, host.clock);
-    return mount.keepChangesInMemory ? new OverlayFs(hostFs, host.clock) : hostFs;
+    return createHostFileSystem(mount, host);
   } catch (error) {
     throw error instanceof HostError
       ? new CommandError(`${mount.directory}: ${describeHostError(error)}`)
@@ -46,7 +54,7 @@ function describeHostError(error: HostError): string {
 }
 
 /** The built-in image, unpacked into memory. */
-function openImage(host: Host): FileSystem {
+export function openImage(host: Host): FileSystem {
   const image = new RamFs(host.clock);
   unpackCpio(readFileSync(builtFile("image.cpio")), image.root);
   return image;
@@ -70,6 +78,21 @@ export function mountRoot(root: HostMount | undefined, host: Host): RootFileSyst
   registerMemoryDevices(mounts.devices, host.entropy);
   mounts.openFifo = openFifo;
   return { mounts, devices };
+}
+
+/** Mounts the file systems that show the kernel itself, and tells mount(2) what it may mount. */
+export function mountKernelViews(kernel: OsvKernel, terminals: TtyLayer, commandLine: string): void {
+  const { mounts, host } = kernel;
+  const createProc = () =>
+    new ProcFs(kernel, { terminalOf: (session) => terminals.controlling(session), commandLine });
+  mountAt(mounts, "proc", createProc(), "proc");
+  mountAt(mounts, "sys", new SysFs(host.clock), "sysfs");
+  const types = mounts.fileSystemTypes;
+  for (const type of ["tmpfs", "ramfs"]) {
+    types.set(type, () => new RamFs(host.clock, { type, mode: type === "tmpfs" ? 0o1777 : 0o755 }));
+  }
+  types.set("proc", createProc);
+  types.set("sysfs", () => new SysFs(host.clock));
 }
 
 /**

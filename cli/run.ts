@@ -8,26 +8,13 @@ import { SIGHUP, SIGINT, SIGTERM, SiCode } from "../kernel/sched/signal-numbers.
 import { openStandardFiles } from "../kernel/tty/standard-files.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
 import type { MachineOptions } from "./machine-options.ts";
+import { environmentOf, hostRoot, kernelOptions } from "./program-options.ts";
 import { DEFAULT_PATH, findInGuest, findOnHost } from "./program-path.ts";
 import { mountAt, openHostDirectory } from "./root.ts";
 import { createSystem, type System } from "./system.ts";
 
 /** The signals that are handed on to the program, as `docker run` does. */
 const FORWARDED = { SIGHUP, SIGINT, SIGTERM } as const;
-
-/** The program's environment: what is given, over what every program may expect. */
-export function environmentOf(options: MachineOptions): string[] {
-  const variables = new Map([
-    ["PATH", DEFAULT_PATH],
-    ["HOME", "/root"],
-  ]);
-  if (process.stdout.isTTY) variables.set("TERM", process.env.TERM ?? "xterm");
-  for (const assignment of options.env) {
-    const equals = assignment.indexOf("=");
-    variables.set(assignment.slice(0, equals), assignment.slice(equals + 1));
-  }
-  return Array.from(variables, ([name, value]) => `${name}=${value}`);
-}
 
 /** What wait4(2) reports, as a shell tells it. */
 export function exitStatusOf(waitStatus: number): number {
@@ -123,9 +110,8 @@ async function start(system: System, program: Program, argv: string[], environme
 
 /** @returns the exit status */
 export async function run(name: string, parameters: string[], options: MachineOptions): Promise<number> {
-  const root =
-    options.root === undefined ? undefined : { directory: options.root, keepChangesInMemory: options.ro };
-  const system = await createSystem(options, root);
+  const commandLine = [...kernelOptions(options), name, ...parameters].join(" ");
+  const system = await createSystem(options, hostRoot(options), commandLine);
   try {
     const environment = environmentOf(options);
     const program = locate(system, name, options, environment);

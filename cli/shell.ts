@@ -1,6 +1,68 @@
-import { CommandError } from "./command-error.ts";
-import type { MachineOptions } from "./machine-options.ts";
+/** `osv-vm` without a command: boots like OSv, with its banner, and gives a shell. */
 
-export async function shell(_options: MachineOptions, _version: string): Promise<number> {
-  throw new CommandError("the kernel is not there yet");
+import { EPERM, Errno } from "../kernel/errno.ts";
+import { errnoOf } from "../kernel/fs/host-errors.ts";
+import { Shell } from "../kernel/shell/shell.ts";
+import { openStandardFiles } from "../kernel/tty/standard-files.ts";
+import type { MachineOptions } from "./machine-options.ts";
+import { environmentOf, hostRoot, kernelOptions } from "./program-options.ts";
+import { createHostFileSystem, mountAt, openImage } from "./root.ts";
+import { createSystem, type System } from "./system.ts";
+
+/** What OSv says on the console when it comes up. */
+function banner(version: string, commandLine: string): string {
+  // performance.now() counts from the start of this process, which is when the machine was switched on.
+  const milliseconds = performance.now().toFixed(2);
+  return `OSv v${version}\nBooted up in ${milliseconds} ms\nCmdline: ${commandLine}\n`;
+}
+
+/**
+ * Lets the shell's own `mount -t hostfs DIR AT` show directories of the host. Programs may not: what the host's user
+ * has not asked for stays out of their reach.
+ */
+function allowHostMounts({ kernel, host }: System): void {
+  kernel.mounts.fileSystemTypes.set("hostfs", (thread, source, data) => {
+    if (thread.application.executablePath !== undefined) throw new Errno(EPERM);
+    try {
+      const keepChangesInMemory = data.split(",").includes("overlay");
+      return createHostFileSystem({ directory: source, keepChangesInMemory }, host);
+    } catch (error) {
+      throw errnoOf(error);
+    }
+  });
+}
+
+/**
+ * With a root of the host's, the programs of the built-in image are still at hand: below /osv, last in PATH.
+ * @returns the environment that goes with it
+ */
+function addImage({ kernel, host }: System, environment: string[]): string[] {
+  mountAt(kernel.mounts, "osv", openImage(host), "image");
+  return environment.map((text) => (text.startsWith("PATH=") ? `${text}:/osv/usr/bin` : text));
+}
+
+/** @returns the exit status */
+export async function shell(options: MachineOptions, version: string): Promise<number> {
+  const commandLine = [...kernelOptions(options), "shell"].join(" ");
+  const system = await createSystem(options, hostRoot(options), commandLine);
+  const { kernel, terminals, host } = system;
+  try {
+    allowHostMounts(system);
+    const environment = environmentOf(options);
+    const session = new Shell({
+      kernel,
+      terminals,
+      files: openStandardFiles(kernel, terminals),
+      environment: options.root === undefined ? environment : addImage(system, environment),
+      cwd: options.cwd ?? (options.root === undefined ? "/root" : "/"),
+    });
+    await host.stdout.write(new TextEncoder().encode(banner(version, commandLine)));
+    if (session.terminal !== undefined && options.root === undefined) await session.execute("cat /etc/motd");
+    const status = await session.run();
+    host.dispose();
+    if (options.stats) process.stderr.write(system.statistics.describe());
+    return status;
+  } finally {
+    system.dispose();
+  }
 }

@@ -9,7 +9,7 @@ import { builtFile } from "./built-file.ts";
 import { createDisassembler } from "./crash-disassembly.ts";
 import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
-import { type HostMount, mountRoot } from "./root.ts";
+import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
 
 /** WebAssembly memory comes in pages of 64 KiB. */
@@ -26,7 +26,15 @@ export interface System {
   dispose(): void;
 }
 
-export async function createSystem(options: MachineOptions, root: HostMount | undefined): Promise<System> {
+/**
+ * @param root the host directory that is the guest's root; undefined for the built-in image
+ * @param commandLine what the kernel runs, as /proc/cmdline shows it
+ */
+export async function createSystem(
+  options: MachineOptions,
+  root: HostMount | undefined,
+  commandLine: string,
+): Promise<System> {
   const host = new NodeHost();
   try {
     const disassemble = options.verbose ? await createDisassembler() : undefined;
@@ -54,6 +62,7 @@ export async function createSystem(options: MachineOptions, root: HostMount | un
       },
     });
     const terminals = new TtyLayer(kernel, devices);
+    mountKernelViews(kernel, terminals, commandLine);
     return {
       kernel,
       terminals,

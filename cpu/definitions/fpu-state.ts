@@ -1,12 +1,46 @@
-/** Saving and restoring x87 and SSE state; MXCSR. */
+/** Saving and restoring x87 and SSE state; MXCSR (Intel SDM vol. 1, 10.5 and 13). */
 
+import type { Builder } from "../ir/builder.ts";
+import type { Operand } from "../ir/operand.ts";
 import { MXCSR } from "../state.ts";
+import { requireReadable, requireWritable } from "./area.ts";
 import { define } from "./registry.ts";
 
-for (const suffix of ["", "64"]) {
-  for (const mnemonic of ["fxsave", "fxrstor", "xsave", "xrstor"]) {
-    define(`${mnemonic}${suffix}`, (b, area) => b.helper(mnemonic, [area.address()]));
-  }
+/** The legacy region, and with the header of XSAVE. */
+const FXSAVE_BYTES = 512;
+const XSAVE_BYTES = 576;
+
+type Area = (b: Builder, area: Operand) => void;
+const DEFINITIONS: Readonly<Record<string, Area>> = {
+  fxsave: (b, area) => {
+    const address = area.address();
+    b.requireAligned(address, 16);
+    requireWritable(b, address, FXSAVE_BYTES, "u16");
+    b.helper("fxsave", [address], false);
+  },
+  fxrstor: (b, area) => {
+    const address = area.address();
+    b.requireAligned(address, 16);
+    requireReadable(b, address, FXSAVE_BYTES, "u16");
+    b.helper("fxrstor", [address]);
+  },
+  xsave: (b, area) => {
+    const address = area.address();
+    b.requireAligned(address, 64);
+    requireWritable(b, address, XSAVE_BYTES, "u16");
+    b.helper("xsave", [address], false);
+  },
+  xrstor: (b, area) => {
+    const address = area.address();
+    b.requireAligned(address, 64);
+    requireReadable(b, address, XSAVE_BYTES, "u16");
+    b.helper("xrstor", [address]);
+  },
+};
+for (const [mnemonic, definition] of Object.entries(DEFINITIONS)) {
+  define(mnemonic, definition);
+  // With REX.W the instruction and data pointers have 64 bits; here they always have.
+  define(`${mnemonic}64`, definition);
 }
 define("ldmxcsr", (b, src) => b.helper("ldmxcsr", [b.wrap(src.read())]));
 define("stmxcsr", (b, dst) => dst.write(b.extendU(b.field(MXCSR, "i32"))));

@@ -25,24 +25,18 @@ function stateView(cpu: Cpu): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function requireAligned(address: number, bytes: number): void {
-  if ((address & (bytes - 1)) !== 0) throw new GuestException(Vector.GP);
-}
-
 function requireValidMxcsr(value: number): void {
   if ((value & ~MXCSR_MASK) !== 0) throw new GuestException(Vector.GP);
 }
 
 defineHelper("fxsave", (cpu) => {
   const address = cpu.argument(0);
-  requireAligned(address, 16);
   saveFxsave(stateView(cpu), imageView);
   cpu.mmu.write(address, image.subarray(0, FXSAVE_WRITTEN));
 });
 
 defineHelper("fxrstor", (cpu) => {
   const address = cpu.argument(0);
-  requireAligned(address, 16);
   cpu.mmu.read(address, image.subarray(0, FXSAVE_SIZE));
   requireValidMxcsr(imageView.getUint32(24, true));
   restoreFxsave(imageView, stateView(cpu));
@@ -60,7 +54,6 @@ function requested(cpu: Cpu): number {
 
 defineHelper("xsave", (cpu) => {
   const address = cpu.argument(0);
-  requireAligned(address, 64);
   const features = requested(cpu);
   const area = image.subarray(0, XSAVE_HEADER + XSAVE_HEADER_SIZE);
   cpu.mmu.read(address, area);
@@ -81,7 +74,6 @@ defineHelper("xsave", (cpu) => {
 
 defineHelper("xrstor", (cpu) => {
   const address = cpu.argument(0);
-  requireAligned(address, 64);
   const features = requested(cpu);
   cpu.mmu.read(address, image);
   const present = imageView.getUint32(XSAVE_HEADER, true);

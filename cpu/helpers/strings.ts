@@ -6,7 +6,7 @@
 import { PAGE_SIZE } from "../../mmu/translator.ts";
 import type { Cpu } from "../cpu.ts";
 import { defineHelper, GuestException } from "../helpers.ts";
-import { Vector } from "../state.ts";
+import { HELPER_ARGUMENTS, Vector } from "../state.ts";
 
 /** Addresses from ±2^47 on are not canonical. */
 const CANONICAL_LIMIT = 0x800000000000;
@@ -20,10 +20,10 @@ function elementsInPage(address: number, size: number): number {
   return Math.floor((PAGE_SIZE - (address & (PAGE_SIZE - 1))) / size);
 }
 
-/** The count in a slot, as far as it matters: no page holds more elements. */
+/** The count in a slot, as far as it matters: no page holds more elements. Read as a signed number, it may be negative. */
 function countArgument(cpu: Cpu, slot: number): number {
-  const count = cpu.argument64(slot);
-  return count > BigInt(PAGE_SIZE) ? PAGE_SIZE : Number(count);
+  const count = cpu.argument(slot);
+  return count < 0 || count > PAGE_SIZE ? PAGE_SIZE : count;
 }
 
 /** Slots: 0 destination, 1 source, 2 count, 3 bytes of an element; the number of elements done to slot 0. */
@@ -79,24 +79,31 @@ function copyForward(ram: Uint8Array, to: number, from: number, length: number, 
 defineHelper("fillString", (cpu) => {
   const { mmu, ram } = cpu;
   const to = cpu.argument(0);
-  const value = cpu.argumentBytes(1);
   const size = cpu.argumentI32(3);
   requireCanonical(to, size);
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size));
   const destination = elements === 0 ? mmu.scratch : mmu.modify(to, size);
   if (destination === mmu.scratch) {
-    mmu.write(to, value.slice(0, size));
+    mmu.write(to, cpu.argumentBytes(1).slice(0, size));
     cpu.setResult(0, 1);
     return;
   }
   const length = elements * size;
-  if (size === 1) {
-    ram.fill(value[0], destination, destination + length);
+  if (isOneByte(cpu, size)) {
+    ram.fill(cpu.argumentI32(1) & 0xff, destination, destination + length);
   } else {
-    ram.set(value.subarray(0, size), destination);
+    ram.set(cpu.argumentBytes(1).subarray(0, size), destination);
     for (let done = size; done < length; done *= 2) {
       ram.copyWithin(destination + done, destination, destination + Math.min(done, length - done));
     }
   }
   cpu.setResult(0, elements);
 });
+
+/** Does the value in slot 1 consist of equal bytes? It nearly always is zero. */
+function isOneByte(cpu: Cpu, size: number): boolean {
+  const low = cpu.argumentI32(1);
+  const repeated = Math.imul(low & 0xff, 0x01010101);
+  if (size === 8) return low === repeated && low === cpu.getI32(HELPER_ARGUMENTS + 20);
+  return ((low ^ repeated) & (size === 4 ? -1 : size === 2 ? 0xffff : 0xff)) === 0;
+}

@@ -346,6 +346,16 @@ export class AddressSpace implements Translator {
     return (this.pages.get(address) & Entry.Present) !== 0;
   }
 
+  /** How many pages of an area have a frame of their own. */
+  residentPages(vma: Vma): number {
+    let pages = 0;
+    this.pages.update(vma.start, vma.end, (_address, entry) => {
+      if (entry >>> FRAME_SHIFT !== this.zeroFrame) pages++;
+      return entry;
+    });
+    return pages;
+  }
+
   /** Bytes that the owner's areas span, and bytes that have frames of their own. */
   usage(owner: MemoryOwner): { virtual: number; resident: number } {
     let virtual = 0;

@@ -1,6 +1,7 @@
 /** Beginnings and ends: threads and applications are made, stopped, killed and mourned here. */
 
 import { CONTEXT_SIZE } from "../../cpu/state.ts";
+import { NO_MEMORY } from "../mm/no-memory.ts";
 import type { Kernel } from "../kernel.ts";
 import type { FileTable } from "../vfs/file-table.ts";
 import type { Path } from "../vfs/path.ts";
@@ -92,6 +93,7 @@ export class Lifecycle {
     const { application, kernel } = { application: thread.application, kernel: this.kernel };
     kernel.scheduler.chargeTime(thread);
     thread.state = "dead";
+    thread.memory = NO_MEMORY;
     const { waiter } = thread;
     thread.waiter = undefined;
     waiter?.end("interrupted");

@@ -81,6 +81,7 @@ export class SignalDelivery implements Signals {
     thread.pending.add(signal, info);
     application.signalQueue.wake();
     if (!blocked) this.notify(thread);
+    else if (this.isAwaited(thread, signal)) thread.waiter?.end("interrupted");
   }
 
   sendToApplication(application: Application, signal: number, info: SignalInfo): void {

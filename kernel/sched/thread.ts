@@ -1,6 +1,7 @@
 /** A thread of a program: its registers, its signal state, and the wait it may be in. */
 
 import type { Kernel } from "../kernel.ts";
+import type { UserMemory } from "../mm/user-memory.ts";
 import type { Application } from "./application.ts";
 import { SignalQueue } from "./signal-queue.ts";
 import { Waiter, type WaitQueue } from "./wait-queue.ts";
@@ -42,6 +43,11 @@ export const YIELD = -0x10003;
 
 export class Thread {
   state: ThreadState = "runnable";
+  /**
+   * Program memory, as the system calls of this thread see it. Becomes {@link import("../mm/no-memory.ts").NO_MEMORY} when the thread ends: a call that
+   * was waiting then goes on, and must not write where another program may be by now.
+   */
+  memory: UserMemory;
   /**
    * Registers while another thread is on the processor: CONTEXT_SIZE bytes laid out as cpu/state.ts. Of the thread that
    * was on it last, the processor has them: see {@link import("./scheduler.ts").Scheduler.registersOf}.
@@ -88,10 +94,7 @@ export class Thread {
     contextSize: number,
   ) {
     this.context = new Uint8Array(contextSize);
-  }
-
-  get memory() {
-    return this.kernel.memory;
+    this.memory = kernel.memory;
   }
 
   get pendingSignals(): bigint {

@@ -63,10 +63,36 @@ export interface CpuTimer {
   readonly signal: number;
 }
 
-/** timer_create(2) */
-export interface PosixTimer {
+/** A timer of timer_create(2) that sends a signal, at most one at a time: more expirations are overruns of that one. */
+export class PosixTimer {
   readonly timer: IntervalTimer;
-  readonly clock: number;
-  /** What is queued when it expires; `overrun` counts what expired while it was queued. */
-  readonly info: SignalInfo;
+  private sent: SignalInfo | undefined;
+  private overrunBefore = 0;
+
+  /**
+   * @param clockId what it was created with
+   * @param isPending is this record still in the queue?
+   * @param send queues a signal with this record
+   */
+  constructor(
+    clock: Clock,
+    readonly clockId: number,
+    private readonly isPending: (info: SignalInfo) => boolean,
+    send: (overrun: number) => SignalInfo | undefined,
+  ) {
+    this.timer = new IntervalTimer(clock, (count) => {
+      if (this.sent !== undefined && isPending(this.sent)) {
+        this.sent.overrun = (this.sent.overrun ?? 0) + count;
+        return;
+      }
+      this.overrunBefore = this.sent?.overrun ?? 0;
+      this.sent = send(count - 1);
+    });
+  }
+
+  /** Overruns of the signal that was delivered last. */
+  get overrun(): number {
+    if (this.sent === undefined) return 0;
+    return this.isPending(this.sent) ? this.overrunBefore : (this.sent.overrun ?? 0);
+  }
 }

@@ -88,8 +88,9 @@ export class LineEditor {
     return this.run();
   }
 
-  /** The terminal has another width. */
+  /** The terminal has another width, and has wrapped again what it shows. */
   resize(): void {
+    this.cursorRow = this.cursorPlace().row;
     this.refresh();
   }
 
@@ -408,7 +409,7 @@ export class LineEditor {
     const prompt = this.shownPrompt;
     const text = prompt + this.characters.map(visible).join("");
     const end = this.place(text);
-    const cursor = this.place(prompt + this.characters.slice(0, this.cursor).map(visible).join(""));
+    const cursor = this.cursorPlace();
     let out = this.cursorRow > 0 ? `\x1b[${this.cursorRow}A` : "";
     out += `\r${CLEAR_BELOW}${text}`;
     // A full row leaves the cursor hanging at its end; this brings it down where we count it.
@@ -418,6 +419,10 @@ export class LineEditor {
     if (cursor.column > 0) out += `\x1b[${cursor.column}C`;
     this.cursorRow = cursor.row;
     this.options.write(out);
+  }
+
+  private cursorPlace(): { row: number; column: number } {
+    return this.place(this.shownPrompt + this.characters.slice(0, this.cursor).map(visible).join(""));
   }
 
   /** Where the cursor is after a text that starts at the left edge. A wide character does not fit in the last column. */

@@ -7,7 +7,7 @@ import { SignalDelivery } from "../sched/signal-delivery.ts";
 import { SIGALRM, SIGPROF, SIGVTALRM, SiCode } from "../sched/signal-numbers.ts";
 import type { SignalInfo } from "../sched/signals.ts";
 import type { Interruptible, Thread, WakeReason } from "../sched/thread.ts";
-import { IntervalTimer } from "../sched/timers.ts";
+import { IntervalTimer, PosixTimer } from "../sched/timers.ts";
 import type { SyscallDefinition } from "./definition.ts";
 import {
   deadlineOfRealtime, nanosecondsOf, readTimespec, readTimeval, type Time, timeOf, writeTimespec, writeTimeval,
@@ -268,19 +268,20 @@ function timerCreate(thread: Thread, clockId: number, eventAddress: number, idAd
     if (notify !== SIGEV.NONE && !SignalDelivery.isValid(signal)) return -EINVAL;
   }
   memory.writeU32(idAddress, id);
-  const info: SignalInfo = { code: SiCode.TIMER, timerId: id, overrun: 0, value };
-  const timer = new IntervalTimer(kernel.host.clock, (count) => {
-    if (notify === SIGEV.NONE) return;
-    const queue = target === undefined ? application.pending : target.pending;
-    if (queue.holds(signal, info)) {
-      info.overrun = (info.overrun ?? 0) + count;
-      return;
-    }
-    info.overrun = count - 1;
-    if (target === undefined) kernel.signals.sendToApplication(application, signal, info);
-    else kernel.signals.sendToThread(target, signal, info);
-  });
-  application.posixTimers.set(id, { timer, clock, info });
+  const queue = target === undefined ? application.pending : target.pending;
+  const timer = new PosixTimer(
+    kernel.host.clock,
+    clock,
+    (info) => queue.holds(signal, info),
+    (overrun) => {
+      if (notify === SIGEV.NONE) return undefined;
+      const info: SignalInfo = { code: SiCode.TIMER, timerId: id, overrun, value };
+      if (target === undefined) kernel.signals.sendToApplication(application, signal, info);
+      else kernel.signals.sendToThread(target, signal, info);
+      return info;
+    },
+  );
+  application.posixTimers.set(id, timer);
   return 0;
 }
 
@@ -294,7 +295,7 @@ function timerSettime(thread: Thread, id: number, flags: number, newAddress: num
   const old = { value: entry.timer.remaining, interval: entry.timer.interval };
   let at: number | undefined;
   if (value.seconds !== 0 || value.nanoseconds !== 0) {
-    const realtime = entry.clock === ClockId.REALTIME || entry.clock === ClockId.TAI;
+    const realtime = entry.clockId === ClockId.REALTIME || entry.clockId === ClockId.TAI;
     if ((flags & TIMER_ABSTIME) === 0) at = clock.monotonic() + nanosecondsOf(value);
     else at = realtime ? deadlineOfRealtime(clock, value) : nanosecondsOf(value);
   }
@@ -317,7 +318,7 @@ function timerGettime(thread: Thread, id: number, address: number): number {
 
 function timerGetoverrun(thread: Thread, id: number): number {
   const entry = thread.application.posixTimers.get(id | 0);
-  return entry === undefined ? -EINVAL : (entry.info.overrun ?? 0);
+  return entry === undefined ? -EINVAL : entry.overrun;
 }
 
 function timerDelete(thread: Thread, id: number): number {

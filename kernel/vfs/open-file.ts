@@ -66,6 +66,9 @@ export abstract class OpenFile {
   /** What /proc/self/fd/N shows: a path or "pipe:[7]". */
   abstract describe(): string;
 
+  /** More lines for /proc/self/fdinfo/N (eventfd-count: …), each ending in a newline. */
+  describeDetails?(): string;
+
   /** The inode behind it, for fstat, fchmod, *at calls …; anonymous files return a synthetic one. */
   abstract get inode(): Inode;
 

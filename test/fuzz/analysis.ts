@@ -5,7 +5,8 @@
 
 import { createInstruction, Decoder, DecodeResult } from "../../cpu/decoder/decoder.ts";
 import { BASE_RIP, type Instruction, NO_REGISTER } from "../../cpu/decoder/instruction.ts";
-import { CODE, FS_BASE, GS_BASE } from "./arena.ts";
+import { Vector } from "../../cpu/state.ts";
+import { baseline, CODE, FS_BASE, GS_BASE, snapshotOffset } from "./arena.ts";
 import type { Case, FinalState } from "./case.ts";
 import { type Tolerance, toleranceOf } from "./tolerances.ts";
 import { flagEffectOf, undefinedAfter } from "./undefined.ts";
@@ -31,6 +32,8 @@ export interface Analysis {
   readonly faultRange: AddressRange | undefined;
   /** Memory that is not compared, as address ranges. */
   readonly ignored: readonly AddressRange[];
+  /** The 8-byte word at an address of the arena when the case began. */
+  readonly originalWord: (address: bigint) => bigint;
 }
 
 export interface AddressRange {
@@ -48,6 +51,12 @@ function codeOf(initial: Case): Uint8Array {
     if (address >= CODE.address) code.set(bytes, address - CODE.address);
   });
   return code;
+}
+
+function skipInt3(code: Uint8Array, address: number): number {
+  let at = address;
+  while (code[at - CODE.address] === INT3) at++;
+  return at;
 }
 
 interface Node extends Step {
@@ -73,13 +82,17 @@ export function analyse(initial: Case, end: FinalState): Analysis {
   }
   const steps = [...nodes.values()].sort((a, b) => a.address - b.address);
   const first = nodes.get(start);
+  const range = first === undefined ? undefined : faultRange(first.instruction, initial);
+  const faulted = end.vector === Vector.PF && rip === start;
   return {
     steps,
     undefinedFlags,
     readsUndefined,
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
-    faultRange: first === undefined ? undefined : faultRange(first.instruction, initial),
-    ignored: first === undefined ? [] : ignoredMemory(first.instruction, initial),
+    faultRange: range,
+    ignored:
+      first === undefined ? [] : ignoredMemory(first.instruction, initial, faulted ? range : undefined),
+    originalWord: (address) => originalWord(initial, address),
   };
 }
 
@@ -101,6 +114,8 @@ function decodeFrom(code: Uint8Array, start: number): Map<number, Node> {
     const next: number[] = [];
     if (!/^(jmp|ret|ud)/.test(row.mnemonic)) next.push(behind);
     if (target >= 0) next.push(target);
+    // An indirect jump in a sequence goes over bytes of INT3 (sequence.ts).
+    if (row.mnemonic === "jmp" && !isBranch) next.push(skipInt3(code, behind));
     if (row.mnemonic === "call") {
       returns.push(behind);
       // An indirect call in a sequence goes over the jump that follows it.
@@ -151,7 +166,16 @@ const IGNORED: Readonly<Record<string, { narrow: [number, number]; wide: [number
   fxsave64: { narrow: [6, 18], wide: [6, 18] },
 };
 
-function ignoredMemory(instruction: Instruction, initial: Case): readonly AddressRange[] {
+/**
+ * @param faultedIn the instruction did not complete, and this much of its operand may have been written: large operands
+ * are several accesses (Intel SDM vol. 3, 8.1.1)
+ */
+function ignoredMemory(
+  instruction: Instruction,
+  initial: Case,
+  faultedIn: AddressRange | undefined,
+): readonly AddressRange[] {
+  if (faultedIn !== undefined) return [faultedIn];
   const { mnemonic } = instruction.row;
   const field = IGNORED[mnemonic];
   if (field === undefined) return [];
@@ -176,9 +200,16 @@ const LARGE_OPERANDS: Readonly<Record<string, number>> = {
   enter: 1 << 16,
 };
 
+function originalWord(initial: Case, address: bigint): bigint {
+  const memory = baseline();
+  initial.forEachPatch((start, bytes) => memory.set(bytes, snapshotOffset(start)));
+  const offset = snapshotOffset(Number(address));
+  return offset < 0 ? 0n : new DataView(memory.buffer).getBigUint64(offset, true);
+}
+
 function faultRange(instruction: Instruction, initial: Case): AddressRange | undefined {
-  const { mnemonic } = instruction.row;
-  const bytes = LARGE_OPERANDS[mnemonic];
+  const { mnemonic, operands } = instruction.row;
+  const bytes = operands[0]?.size === "t" && !instruction.rmIsRegister ? 10 : LARGE_OPERANDS[mnemonic];
   if (bytes === undefined) return undefined;
   // ENTER goes down both stacks.
   if (mnemonic === "enter") return { start: 0n, end: 1n << 47n };

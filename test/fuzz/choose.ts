@@ -1,6 +1,6 @@
 /** Chooses the fields of one instruction: sizes, prefixes, registers, memory operand, immediates. */
 
-import { aimAt, chooseTarget } from "./address.ts";
+import { aimAt, chooseTarget, type Target } from "./address.ts";
 import { DATA } from "./arena.ts";
 import type { Draft } from "./draft.ts";
 import { immediateBytes } from "./encode.ts";
@@ -98,9 +98,10 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
   const bytes = memoryBytes(plan.rm, fields.operandSize);
   const mustAlign = plan.row.aligned === true || plan.rm?.size === "m512";
   const risk = draft.isSingle ? 12 : 0.7;
-  const target = chooseTarget(random, bytes, mustAlign, risk);
+  const target = recentTarget(draft, bytes, mustAlign) ?? chooseTarget(random, bytes, mustAlign, risk);
   draft.mayLoadRegisters = random.chance(30);
   aimAt(random, target.address, fields, draft, draft.code.address);
+  draft.recentTarget ??= target.address;
   choice.target = target.address;
   choice.isPatchable = target.writable && isData(target.address, bytes);
   choice.bytes = bytes;
@@ -108,6 +109,18 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
     fill(random, random.chance(85) ? plan.kind : "integer", contents, 0, bytes);
     patchMemory(draft, contents.subarray(0, bytes));
   }
+}
+
+/** In sequences operands often overlap one before: what was stored is loaded again, in other sizes. */
+function recentTarget(draft: Draft, bytes: number, mustAlign: boolean): Target | undefined {
+  const { random } = draft;
+  const recent = draft.recentTarget;
+  if (draft.isSingle || recent === undefined || !random.chance(30)) {
+    draft.recentTarget = undefined;
+    return undefined;
+  }
+  const address = mustAlign ? recent & -16n : recent + BigInt(random.chance(50) ? 0 : random.between(-8, 8));
+  return isData(address, bytes) ? { address, writable: true } : undefined;
 }
 
 function isData(address: bigint, bytes: number): boolean {

@@ -199,7 +199,7 @@ function isNearSingle(silicon: FinalState, ours: FinalState, at: number, { toler
 function compareMemory(
   silicon: FinalState,
   ours: FinalState,
-  { ignored }: Analysis,
+  { ignored, originalWord }: Analysis,
   add: (what: string, a: string, b: string) => void,
 ): void {
   const theirs = new Map<bigint, bigint>();
@@ -214,7 +214,7 @@ function compareMemory(
   for (const address of theirs.keys()) if (!both.has(address)) both.set(address, undefined);
   for (const [address, mine] of [...both].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const other = theirs.get(address);
-    const difference = mine === undefined || other === undefined ? ~0n : mine ^ other;
+    const difference = (mine ?? originalWord(address)) ^ (other ?? originalWord(address));
     if ((BigInt.asUintN(64, difference) & ~ignoredMask(address, ignored)) === 0n) continue;
     add(`[${hex(address)}]`, show(other), show(mine));
   }

@@ -54,6 +54,8 @@ export class Draft implements AddressRegisters {
   undefinedFlags = 0;
   /** In a sequence: whether registers may be loaded for the next operand. */
   mayLoadRegisters = false;
+  /** Address of a memory operand before this one. */
+  recentTarget: bigint | undefined;
   private known = 0;
   private readonly values = new BigUint64Array(16);
   private readonly decoder = new Decoder();
@@ -65,6 +67,7 @@ export class Draft implements AddressRegisters {
     this.reserved = 0;
     this.known = 0;
     this.undefinedFlags = 0;
+    this.recentTarget = undefined;
     this.rows.length = 0;
     this.code.reset(origin);
   }

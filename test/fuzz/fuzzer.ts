@@ -184,11 +184,14 @@ function signatureOf({ analysis, differences: found }: Verdict): string {
   return `${names.length > 0 ? names.join("; ") : "(no instruction)"}: ${kindOf(found)}`;
 }
 
+/** How the two sides ended, if not in the same way. */
+function outcomeOf([first]: readonly Difference[]): string | undefined {
+  return first.what === "outcome" ? `${first.silicon} is ${first.ours}` : undefined;
+}
+
 /** Kinds of places that differ; if not even the outcome is the same, then that alone. */
 export function kindOf(found: readonly Difference[]): string {
-  const [first] = found;
-  if (first.what === "outcome") return `${first.silicon} is ${first.ours}`;
-  return [...new Set(found.map(({ what }) => placeOf(what)))].join(" ");
+  return outcomeOf(found) ?? [...new Set(found.map(({ what }) => placeOf(what)))].join(" ");
 }
 
 function placeOf(what: string): string {

@@ -38,6 +38,7 @@ const FLAVOURS: readonly (readonly Group[])[] = [
   GROUPS,
 ];
 
+const INT3 = 0xcc;
 /** Longest code, so that it stays clear of the end of the region. */
 const CODE_LIMIT = 700;
 
@@ -45,6 +46,7 @@ export class SequenceMaker {
   private readonly byGroup = new Map<Group, RowPlan[]>();
   private readonly flagReaders: RowPlan[] = [];
   private readonly conditionalJumps: RowPlan[] = [];
+  private readonly comparisons: RowPlan[] = [];
   private flavour: readonly Group[] = GROUPS;
   /** Inside a loop or function: no snippets, and the stack stays as it is. */
   private nested = false;
@@ -52,7 +54,8 @@ export class SequenceMaker {
   constructor(plans: readonly RowPlan[]) {
     for (const plan of plans) {
       const { mnemonic } = plan.row;
-      if (/^j[^mr]/.test(mnemonic)) this.conditionalJumps.push(plan);
+      if (/^(j[^m]|loop)/.test(mnemonic)) this.conditionalJumps.push(plan);
+      if (mnemonic === "cmp" || mnemonic === "test") this.comparisons.push(plan);
       if (plan.isBranch || mnemonic === "popf" || isExcludedFromSequences(mnemonic)) continue;
       const group = this.byGroup.get(plan.group) ?? [];
       group.push(plan);
@@ -74,11 +77,13 @@ export class SequenceMaker {
     this.nested = false;
     for (let count = 0; count < length && draft.code.length < CODE_LIMIT; count++) {
       const kind = random.below(100);
-      if (kind < 84) this.instruction(draft);
-      else if (kind < 92) this.forwardBranch(draft);
+      if (kind < 82) this.instruction(draft);
+      else if (kind < 90) this.forwardBranch(draft);
+      else if (kind < 92) this.jump(draft);
       else if (kind < 95) this.loop(draft);
       else if (kind < 97) this.call(draft);
       else if (kind < 98) this.patchedCode(draft);
+      else if (kind < 99) this.patchedLoop(draft);
       else this.popFlags(draft);
     }
   }
@@ -108,10 +113,10 @@ export class SequenceMaker {
   }
 
   /** One instruction, after others that load registers for it. */
-  private instruction(draft: Draft): void {
+  private instruction(draft: Draft, among?: readonly RowPlan[]): void {
     const { random } = draft;
     for (let tries = 0; tries < 8; tries++) {
-      const plan = this.choosePlan(random);
+      const plan = among === undefined ? this.choosePlan(random) : random.pick(among);
       if (this.nested && plan.usesStack) continue;
       const choice = chooseFields(draft, plan);
       const prepare = PREPARATIONS.get(plan.row.mnemonic);
@@ -129,10 +134,11 @@ export class SequenceMaker {
     return random.pick(this.byGroup.get(group) ?? []);
   }
 
-  /** A jump over an instruction or two. */
+  /** A conditional jump over an instruction or two, often behind a comparison. */
   private forwardBranch(draft: Draft): void {
     const { code, random } = draft;
     if (this.nested || this.conditionalJumps.length === 0) return;
+    if (this.comparisons.length > 0 && random.chance(60)) this.instruction(draft, this.comparisons);
     const plan = random.pick(this.conditionalJumps);
     if ((flagEffect(plan.row.mnemonic).reads & draft.undefinedFlags) !== 0) return;
     chooseFields(draft, plan);
@@ -153,6 +159,23 @@ export class SequenceMaker {
     this.nested = true;
     for (let index = 0; index < count && draft.code.length < end; index++) this.instruction(draft);
     this.nested = wasNested;
+  }
+
+  /** A jump, direct or through a register, over bytes that are not to be executed. */
+  private jump(draft: Draft): void {
+    const { code, random } = draft;
+    if (this.nested) return;
+    const skipped = random.below(20);
+    if (random.chance(50)) {
+      code.byte(0xeb);
+      code.byte(skipped);
+    } else {
+      const register = random.pick([0, 1, 2, 3, 5, 6, 7].filter((r) => ((draft.reserved >> r) & 1) === 0));
+      draft.load(register, BigInt(code.address + 5 + 2 + skipped));
+      code.byte(0xff);
+      code.byte(0xe0 | register);
+    }
+    for (let index = 0; index < skipped; index++) code.byte(INT3);
   }
 
   private loop(draft: Draft): void {
@@ -222,6 +245,31 @@ export class SequenceMaker {
     code.value(random.u32(), 0, 4);
     code.patch(displacement, immediate - end, 4);
     draft.forget(1 << register);
+  }
+
+  /** head: MOV r32, imm; …; ADD dword [rip + …], step; SUB R15D, 1; JNZ head: each round patches the next. */
+  private patchedLoop(draft: Draft): void {
+    const { code, random } = draft;
+    if (this.nested) return;
+    draft.load(COUNTER, BigInt(random.between(2, 6)));
+    draft.forget(0xffff & ~draft.reserved);
+    draft.undefinedFlags |= ALL_CONDITIONS;
+    const head = code.length;
+    const register = draft.register(true);
+    if (register >= 8) code.byte(0x41);
+    code.byte(0xb8 | (register & 7));
+    const immediate = code.length;
+    code.value(random.u32(), 0, 4);
+    draft.forget(1 << register);
+    this.body(draft, random.below(3), 80);
+    code.byte(0x83);
+    code.byte(0x05);
+    code.value(immediate - (code.length + 5), 0, 4);
+    code.byte(random.between(1, 127));
+    for (const byte of [0x41, 0x83, 0xef, 0x01, 0x0f, 0x85]) code.byte(byte);
+    code.value(head - code.length - 4, 0, 4);
+    draft.undefinedFlags &= ALL_CONDITIONS;
+    draft.forget(1 << COUNTER);
   }
 
   /** PUSH imm; POPF */

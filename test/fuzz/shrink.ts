@@ -9,6 +9,7 @@ import { FCW_DEFAULT, FIXED_FLAGS, MXCSR_DEFAULT } from "./initial-state.ts";
 /** ES and B of the x87 status word. */
 const SUMMARY = 0x8080;
 const NOP = 0x90;
+const INT3 = 0xcc;
 const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 
 /** Runs a candidate on both sides. @returns its analysis if it still fails and proves something */
@@ -51,10 +52,13 @@ class Shrinker {
   private async removeGroups(size: number): Promise<boolean> {
     let removed = false;
     for (let first = 0; first < this.analysis.steps.length; first += size) {
-      const chosen = this.analysis.steps.slice(first, first + size).filter((step) => step.mnemonic !== "nop");
-      if (chosen.length === 0) continue;
+      const { steps } = this.analysis;
+      const chosen = steps.slice(first, first + size);
+      if (chosen.every((step) => step.mnemonic === "nop")) continue;
       const succeeded = await this.attempt(() => {
-        for (const { address, length } of chosen) this.overwrite(address, length);
+        chosen.forEach((step, index) => {
+          this.overwrite(step.address, step.length, steps[first + index + 1]?.address);
+        });
       });
       removed ||= succeeded;
     }
@@ -69,10 +73,14 @@ class Shrinker {
     });
   }
 
-  private overwrite(address: number, length: number): void {
-    const nops = new Uint8Array(length).fill(NOP);
+  /** @param next where the next instruction begins: what a jump goes over is filled as well */
+  private overwrite(address: number, length: number, next: number | undefined): void {
     this.replaceCode((start, bytes) => {
-      if (address >= start && address + length <= start + bytes.length) bytes.set(nops, address - start);
+      const offset = address - start;
+      if (offset < 0 || offset + length > bytes.length) return;
+      bytes.fill(NOP, offset, offset + length);
+      if (next === undefined || next > start + bytes.length) return;
+      for (let at = offset + length; at < next - start && bytes[at] === INT3; at++) bytes[at] = NOP;
     });
   }
 

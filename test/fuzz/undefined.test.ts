@@ -59,6 +59,11 @@ const KNOWN_DISAGREEMENTS = [
   "fxrstor64 writes: ours C0 C1 C2 C3, iced ",
   "fxsave reads: ours C0 C1 C2 C3, iced ",
   "fxsave64 reads: ours C0 C1 C2 C3, iced ",
+  // Processors leave C1 alone, see the table.
+  ..."b nb e ne be nbe u nu".split(" ").map((condition) => `fcmov${condition} writes: ours , iced C1`),
+  ...["fcomi", "fcomip", "fucomi", "fucomip"].map(
+    (name) => `${name} writes: ours CF PF AF ZF SF OF, iced CF PF AF ZF SF OF C1`,
+  ),
   // OF is defined for a count of 1; iced-x86 counts rotates through carry modulo the operand size + 1.
   "rcl undefined: ours OF, iced ",
   "rcl writes: ours CF, iced CF OF",

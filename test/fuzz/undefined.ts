@@ -38,7 +38,8 @@ const LETTERS: Readonly<Record<string, number>> = {
 
 /**
  * mnemonics | read | written | undefined; `*` in front: the flags may also stay unchanged.
- * Instructions that are not listed have nothing to do with flags.
+ * Instructions that are not listed have nothing to do with flags. FCOMI and FCMOV clear C1 only on stack underflow,
+ * whatever their pages say: silicon leaves it alone otherwise.
  */
 const TABLE = `
 add sub cmp neg xadd cmpxchg       |        | OSZAPC |
@@ -79,11 +80,11 @@ setle setg cmovle cmovg jle jg     | SZO    |        |
 loope loopne                       | Z      |        |
 comiss comisd ucomiss ucomisd      |        | OSZAPC |
 pcmpestri pcmpestrm pcmpistri pcmpistrm |   | OSZAPC |
-fcomi fcomip fucomi fucomip        |        | OSZAPC1 |
-fcmovb fcmovnb                     | C      | 1      | 023
-fcmove fcmovne                     | Z      | 1      | 023
-fcmovbe fcmovnbe                   | ZC     | 1      | 023
-fcmovu fcmovnu                     | P      | 1      | 023
+fcomi fcomip fucomi fucomip        |        | OSZAPC |
+fcmovb fcmovnb                     | C      |        | 023
+fcmove fcmovne                     | Z      |        | 023
+fcmovbe fcmovnbe                   | ZC     |        | 023
+fcmovu fcmovnu                     | P      |        | 023
 fadd faddp fiadd fsub fsubp fisub fsubr fsubrp fisubr fmul fmulp fimul |  | 1 | 023
 fdiv fdivp fidiv fdivr fdivrp fidivr fsqrt frndint fscale fxtract      |  | 1 | 023
 f2xm1 fyl2x fyl2xp1 fpatan                                             |  | 1 | 023

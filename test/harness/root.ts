@@ -1,10 +1,12 @@
 /** Root directories for guests: busybox, a few files in /etc, generated data in /work. */
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   copyFileSync,
   cpSync,
+  existsSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -13,6 +15,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -121,13 +124,9 @@ function eachPath(folder: string, visit: (path: string) => void): void {
   }
 }
 
-/** Makes a root in .cache/roots/ that is only ever copied. */
-function createTemplate(): string {
-  const template = join(CACHE, "roots", "template");
-  rmSync(template, { recursive: true, force: true });
-  for (const name of ["bin", "dev", "etc", "proc", "tmp", "work"]) {
-    mkdirSync(join(template, name), { recursive: true });
-  }
+/** Fills a root that is only ever copied. */
+function fillTemplate(template: string): void {
+  for (const name of ["bin", "dev", "etc", "proc", "tmp", "work"]) mkdirSync(join(template, name));
   chmodSync(join(template, "tmp"), 0o1777);
   const busybox = join(unpackDebianPackage("busybox-static"), "bin/busybox");
   copyFileSync(busybox, join(template, "bin/busybox"));
@@ -155,15 +154,31 @@ function createTemplate(): string {
   }
   generate(join(template, "work"));
   eachPath(join(template, "work"), (path) => lutimesSync(path, MODIFIED, MODIFIED));
+}
+
+/** The template; several test processes may want it at once, and one of them makes it. */
+function findTemplate(): string {
+  const version = createHash("sha256")
+    .update(readFileSync(import.meta.filename))
+    .digest("hex")
+    .slice(0, 12);
+  const template = join(CACHE, "roots", `template-${version}`);
+  if (existsSync(template)) return template;
+  mkdirSync(join(CACHE, "roots"), { recursive: true });
+  const scratch = mkdtempSync(join(CACHE, "roots/new-"));
+  try {
+    fillTemplate(scratch);
+    renameSync(scratch, template);
+  } catch (error) {
+    rmSync(scratch, { recursive: true, force: true });
+    if (!existsSync(template)) throw error; // otherwise somebody else was first
+  }
   return template;
 }
 
-let template: string | undefined;
-
 /** Makes a fresh copy of the root for one test; the caller removes it. */
 export function createRoot(): string {
-  template ??= createTemplate();
-  mkdirSync(join(CACHE, "roots"), { recursive: true });
+  const template = findTemplate();
   const root = mkdtempSync(join(CACHE, "roots/root-"));
   chmodSync(root, 0o755);
   execFileSync("cp", ["-a", "--reflink=auto", `${template}/.`, root]);

@@ -83,20 +83,10 @@ for (const [mnemonic, helper, pops] of [
 ] as const) {
   defineWaiting(mnemonic, (b, _first, other) => {
     const [kind, value] = source(b, other, false);
-    const before = b.flags.readAll();
     b.helper(`x87.${helper}`, [b.const32(0), kind, value, b.const32(pops)], false);
     const flags = b.helperResult(0, "i32");
-    // An unmasked invalid operand leaves them alone.
-    const all = b.select(b.helperResult(1, "i32"), flags, b.wrap(before));
-    const bit = (position: number) => b.and(b.shr(all, b.const32(position)), b.const32(1));
-    b.flags.setAll({
-      carry: bit(0),
-      parity: bit(2),
-      adjust: bit(4),
-      zero: bit(6),
-      sign: bit(7),
-      overflow: bit(11),
-    });
+    const bit = (position: number) => b.and(b.shr(flags, b.const32(position)), b.const32(1));
+    b.flags.setAll({ carry: bit(0), parity: bit(2), zero: bit(6) });
   });
 }
 

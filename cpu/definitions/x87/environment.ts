@@ -1,6 +1,7 @@
 /** The x87 control and status words, environment and state: the work is done by cpu/helpers/x87/environment.ts. */
 
 import { X87_CONTROL, X87_STATUS, X87_TOP } from "../../state.ts";
+import { requireReadable, requireWritable } from "../area.ts";
 import { define, defineWithContext } from "../registry.ts";
 import { defineWaiting, wait } from "./wait.ts";
 
@@ -13,14 +14,21 @@ define("fnstsw", (b, dst) => {
 define("fnclex", (b) => b.helper("x87.fnclex", [], false));
 define("fninit", (b) => b.helper("x87.fninit", [], false));
 
-for (const [mnemonic, waits] of [
-  ["fnstenv", false],
-  ["fldenv", true],
-  ["fnsave", false],
-  ["frstor", true],
+/** Bytes of the environment and of the whole state, with 16-bit operand size and without (SDM vol. 1, 8.1.10). */
+const ENVIRONMENT_BYTES = { narrow: 14, wide: 28 } as const;
+const REGISTERS_BYTES = 80;
+
+for (const [mnemonic, loads, registers] of [
+  ["fnstenv", false, 0],
+  ["fldenv", true, 0],
+  ["fnsave", false, REGISTERS_BYTES],
+  ["frstor", true, REGISTERS_BYTES],
 ] as const) {
   defineWithContext(mnemonic, (b, [area], { operandSize }) => {
-    if (waits) wait(b);
-    b.helper(`x87.${mnemonic}${operandSize === 16 ? ".16" : ""}`, [area.address()]);
+    const [form, field] = operandSize === 16 ? (["narrow", "u16"] as const) : (["wide", "u32"] as const);
+    const address = area.address();
+    if (loads) wait(b);
+    (loads ? requireReadable : requireWritable)(b, address, ENVIRONMENT_BYTES[form] + registers, field);
+    b.helper(`x87.${mnemonic}.${form}`, [address], false);
   });
 }

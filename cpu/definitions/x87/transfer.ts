@@ -41,7 +41,8 @@ function storeMemory(b: Builder, dst: Operand, format: string, pops: number): vo
   b.if(b.eqz(suppressed), () => {
     if (dst.bits === 80) {
       const address = dst.address();
-      b.probeWrite(address, 10);
+      b.probeWrite(address, 8);
+      b.probeWrite(b.add(address, b.const64(8)), 2);
       b.store(address, "u64", low);
       b.store(b.add(address, b.const64(8)), "u16", b.extendU(high));
     } else dst.write(low);

@@ -14,7 +14,7 @@ import {
   type OperandSpec,
 } from "../../decoder/instruction.ts";
 import { operandRegister } from "../../decoder/operands.ts";
-import { ROWS, rowsByMnemonic } from "../../decoder/rows.ts";
+import { ROW_TABLE } from "../../decoder/row-table.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
@@ -95,13 +95,7 @@ interface RowPlan {
   readonly fallback: OpcodeRow | undefined;
 }
 
-const FALLBACKS: Readonly<Record<string, string>> = { tzcnt: "bsf", lzcnt: "bsr" };
-
-function planRow(
-  row: OpcodeRow,
-  features: ReadonlySet<string>,
-  byMnemonic: ReadonlyMap<string, OpcodeRow[]>,
-): RowPlan {
+function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
   const { operands } = row;
   const uses = (source: OperandSpec["source"]) => operands.some((spec) => spec.source === source);
   const slots = operands.flatMap((spec, index) => {
@@ -112,7 +106,7 @@ function planRow(
   const constant = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
   const available =
     row.vex === undefined && row.mode !== "not64" && (row.feature === undefined || features.has(row.feature));
-  const fallback = available ? undefined : byMnemonic.get(FALLBACKS[row.mnemonic] ?? "")?.[0];
+  const fallback = available || row.fallback === undefined ? undefined : ROW_TABLE.row(row.fallback);
   return {
     address: Uint8Array.from(ADDRESS_FORMS, (form) => RM_INDEX[handlerAddressForm(row, form)]),
     slots,
@@ -131,8 +125,7 @@ function planRow(
 }
 
 export class TraceTranslator {
-  private readonly plans: (RowPlan | undefined)[] = new Array(ROWS.length).fill(undefined);
-  private readonly byMnemonic = rowsByMnemonic();
+  private readonly plans = new Map<OpcodeRow, RowPlan>();
   private readonly decoder = new Decoder();
   private readonly instruction: Instruction = createInstruction();
   private readonly view: DataView;
@@ -278,10 +271,10 @@ export class TraceTranslator {
   }
 
   private plan(row: OpcodeRow): RowPlan {
-    let plan = this.plans[row.id];
+    let plan = this.plans.get(row);
     if (plan === undefined) {
-      plan = planRow(row, this.features, this.byMnemonic);
-      this.plans[row.id] = plan;
+      plan = planRow(row, this.features);
+      this.plans.set(row, plan);
     }
     return plan;
   }

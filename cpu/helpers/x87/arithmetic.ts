@@ -5,7 +5,7 @@
 
 import type { Cpu } from "../../cpu.ts";
 import { defineHelper } from "../../helpers.ts";
-import { Exception, type X87Control } from "../../softfloat/control.ts";
+import type { X87Control } from "../../softfloat/control.ts";
 import {
   type Extended,
   type Unpacked,
@@ -18,13 +18,12 @@ import { f2xm1, fyl2x, fyl2xp1 } from "../../softfloat/x87-logarithmic.ts";
 import { fprem, fprem1, type PartialRemainder } from "../../softfloat/x87-remainder.ts";
 import { frndint, fscale, fxtract } from "../../softfloat/x87-scale.ts";
 import { fcos, fpatan, fptan, fsin, fsincos, isOutOfRange } from "../../softfloat/x87-trigonometric.ts";
-import { INDEFINITE, Status, X87Unit } from "./unit.ts";
+import { CONDITIONS, INDEFINITE, Status, X87Unit } from "./unit.ts";
 
 /** What a source operand is; the definitions pass these numbers. */
 export const SourceKind = { Register: 0, Single: 1, Double: 2, Int16: 3, Int32: 4, Int64: 5 } as const;
 
 export const unit = new X87Unit();
-const CONDITIONS = Status.C0 | Status.C2 | Status.C3;
 
 /** The source operand, or undefined if its register is empty. */
 function source(cpu: Cpu): Unpacked | undefined {
@@ -128,11 +127,16 @@ for (const [name, operation] of [
   defineHelper(`x87.${name}`, (cpu) => {
     unit.attach(cpu);
     if (unit.isEmpty(0) || unit.isEmpty(1)) {
+      unit.status &= ~Status.C2;
       if (unit.underflow()) unit.write(0, INDEFINITE);
       return;
     }
-    const { result, condition }: PartialRemainder = operation(unit.read(0), unit.read(1), unit.control);
-    if (unit.finish(condition, CONDITIONS)) unit.write(0, result);
+    const { result, condition, conditionMask }: PartialRemainder = operation(
+      unit.read(0),
+      unit.read(1),
+      unit.control,
+    );
+    if (unit.finish(condition, conditionMask)) unit.write(0, result);
   });
 }
 
@@ -203,44 +207,45 @@ definePair("fxtract", false, (a, control) => {
 
 // ---- comparisons ----
 
-interface Comparison {
-  /** C3, C2, C0. */
-  readonly conditions: number;
-  /** Neither an unmasked stack fault nor an unmasked invalid operand: registers are popped. */
-  readonly completed: boolean;
-}
-
-function compare(operation: typeof fcom, other: Unpacked | undefined): Comparison {
-  if (other === undefined || unit.isEmpty(0)) return { completed: unit.underflow(), conditions: CONDITIONS };
-  const conditions = operation(unit.read(0), other, unit.control);
-  return { completed: unit.finish(), conditions };
+/** C3, C2 and C0: empty registers are unordered. The exceptions are still to be noted. */
+function compare(operation: typeof fcom, other: Unpacked | undefined): number {
+  return other === undefined || unit.isEmpty(0) ? CONDITIONS : operation(unit.read(0), other, unit.control);
 }
 
 for (const [name, operation] of [
   ["fcom", fcom],
   ["fucom", fucom],
 ] as const) {
-  /** Into C3, C2, C0. */
+  /** Into C3, C2, C0, even if an unmasked exception keeps the operands from being popped. */
   defineHelper(`x87.${name}`, (cpu) => {
     unit.attach(cpu);
-    const { conditions, completed } = compare(operation, source(cpu));
-    unit.status = (unit.status & ~CONDITIONS) | conditions;
-    if (completed) unit.pop(cpu.argumentI32(3));
+    if (compareWithStatus(operation, source(cpu))) unit.pop(cpu.argumentI32(3));
   });
-  /** Into RFLAGS: result 0 has ZF, PF, CF; result 1 is 0 if the flags stay as they are. */
+  /** Into RFLAGS, likewise: result 0 has ZF, PF, CF. C1 stays. */
   defineHelper(`x87.${name}i`, (cpu) => {
     unit.attach(cpu);
     const pops = cpu.argumentI32(3);
-    const { conditions, completed } = compare(operation, source(cpu));
+    const other = source(cpu);
+    const missing = other === undefined || unit.isEmpty(0);
+    const conditions = compare(operation, other);
+    const completed = missing ? unit.underflow() : unit.finishQuietly();
     cpu.setResultI32(0, conditions >> 8);
-    cpu.setResultI32(1, completed ? 1 : 0);
     if (completed) unit.pop(pops);
   });
 }
 
+function compareWithStatus(operation: typeof fcom, other: Unpacked | undefined): boolean {
+  const missing = other === undefined || unit.isEmpty(0);
+  const conditions = compare(operation, other);
+  const completed = missing ? unit.underflow() : unit.finish();
+  unit.status = (unit.status & ~CONDITIONS) | conditions;
+  return completed;
+}
+
+const ZERO = unpackInteger(0);
 defineHelper("x87.ftst", (cpu) => {
   unit.attach(cpu);
-  unit.status = (unit.status & ~CONDITIONS) | compare(fcom, unpackInteger(0)).conditions;
+  compareWithStatus(fcom, ZERO);
 });
 
 defineHelper("x87.fxam", (cpu) => {

@@ -79,10 +79,8 @@ function loadEnvironment(cpu: Cpu, bytes: Uint8Array, narrow: boolean): void {
 
 const REGISTER_BYTES = 10;
 
-for (const [suffix, narrow] of [
-  [".16", true],
-  ["", false],
-] as const) {
+for (const narrow of [true, false]) {
+  const suffix = narrow ? ".narrow" : ".wide";
   const size = narrow ? 14 : 28;
   defineHelper(`x87.fnstenv${suffix}`, (cpu) => {
     unit.attach(cpu);

@@ -1,7 +1,7 @@
 /** x87 loads, stores, exchanges and constants. */
 
 import { defineHelper } from "../../helpers.ts";
-import type { X87Control } from "../../softfloat/control.ts";
+import { Exception, type X87Control } from "../../softfloat/control.ts";
 import type { Extended, Unpacked } from "../../softfloat/format.ts";
 import { fbld, fbstp } from "../../softfloat/x87-bcd.ts";
 import * as Constants from "../../softfloat/x87-constants.ts";
@@ -14,11 +14,13 @@ function defineLoad(name: string, load: (low: bigint, high: number, control: X87
   defineHelper(`x87.load.${name}`, (cpu) => {
     unit.attach(cpu);
     if (!unit.isEmpty(-1)) {
-      unit.push(INDEFINITE);
+      if (unit.overflow()) unit.pushIndefinite();
       return;
     }
     const value = load(cpu.argument64(0), cpu.argumentI32(1) & 0xffff, unit.control);
-    if (unit.finish()) unit.push(value);
+    unit.finish();
+    // Alone among the instructions, loads of denormals have their result even if DE is not masked.
+    if ((unit.control.unmasked & Exception.IE) === 0) unit.push(value);
   });
 }
 defineLoad("f32", (low, _high, control) => fld32(Number(BigInt.asUintN(32, low)), control));
@@ -46,16 +48,16 @@ for (const [name, constant] of Object.entries(CONSTANTS)) {
 defineHelper("x87.load.st", (cpu) => {
   unit.attach(cpu);
   const index = cpu.argumentI32(0);
+  // Underflow wins over overflow.
   if (unit.isEmpty(index)) {
-    // Underflow wins over overflow; what is pushed is the indefinite.
-    if (!unit.underflow()) return;
-    unit.top = unit.top - 1;
-    unit.write(0, INDEFINITE);
-    return;
+    if (unit.underflow()) unit.pushIndefinite();
+  } else if (!unit.isEmpty(-1)) {
+    if (unit.overflow()) unit.pushIndefinite();
+  } else {
+    const value = unit.raw(index);
+    unit.finish();
+    unit.push(value);
   }
-  const value = unit.raw(index);
-  if (unit.isEmpty(-1)) unit.finish();
-  unit.push(value);
 });
 
 /**
@@ -142,7 +144,10 @@ defineHelper("x87.fxch", (cpu) => {
   unit.write(index, first);
 });
 
-/** FCMOVcc: argument 0 is i, argument 1 the condition. An empty register makes ST(0) the indefinite either way. */
+/**
+ * FCMOVcc: argument 0 is i, argument 1 the condition. An empty register makes ST(0) the indefinite either way; C1 changes
+ * only then.
+ */
 defineHelper("x87.fcmov", (cpu) => {
   unit.attach(cpu);
   const index = cpu.argumentI32(0);
@@ -150,7 +155,6 @@ defineHelper("x87.fcmov", (cpu) => {
     if (unit.underflow()) unit.write(0, INDEFINITE);
     return;
   }
-  unit.finish();
   if (cpu.argumentI32(1) !== 0) unit.write(0, unit.raw(index));
 });
 
@@ -170,13 +174,13 @@ for (const [name, change] of [
   });
 }
 
-/** FSTPNCE ST(i), the undocumented D9 D8: as FSTP, but an empty register is copied as it is. Argument 0 is i. */
+/**
+ * FSTPNCE ST(i), the undocumented D9 D8: as FSTP, but if ST(0) is empty it is only popped, without complaint. Argument 0
+ * is i.
+ */
 defineHelper("x87.fstpnce", (cpu) => {
   unit.attach(cpu);
-  const index = cpu.argumentI32(0);
-  const empty = unit.isEmpty(0);
-  unit.write(index, unit.raw(0));
-  if (empty) unit.setEmpty(index);
+  if (!unit.isEmpty(0)) unit.write(cpu.argumentI32(0), unit.raw(0));
   unit.finish();
   unit.pop();
 });

@@ -6,9 +6,17 @@
  */
 
 import type { Cpu } from "../../cpu.ts";
-import { X87Control } from "../../softfloat/control.ts";
+import { Exception, X87Control } from "../../softfloat/control.ts";
 import { type Extended, type Unpacked, unpackExtended } from "../../softfloat/format.ts";
-import { X87, X87_CONTROL, X87_STATUS, X87_STRIDE, X87_TAGS, X87_TOP } from "../../state.ts";
+import {
+  CONTEXT_SIZE,
+  X87,
+  X87_CONTROL,
+  X87_STATUS,
+  X87_STRIDE,
+  X87_TAGS,
+  X87_TOP,
+} from "../../state.ts";
 
 /** Bits of the status word. */
 export const Status = {
@@ -22,70 +30,87 @@ export const Status = {
   B: 0x8000,
 } as const;
 
+/** The condition codes that comparisons and FXAM write besides C1. */
+export const CONDITIONS = Status.C0 | Status.C2 | Status.C3;
+
 /** The real indefinite: the masked answer to invalid operations. */
 export const INDEFINITE: Extended = { significand: 0xc000_0000_0000_0000n, signExponent: 0xffff };
 
+/** Fields as indices of the views. */
+const CONTROL = X87_CONTROL >> 2;
+const STATUS = X87_STATUS >> 2;
+const TOP = X87_TOP >> 2;
+const TAGS = X87_TAGS >> 2;
+
 export class X87Unit {
   readonly control = new X87Control();
-  private attached: Cpu | undefined;
+  private cpu: Cpu | undefined;
+  // The state struct, in the three sizes that its fields have.
+  private words = new Int32Array(0);
+  private quads = new BigUint64Array(0);
+  private halves = new Uint16Array(0);
 
   /** Begins an instruction: takes the modes from the control word. */
   attach(cpu: Cpu): this {
-    this.attached = cpu;
-    this.control.load(cpu.getI32(X87_CONTROL));
+    if (cpu !== this.cpu) this.bind(cpu);
+    this.control.load(this.words[CONTROL]);
     return this;
   }
 
-  private get cpu(): Cpu {
-    if (this.attached === undefined) throw new Error("the x87 unit is not attached to a CPU");
-    return this.attached;
+  private bind(cpu: Cpu): void {
+    const { buffer } = cpu.memory;
+    this.cpu = cpu;
+    this.words = new Int32Array(buffer, cpu.base, CONTEXT_SIZE / 4);
+    this.quads = new BigUint64Array(buffer, cpu.base, CONTEXT_SIZE / 8);
+    this.halves = new Uint16Array(buffer, cpu.base, CONTEXT_SIZE / 2);
   }
 
   get top(): number {
-    return this.cpu.getI32(X87_TOP);
+    return this.words[TOP];
   }
 
   set top(value: number) {
-    this.cpu.setI32(X87_TOP, value & 7);
+    this.words[TOP] = value & 7;
   }
 
+  /** The status word without TOP. */
   get status(): number {
-    return this.cpu.getI32(X87_STATUS);
+    return this.words[STATUS];
   }
 
   set status(value: number) {
-    this.cpu.setI32(X87_STATUS, value);
+    this.words[STATUS] = value;
   }
 
   private physical(index: number): number {
-    return (this.top + index) & 7;
+    return (this.words[TOP] + index) & 7;
   }
 
   isEmpty(index: number): boolean {
-    return (this.cpu.getI32(X87_TAGS) & (1 << this.physical(index))) === 0;
+    return (this.words[TAGS] & (1 << this.physical(index))) === 0;
   }
 
   setEmpty(index: number): void {
-    this.cpu.setI32(X87_TAGS, this.cpu.getI32(X87_TAGS) & ~(1 << this.physical(index)));
+    this.words[TAGS] &= ~(1 << this.physical(index));
   }
 
   /** The contents of ST(index), whether in use or not. */
   raw(index: number): Extended {
     const at = X87 + this.physical(index) * X87_STRIDE;
-    return { significand: this.cpu.getU64(at), signExponent: this.cpu.getU16(at + 8) };
+    return { significand: this.quads[at >> 3], signExponent: this.halves[(at + 8) >> 1] };
   }
 
   read(index: number): Unpacked {
-    const { significand, signExponent } = this.raw(index);
-    return unpackExtended(significand, signExponent);
+    const at = X87 + this.physical(index) * X87_STRIDE;
+    return unpackExtended(this.quads[at >> 3], this.halves[(at + 8) >> 1]);
   }
 
   write(index: number, value: Extended): void {
     const physical = this.physical(index);
     const at = X87 + physical * X87_STRIDE;
-    this.cpu.setU64(at, value.significand);
-    this.cpu.setU16(at + 8, value.signExponent);
-    this.cpu.setI32(X87_TAGS, this.cpu.getI32(X87_TAGS) | (1 << physical));
+    this.quads[at >> 3] = value.significand;
+    this.halves[(at + 8) >> 1] = value.signExponent;
+    this.words[TAGS] |= 1 << physical;
   }
 
   pop(count = 1): void {
@@ -95,24 +120,33 @@ export class X87Unit {
     }
   }
 
+  /** Pushes a value where {@link isEmpty}(-1). */
+  push(value: Extended): void {
+    this.top = this.top - 1;
+    this.write(0, value);
+  }
+
   /** Sets ES and B from what is pending and not masked. */
   summarize(): void {
-    const pending = this.status & ~this.cpu.getI32(X87_CONTROL) & 0x3f;
+    const pending = this.status & ~this.words[CONTROL] & 0x3f;
     this.status = (this.status & ~(Status.ES | Status.B)) | (pending !== 0 ? Status.ES | Status.B : 0);
+  }
+
+  /** Notes the exceptions of the computation; the condition codes stay. Returns false if the result is suppressed. */
+  finishQuietly(): boolean {
+    this.status |= this.control.raised;
+    this.summarize();
+    return !this.control.suppressed;
   }
 
   /** Notes the exceptions of the computation, C1 and condition codes. Returns false if the result is suppressed. */
   finish(conditions = 0, conditionMask = 0): boolean {
-    const { control } = this;
-    const c1 = control.roundedUp ? Status.C1 : 0;
-    this.status = (this.status & ~(Status.C1 | conditionMask)) | control.raised | c1 | conditions;
-    this.summarize();
-    return !control.suppressed;
+    const c1 = this.control.c1 ? Status.C1 : 0;
+    this.status = (this.status & ~(Status.C1 | conditionMask)) | c1 | conditions;
+    return this.finishQuietly();
   }
 
-  /**
-   * An operand is missing. Returns true if the masked response (the indefinite) is to be stored.
-   */
+  /** An operand is missing. Returns true if the masked response (the indefinite) is to be stored. */
   underflow(): boolean {
     return this.stackFault(0);
   }
@@ -125,18 +159,11 @@ export class X87Unit {
   private stackFault(c1: number): boolean {
     this.status = (this.status & ~Status.C1) | Status.IE | Status.SF | c1;
     this.summarize();
-    return (this.control.masks & Status.IE) !== 0;
+    return (this.control.masks & Exception.IE) !== 0;
   }
 
-  /** Pushes a value, or the indefinite if the stack is full; nothing if that is not masked. */
-  push(value: Extended): void {
-    if (!this.isEmpty(-1)) {
-      if (!this.overflow()) return;
-      this.top = this.top - 1;
-      this.write(0, INDEFINITE);
-      return;
-    }
-    this.top = this.top - 1;
-    this.write(0, value);
+  /** Pushes the masked response to a lack of room, or of an operand to push. */
+  pushIndefinite(): void {
+    this.push(INDEFINITE);
   }
 }

@@ -3,7 +3,7 @@
 import type { Application } from "../../sched/application.ts";
 import { SIGNAL_MAX, SIGTERM, SiCode, signalName } from "../../sched/signal-numbers.ts";
 import { WaitQueue } from "../../sched/wait-queue.ts";
-import { type Builtin, type BuiltinContext, CommandFailure, parseOptions, UsageFailure } from "../builtin.ts";
+import { type Builtin, type BuiltinContext, CommandFailure, UsageFailure } from "../builtin.ts";
 import { type Job, jobLine } from "../jobs.ts";
 import { findProgram } from "../launcher.ts";
 import { Interrupted } from "../output.ts";

@@ -1,13 +1,13 @@
 /** uname, hostname, dmesg, date, uptime, sync: the machine and its kernel. */
 
+import { SYSTEM_NAME } from "../../syscalls/system.ts";
 import { type Builtin, type BuiltinContext, CommandFailure, parseOptions } from "../builtin.ts";
 import { formatDate } from "../calendar.ts";
-import { SYSTEM_NAME } from "../../syscalls/system-name.ts";
 
 async function uname({ kernel, stdout }: BuiltinContext, args: readonly string[]): Promise<number> {
   const { flags } = parseOptions(args, "asnrvmo");
   const fields = [
-    ["s", SYSTEM_NAME.system], ["n", kernel.hostname], ["r", SYSTEM_NAME.release], ["v", SYSTEM_NAME.version],
+    ["s", SYSTEM_NAME.sysname], ["n", kernel.hostname], ["r", SYSTEM_NAME.release], ["v", SYSTEM_NAME.version],
     ["m", SYSTEM_NAME.machine], ["o", "GNU/Linux"],
   ] as const;
   const shown = fields.filter(([letter]) => flags.has("a") || flags.has(letter) || (flags.size === 0 && letter === "s"));
