@@ -56,7 +56,7 @@ export async function shell(options: MachineOptions, version: string): Promise<n
       environment: options.root === undefined ? environment : addImage(system, environment),
       cwd: options.cwd ?? (options.root === undefined ? "/root" : "/"),
     });
-    await host.stdout.write(new TextEncoder().encode(banner(version, commandLine)));
+    await session.print(banner(version, commandLine), session.streams.stdout);
     if (session.terminal !== undefined && options.root === undefined) await session.execute("cat /etc/motd");
     const status = await session.run();
     host.dispose();

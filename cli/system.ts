@@ -47,7 +47,10 @@ export async function createSystem(
         new InterpreterEngine(cpu, new WebAssembly.Module(readFileSync(builtFile("interp.wasm")))),
     });
     const encoder = new TextEncoder();
-    const report = (line: string) => void host.stderr.write(encoder.encode(`${line.replace(/\n?$/, "\n")}`));
+    // The terminal is in raw mode while programs run: it does not return the carriage by itself.
+    const newline = host.stderr.isTerminal ? "\r\n" : "\n";
+    const report = (text: string) =>
+      void host.stderr.write(encoder.encode(text.replace(/\n?$/, "\n").replaceAll("\n", newline)));
     let death: string | undefined;
     const kernel = new OsvKernel({
       host,

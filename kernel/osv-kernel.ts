@@ -3,9 +3,7 @@
 import { PAGE_SIZE } from "../mmu/translator.ts";
 import type { Host } from "./host.ts";
 import type { Kernel } from "./kernel.ts";
-import {
-  checkPlace, type LoaderEnvironment, prepareProgram, releaseProgram,
-} from "./loader/program.ts";
+import { checkPlace, type LoaderEnvironment, prepareProgram, releaseProgram } from "./loader/program.ts";
 import { buildVdso } from "./loader/vdso.ts";
 import { AddressSpace } from "./mm/address-space.ts";
 import type { Machine } from "./mm/machine.ts";
@@ -13,14 +11,13 @@ import { ProgramMemory } from "./mm/program-memory.ts";
 import type { UserMemory } from "./mm/user-memory.ts";
 import { Prot } from "./mm/vma.ts";
 import type { Application } from "./sched/application.ts";
-import { type Disassembler, describeDeath, reportDeath } from "./sched/death-report.ts";
+import { type Disassembler, reportDeath } from "./sched/death-report.ts";
 import { Futexes } from "./sched/futex.ts";
 import { Lifecycle } from "./sched/lifecycle.ts";
 import { Scheduler } from "./sched/scheduler.ts";
 import { SignalDelivery } from "./sched/signal-delivery.ts";
 import { MINIMUM_SIGNAL_STACK } from "./sched/signal-frame.ts";
 import { SIGCHLD, SIGINT, SIGPIPE, SIGTERM } from "./sched/signal-numbers.ts";
-import type { SignalInfo } from "./sched/signals.ts";
 import type { Thread } from "./sched/thread.ts";
 import { Dispatcher } from "./syscalls/dispatch.ts";
 import { enterProgram } from "./syscalls/exec.ts";
@@ -91,7 +88,7 @@ export class OsvKernel implements Kernel {
     this.mounts = options.mounts;
     this.hostname = options.hostname ?? "osv";
     this.space = new AddressSpace(options.machine);
-    this.memory = new ProgramMemory(this.space, options.machine.ram);
+    this.memory = new ProgramMemory(this.space, options.machine.ram, () => this.outOfMemory());
     options.machine.cpu.translator = this.space;
     this.loader = {
       mounts: options.mounts,
@@ -105,7 +102,7 @@ export class OsvKernel implements Kernel {
     };
     this.signals = new SignalDelivery(this);
     this.futexes = new Futexes(this.space, this.memory, options.host.clock);
-    this.lifecycle = new Lifecycle(this, (thread, signal, info) => this.died(thread, signal, info));
+    this.lifecycle = new Lifecycle(this, (thread, signal, sentence) => this.died(thread, signal, sentence));
     const tracer = options.traceSyscalls === undefined ? undefined : new SyscallTracer(options.traceSyscalls);
     this.scheduler = new Scheduler(this, new Dispatcher(SYSCALL_TABLE, tracer), {
       deterministic: options.deterministic ?? false,
@@ -134,7 +131,12 @@ export class OsvKernel implements Kernel {
       checkPlace(this.loader, prepared, undefined);
       const files = new FileTable();
       const { parent } = options;
-      const application = this.lifecycle.createApplication(parent, files, cwd, parent?.root ?? this.mounts.root);
+      const application = this.lifecycle.createApplication(
+        parent,
+        files,
+        cwd,
+        parent?.root ?? this.mounts.root,
+      );
       for (const file of options.files ?? []) files.install(file);
       application.exitSignal = SIGCHLD;
       if (options.newSession ?? parent === undefined) {
@@ -193,12 +195,19 @@ export class OsvKernel implements Kernel {
     return this.lines.map((line) => `${line}\n`).join("");
   }
 
-  private died(thread: Thread, signal: number, info: SignalInfo): void {
-    const sentence = describeDeath(thread, signal, info);
+  private died(thread: Thread, signal: number, sentence: string): void {
     this.log(sentence);
     // Ends that somebody asked for need no report.
     if (signal === SIGINT || signal === SIGTERM || signal === SIGPIPE) return;
     this.options.onDeath?.(sentence, () => reportDeath(this, thread, this.options.disassemble));
+  }
+
+  /** A system call needed a page and there was none. The program ends when it returns; until then it sees EFAULT. */
+  private outOfMemory(): void {
+    const thread = this.scheduler.current;
+    if (thread === undefined) return;
+    thread.outOfMemory = true;
+    thread.attention = true;
   }
 
   private panic(error: unknown): void {

@@ -27,14 +27,14 @@ export async function buildImage(guests: Guests): Promise<void> {
   const names = guests.programs.map((path) => basename(path));
   const about =
     guests.missing === undefined
-      ? `Programs: ${names.join(" ")}. Each tells what it does with --help; \`help\` tells about the shell.`
-      : `This image has no programs: ${guests.missing}. \`help\` tells about the shell.`;
+      ? `Programs: ${names.join(" ")}; each says what it does with --help.`
+      : `This image has no programs: ${guests.missing}.`;
   const archive = new CpioWriter();
   for (const path of DIRECTORIES) archive.directory(path);
   archive.directory("tmp", 0o1777);
   archive.directory("var/tmp", 0o1777);
   for (const path of ["bin", "sbin", "lib"]) archive.symlink(path, `usr/${path}`);
-  archive.file("etc/motd", `${about}\n`);
+  archive.file("etc/motd", `${about}\n\`help\` tells about the shell, \`exit\` leaves.\n`);
   archive.file("etc/hostname", "osv\n");
   archive.file("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tosv\n");
   archive.file(

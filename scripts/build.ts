@@ -6,7 +6,7 @@
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { buildGuests } from "./build-guests.ts";
@@ -20,8 +20,7 @@ const CREATE_REQUIRE =
   'import { createRequire as createNodeRequire } from "node:module"; const require = createNodeRequire(import.meta.url);';
 
 async function bundleCommand(): Promise<void> {
-  rmSync(join(DIST, "chunks"), { recursive: true, force: true });
-  await build({
+  const { metafile } = await build({
     absWorkingDir: REPOSITORY,
     entryPoints: { cli: "cli/main.ts" },
     outdir: DIST,
@@ -38,8 +37,18 @@ async function bundleCommand(): Promise<void> {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
+    metafile: true,
     logLevel: "warning",
   });
+  removeOldChunks(new Set(Object.keys(metafile.outputs).map((path) => join(REPOSITORY, path))));
+}
+
+/** Their names have their contents' hash: those of the last build would stay for ever. */
+function removeOldChunks(current: ReadonlySet<string>): void {
+  const folder = join(DIST, "chunks");
+  for (const name of readdirSync(folder)) {
+    if (!current.has(join(folder, name))) rmSync(join(folder, name));
+  }
 }
 
 async function buildInterpreter(): Promise<void> {

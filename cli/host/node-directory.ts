@@ -29,14 +29,50 @@ function hostError(error: unknown): unknown {
   return new HostError(code.startsWith("ERR_") ? "EINVAL" : code, error.message);
 }
 
-/** Nanoseconds as the seconds that node:fs wants: a double, exact to about 200 ns. */
-function seconds(ns: bigint): number {
-  return Number(ns) / 1e9;
+/** A time as node:fs wants it: seconds, or (since it takes negative seconds for "now") a Date before 1970. */
+function nodeTime(ns: bigint): number | Date {
+  return ns < 0n ? new Date(Number(ns / 1_000_000n)) : Number(ns) / 1e9;
+}
+
+/**
+ * node:fs sets times only to the microsecond. What was asked for is remembered as long as the host still shows what it
+ * made of it, so that a copied time is equal to its original.
+ */
+class ExactTimes {
+  private static readonly LIMIT = 65536;
+  private readonly times = new Map<bigint, { asked: bigint; shown: bigint }>();
+
+  /** The key of one of a file's times. */
+  private static key(ino: bigint, time: "atime" | "mtime"): bigint {
+    return ino * 2n + (time === "mtime" ? 1n : 0n);
+  }
+
+  remember(ino: bigint, time: "atime" | "mtime", asked: bigint, shown: bigint): void {
+    const key = ExactTimes.key(ino, time);
+    this.times.delete(key);
+    if (asked === shown) return;
+    this.times.set(key, { asked, shown });
+    if (this.times.size <= ExactTimes.LIMIT) return;
+    for (const oldest of this.times.keys()) {
+      this.times.delete(oldest);
+      return;
+    }
+  }
+
+  correct(stat: HostStat): HostStat {
+    if (this.times.size === 0) return stat;
+    for (const time of ["atime", "mtime"] as const) {
+      const known = this.times.get(ExactTimes.key(stat.ino, time));
+      if (known?.shown === stat[time]) stat[time] = known.asked;
+    }
+    return stat;
+  }
 }
 
 export class NodeDirectory implements HostDirectory {
   readonly readOnly: boolean;
   private readonly finder: PathFinder;
+  private readonly exactTimes = new ExactTimes();
   /** What open(2) and mkdir(2) take away from the modes they are given. */
   private readonly umask = process.umask();
   /**
@@ -206,7 +242,16 @@ export class NodeDirectory implements HostDirectory {
   }
 
   utimes(path: string, atime: bigint, mtime: bigint): void {
-    this.change(path, () => fs.lutimesSync(this.finder.reach(path), seconds(atime), seconds(mtime)));
+    this.change(path, () => {
+      const at = this.finder.reach(path);
+      fs.lutimesSync(at, nodeTime(atime), nodeTime(mtime));
+      this.rememberTimes(fs.lstatSync(at, { bigint: true }), atime, mtime);
+    });
+  }
+
+  rememberTimes(shown: fs.BigIntStats, atime: bigint, mtime: bigint): void {
+    this.exactTimes.remember(shown.ino, "atime", atime, shown.atimeNs);
+    this.exactTimes.remember(shown.ino, "mtime", mtime, shown.mtimeNs);
   }
 
   statfs(): HostSpace {
@@ -234,7 +279,7 @@ export class NodeDirectory implements HostDirectory {
   convert(stat: fs.BigIntStats): HostStat {
     const uid = Number(stat.uid);
     const gid = Number(stat.gid);
-    return {
+    return this.exactTimes.correct({
       dev: Number(stat.dev),
       ino: stat.ino,
       mode: Number(stat.mode),
@@ -247,7 +292,7 @@ export class NodeDirectory implements HostDirectory {
       atime: stat.atimeNs,
       mtime: stat.mtimeNs,
       ctime: stat.ctimeNs,
-    };
+    });
   }
 }
 
@@ -302,7 +347,10 @@ class NodeFile implements HostFile {
   }
 
   utimes(atime: bigint, mtime: bigint): void {
-    this.call(() => fs.futimesSync(this.fd, seconds(atime), seconds(mtime)));
+    this.call(() => {
+      fs.futimesSync(this.fd, nodeTime(atime), nodeTime(mtime));
+      this.directory.rememberTimes(fs.fstatSync(this.fd, { bigint: true }), atime, mtime);
+    });
   }
 
   close(): void {

@@ -4,19 +4,22 @@
  */
 
 import type { Builder } from "../ir/builder.ts";
-import type { Value } from "../ir/value.ts";
+import { MEMORY_BYTES, type Value } from "../ir/value.ts";
 
 /**
- * Faults now if the area cannot be read. It reaches into two pages at most: its first field and its last byte stand for
- * all. The first field counts as a whole: if it ends beyond the canonical addresses, that is #GP, not #PF.
+ * A field to be checked: offset and size. An area reaches into two pages at most, so two fields stand for all of it; the
+ * processor tells by their order which page it faults for.
  */
-export function requireReadable(b: Builder, address: Value, bytes: number, firstField: "u16" | "u32"): void {
-  b.load(address, firstField);
-  b.load(b.add(address, b.const64(bytes - 1)), "u8");
+export type AreaField = readonly [offset: number, size: "u8" | "u16" | "u32"];
+
+/** Faults now if the fields cannot be read. */
+export function requireReadable(b: Builder, address: Value, fields: readonly AreaField[]): void {
+  for (const [offset, size] of fields) b.load(b.add(address, b.const64(offset)), size);
 }
 
-/** Faults now if the area cannot be written. As {@link requireReadable}. */
-export function requireWritable(b: Builder, address: Value, bytes: number, firstField: "u16" | "u32"): void {
-  b.probeWrite(address, firstField === "u16" ? 2 : 4);
-  b.probeWrite(b.add(address, b.const64(bytes - 1)), 1);
+/** Faults now if the fields cannot be written. */
+export function requireWritable(b: Builder, address: Value, fields: readonly AreaField[]): void {
+  for (const [offset, size] of fields) {
+    b.probeWrite(b.add(address, b.const64(offset)), MEMORY_BYTES[size]);
+  }
 }

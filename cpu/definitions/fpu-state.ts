@@ -3,37 +3,39 @@
 import type { Builder } from "../ir/builder.ts";
 import type { Operand } from "../ir/operand.ts";
 import { MXCSR } from "../state.ts";
-import { requireReadable, requireWritable } from "./area.ts";
+import { type AreaField, requireReadable, requireWritable } from "./area.ts";
 import { define } from "./registry.ts";
 
-/** The legacy region, and with the header of XSAVE. */
-const FXSAVE_BYTES = 512;
-const XSAVE_BYTES = 576;
+/** What is touched first: the end of the legacy region, or of the XSAVE header (of which XRSTOR reads less). */
+const START: AreaField = [0, "u8"];
+const FXSAVE_AREA = [[511, "u8"], START] as const;
+const XSAVE_AREA = [[575, "u8"], START] as const;
+const XRSTOR_AREA = [[520, "u8"], START] as const;
 
 type Area = (b: Builder, area: Operand) => void;
 const DEFINITIONS: Readonly<Record<string, Area>> = {
   fxsave: (b, area) => {
     const address = area.address();
     b.requireAligned(address, 16);
-    requireWritable(b, address, FXSAVE_BYTES, "u16");
+    requireWritable(b, address, FXSAVE_AREA);
     b.helper("fxsave", [address], false);
   },
   fxrstor: (b, area) => {
     const address = area.address();
     b.requireAligned(address, 16);
-    requireReadable(b, address, FXSAVE_BYTES, "u16");
+    requireReadable(b, address, FXSAVE_AREA);
     b.helper("fxrstor", [address]);
   },
   xsave: (b, area) => {
     const address = area.address();
     b.requireAligned(address, 64);
-    requireWritable(b, address, XSAVE_BYTES, "u16");
+    requireWritable(b, address, XSAVE_AREA);
     b.helper("xsave", [address], false);
   },
   xrstor: (b, area) => {
     const address = area.address();
     b.requireAligned(address, 64);
-    requireReadable(b, address, XSAVE_BYTES, "u16");
+    requireReadable(b, address, XRSTOR_AREA);
     b.helper("xrstor", [address]);
   },
 };

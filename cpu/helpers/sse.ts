@@ -12,7 +12,7 @@ import * as Sse from "../softfloat/sse.ts";
 import * as Convert from "../softfloat/sse-convert.ts";
 import { dppd, dpps } from "../softfloat/sse-dot-product.ts";
 import { rcpss, rsqrtss } from "../softfloat/sse-reciprocal.ts";
-import { MXCSR, Vector } from "../state.ts";
+import { MXCSR, Vector, X87_TAGS, X87_TOP } from "../state.ts";
 
 const control = new SseControl();
 
@@ -200,9 +200,14 @@ for (const [name, approximate] of [
 // ---- conversions: argument 0 is the source, result 0 the destination ----
 
 type Conversion = (source: Lanes, result: Lanes) => void;
-function defineConversion(name: string, convert: Conversion): void {
+/** @param mmx the instruction may have an MMX operand: argument 1 tells if it has (cpu/definitions/sse/convert.ts) */
+function defineConversion(name: string, convert: Conversion, mmx = false): void {
   defineHelper(`sse.${name}`, (cpu) => {
     const source = new Lanes(cpu, 0);
+    if (mmx && cpu.argumentI32(1) !== 0) {
+      cpu.setI32(X87_TOP, 0);
+      cpu.setI32(X87_TAGS, 0xff);
+    }
     underMxcsr(cpu, () => convert(source, source));
   });
 }
@@ -223,9 +228,13 @@ const signed64 = (value: bigint) => BigInt.asIntN(64, value);
 defineConversion("cvtsi2ss.32", (s, r) => r.setU32(0, Convert.cvtsi2ss(s.u32(0) | 0, control)));
 defineConversion("cvtsi2ss.64", (s, r) => r.setU32(0, Convert.cvtsi2ss(signed64(s.u64(0)), control)));
 defineConversion("cvtsi2sd.64", (s, r) => r.setU64(0, Convert.cvtsi2sd(signed64(s.u64(0)), control)));
-defineConversion("cvtpi2ps", (s, r) => {
-  for (const lane of [0, 1]) r.setU32(lane, Convert.cvtsi2ss(s.u32(lane) | 0, control));
-});
+defineConversion(
+  "cvtpi2ps",
+  (s, r) => {
+    for (const lane of [0, 1]) r.setU32(lane, Convert.cvtsi2ss(s.u32(lane) | 0, control));
+  },
+  true,
+);
 defineConversion("cvtdq2ps", (s, r) => {
   for (const lane of [0, 1, 2, 3]) r.setU32(lane, Convert.cvtsi2ss(s.u32(lane) | 0, control));
 });
@@ -237,17 +246,25 @@ for (const [name, single32, single64, double32, double64] of [
   defineConversion(`${name}ss2si.64`, (s, r) => r.setU64(0, single64(s.u32(0), control)));
   defineConversion(`${name}sd2si.32`, (s, r) => r.setU64(0, BigInt(double32(s.u64(0), control))));
   defineConversion(`${name}sd2si.64`, (s, r) => r.setU64(0, double64(s.u64(0), control)));
-  defineConversion(`${name}ps2pi`, (s, r) => {
-    for (const lane of [0, 1]) r.setU32(lane, single32(s.u32(lane), control));
-  });
+  defineConversion(
+    `${name}ps2pi`,
+    (s, r) => {
+      for (const lane of [0, 1]) r.setU32(lane, single32(s.u32(lane), control));
+    },
+    true,
+  );
   defineConversion(`${name}ps2dq`, (s, r) => {
     for (const lane of [0, 1, 2, 3]) r.setU32(lane, single32(s.u32(lane), control));
   });
-  defineConversion(`${name}pd2pi`, (s, r) => {
-    const [low, high] = [s.u64(0), s.u64(1)];
-    r.setU32(0, double32(low, control));
-    r.setU32(1, double32(high, control));
-  });
+  defineConversion(
+    `${name}pd2pi`,
+    (s, r) => {
+      const [low, high] = [s.u64(0), s.u64(1)];
+      r.setU32(0, double32(low, control));
+      r.setU32(1, double32(high, control));
+    },
+    true,
+  );
   defineConversion(`${name}pd2dq`, (s, r) => {
     const [low, high] = [s.u64(0), s.u64(1)];
     r.setU64(1, 0n);

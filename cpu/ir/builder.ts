@@ -79,7 +79,23 @@ export class Builder {
   private flagsWritten = 0;
   private observable = false;
 
-  constructor(private readonly options: BuilderOptions = {}) {}
+  private immediateField: EncodedField = "immediate";
+  private options: BuilderOptions;
+
+  constructor(options: BuilderOptions = {}) {
+    this.options = options;
+  }
+
+  /**
+   * Completes the instruction so far and begins a second one in the same handler; it sees what the first one did.
+   * @param immediateField where the record keeps its immediate
+   */
+  secondInstruction(immediateField: EncodedField, options: BuilderOptions = {}): void {
+    this.flush();
+    this.block.push({ do: "second" });
+    this.immediateField = immediateField;
+    this.options = options;
+  }
 
   get locked(): boolean {
     return this.options.locked === true;
@@ -261,12 +277,12 @@ export class Builder {
   // ---- the decoded instruction ----
 
   encoded(field: EncodedField): Value {
-    const type: Type = field === "second" || field === "slot0" || field === "slot1" ? "i32" : "i64";
+    const type: Type = field === "second" ? "i32" : "i64";
     return this.keep({ op: "encoded", field, type, uses: 0 });
   }
 
   immediate(): Value {
-    return this.encoded("immediate");
+    return this.encoded(this.immediateField);
   }
 
   /** Address of the following instruction. Not for instructions that have an immediate operand. */

@@ -15,7 +15,10 @@ export type Type = WasmType;
  */
 export type RegisterRef =
   | { readonly fixed: number; readonly high?: boolean } // `high`: AH…BH
-  | { readonly slot: 0 | 1 | 2 };
+  | { readonly slot: RecordSlot };
+
+/** Register slots of a decoded record: 0…2 of its instruction, the others of a second one fused to it (record.ts). */
+export type RecordSlot = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 
 export type OperandBits = 8 | 16 | 32 | 64;
 
@@ -59,8 +62,8 @@ export type EncodedField =
   | "index" // i64
   | "segmentBase" // i64
   | "absolute" // i64
-  | "slot0" // i32: register number in a slot (x87 stack index, segment)
-  | "slot1";
+  | "immediateInDisplacement" // i64: the immediate of a fused second instruction, in the field that is free (record.ts)
+  | "immediateInLink";
 
 interface Common {
   readonly type: Type;
@@ -125,7 +128,8 @@ export type Statement =
   | { readonly do: "exit"; readonly reason: number }
   | { readonly do: "branch"; readonly condition: Value | undefined } // to the instruction's branch target
   | { readonly do: "jump"; readonly target: Value }
-  | { readonly do: "again" }; // the same instruction once more (REP)
+  | { readonly do: "again" } // the same instruction once more (REP)
+  | { readonly do: "second" }; // the first of two fused instructions is complete
 
 export type Block = Statement[];
 

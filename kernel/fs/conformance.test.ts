@@ -44,8 +44,8 @@ const candidates: Candidate[] = [
 
 function guestCalls(fileSystem: FileSystem): GuestCalls {
   const guest = new Guest(fileSystem);
-  guest.call("mkdir", "/up", 0o755);
-  guest.call("mkdir", "/up/base", 0o755);
+  guest.now("mkdir", "/up", 0o755);
+  guest.now("mkdir", "/up/base", 0o755);
   return new GuestCalls(guest, "/up/base");
 }
 

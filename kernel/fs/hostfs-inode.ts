@@ -12,12 +12,16 @@ import type { OpenFile } from "../vfs/open-file.ts";
 import { RegularFile, type RegularInode } from "../vfs/regular-file.ts";
 import { errnoOf } from "./host-errors.ts";
 import type { HostFs } from "./hostfs.ts";
+import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from "./ramfs-file.ts";
 
 /**
  * How long attributes may be used again (ns): a system call's worth. Saves the second of two identical host calls (a
  * lookup's and a stat's) of 2 µs each. What we change ourselves is seen at once.
  */
 const FRESH_FOR = 200_000;
+
+/** Bytes of zeroes written at once by fallocate(2). */
+const ZEROES_AT_ONCE = 65536;
 
 const BILLION = 1_000_000_000n;
 
@@ -411,6 +415,23 @@ export class HostFileInode extends HostInode implements RegularInode {
       this.stale();
     }
     super.setAttributes(changes);
+  }
+
+  /** The host's own fallocate(2) cannot be reached: files grow, and ranges that shall be zero are written. */
+  allocate(mode: number, position: number, length: number): void {
+    const end = position + length;
+    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) throw new Errno(EOPNOTSUPP);
+    const { size } = this;
+    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
+      const zeroes = new Uint8Array(Math.min(ZEROES_AT_ONCE, length));
+      this.mappings?.writeBack(position, length);
+      for (let at = position; at < Math.min(end, size); ) {
+        const count = this.writeAt(at, zeroes.subarray(0, Math.min(zeroes.length, Math.min(end, size) - at)));
+        this.mappings?.update(at, zeroes.subarray(0, count));
+        at += count;
+      }
+    }
+    if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > size) this.setAttributes({ size: end });
   }
 
   sync(): void {

@@ -71,6 +71,7 @@ export class RamDirectory extends RamInode {
     const target = this.own(inode);
     if (target.type === S_IFDIR) throw new Errno(EPERM);
     this.checkNew(name);
+    if (target.stat().nlink === 0 && !target.linkable) throw new Errno(ENOENT);
     if (target.nlink >= LINK_MAX) throw new Errno(EMLINK);
     target.changeLinks(1);
     this.put(name, target);
@@ -134,6 +135,7 @@ export class RamDirectory extends RamInode {
     if (this.dead) throw new Errno(ENOENT);
     const inode = this.fileSystem.newFile(mode, uid, this.groupFor(gid));
     inode.nlink = 0;
+    inode.linkable = true;
     return inode;
   }
 

@@ -12,6 +12,8 @@ export abstract class RamInode extends BaseInode {
   override readonly type: number;
   mode: number;
   nlink = 1;
+  /** May get a name though it has none (O_TMPFILE). */
+  linkable = false;
   atime: Timestamp;
   mtime: Timestamp;
   ctime: Timestamp;

@@ -5,7 +5,7 @@ import type { Clock } from "../host.ts";
 import type { FileSystem, FileSystemStat, Timestamp } from "../vfs/inode.ts";
 import { allocateDevice } from "./device-numbers.ts";
 import { RamDirectory } from "./ramfs-directory.ts";
-import { PAGE_SIZE, RamFile } from "./ramfs-file.ts";
+import { F_SEAL_SEAL, PAGE_SIZE, RamFile } from "./ramfs-file.ts";
 import { RamSpecial, RamSymlink } from "./ramfs-inode.ts";
 
 /** linux/magic.h */
@@ -75,7 +75,10 @@ export class RamFs implements FileSystem {
   sync(): void {}
 
   newFile(mode: number, uid: number, gid: number): RamFile {
-    return new RamFile(this, this.takeInode(), mode, uid, gid);
+    const file = new RamFile(this, this.takeInode(), mode, uid, gid);
+    // Files of tmpfs could be sealed, if they were not sealed against it (mm/shmem.c).
+    if (this.type === "tmpfs") file.seals = F_SEAL_SEAL;
+    return file;
   }
 
   newDirectory(mode: number, uid: number, gid: number): RamDirectory {

@@ -56,6 +56,11 @@ export class EpollFile extends OpenFile {
     return "anon_inode:[eventpoll]";
   }
 
+  /** As on Linux (noop_llseek): the position is 0 and stays so. */
+  override seek(): number {
+    return 0;
+  }
+
   /** EPOLL_CTL_ADD */
   add(thread: Thread, fd: number, file: OpenFile, events: number, data: bigint): number {
     const exclusive = (events & EPOLLEXCLUSIVE) !== 0;

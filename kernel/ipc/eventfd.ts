@@ -34,6 +34,11 @@ export class EventFile extends OpenFile {
     return "anon_inode:[eventfd]";
   }
 
+  /** As on Linux (noop_llseek): the position is 0 and stays so. */
+  override seek(): number {
+    return 0;
+  }
+
   override read(thread: Thread, buffer: Uint8Array): Result {
     if (buffer.length < COUNTER_SIZE) return -EINVAL;
     if (this.count > 0n) return this.take(buffer);

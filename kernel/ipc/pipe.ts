@@ -68,7 +68,7 @@ export class Pipe {
 
   /** F_SETPIPE_SZ: a power of two pages. Returns the new capacity. */
   resize(bytes: number): number {
-    if (!(bytes > 0 && bytes <= 0x80000000)) return -EINVAL;
+    if (!(bytes >= 0 && bytes <= 0x80000000)) return -EINVAL;
     let slots = 1;
     while (slots * PAGE < bytes) slots *= 2;
     if (slots < this.slots.length) return -EBUSY;
@@ -277,6 +277,8 @@ export class PipeFile extends OpenFile {
 export function createPipe(clock: Clock, flags = 0): [PipeFile, PipeFile] {
   const pipe = new Pipe();
   const inode = new AnonymousInode(S_IFIFO | 0o600, clock);
+  // Opening /proc/self/fd/N gives another end of the same pipe.
+  fifos.set(inode, pipe);
   const name = `pipe:[${inode.ino}]`;
   return [
     new PipeFile(pipe, O_RDONLY | (flags & O_NONBLOCK), inode, name, false),

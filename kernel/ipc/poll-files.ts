@@ -21,6 +21,8 @@ export interface PollEntry {
 export function pollFiles(thread: Thread, entries: readonly PollEntry[], deadline: number | undefined): Result {
   const count = scan(thread, entries);
   if (count > 0) return count;
+  // Even a call that only looks is interrupted (do_poll).
+  if (thread.kernel.signals.deliverable(thread)) return -ERESTARTNOHAND;
   if (deadline !== undefined && deadline <= thread.kernel.host.clock.monotonic()) return 0;
   return waitForFiles(thread, entries, deadline);
 }

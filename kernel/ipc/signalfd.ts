@@ -31,6 +31,11 @@ export class SignalFile extends OpenFile {
     return "anon_inode:[signalfd]";
   }
 
+  /** As on Linux (noop_llseek): the position is 0 and stays so. */
+  override seek(): number {
+    return 0;
+  }
+
   override read(thread: Thread, buffer: Uint8Array): Result {
     if (buffer.length < RECORD_SIZE) return -EINVAL;
     const n = this.take(thread, buffer);

@@ -79,6 +79,11 @@ export class TimerFile extends OpenFile {
     return { remaining, interval: this.interval };
   }
 
+  /** As on Linux (noop_llseek): the position is 0 and stays so. */
+  override seek(): number {
+    return 0;
+  }
+
   override read(thread: Thread, buffer: Uint8Array): Result {
     if (buffer.length < COUNTER_SIZE) return -EINVAL;
     if (this.expired || this.ticks > 0) return this.take(buffer);

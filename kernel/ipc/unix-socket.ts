@@ -24,8 +24,13 @@ const DEFAULT_BUFFER = 212992;
 /** net.core.somaxconn, net.unix.max_dgram_qlen */
 const MAXIMUM_BACKLOG = 4096;
 const DATAGRAM_BACKLOG = 10;
-/** The most that one piece of a stream holds: SKB_MAX_ALLOC and page fragments. */
-const LARGEST_PIECE = 32768 + 16384;
+/** Sizes of a message on Linux: sk_buff, skb_shared_info, and what of the data is in one allocation with the latter. */
+const SK_BUFF = 256;
+const SHARED_INFO = 320;
+const STREAM_HEAD = 4096 - SHARED_INFO; // SKB_MAX_HEAD(0)
+const DATAGRAM_HEAD = 16384 - SHARED_INFO; // SKB_MAX_ALLOC
+/** The most that one piece of a stream holds: the head and UNIX_SKB_FRAGS_SZ. */
+const LARGEST_PIECE = STREAM_HEAD + 32768;
 
 const SHUTDOWN_RECEIVE = 1;
 const SHUTDOWN_SEND = 2;
@@ -337,7 +342,7 @@ export class UnixSocket extends SocketFile {
   }
 
   private deliver(thread: Thread, to: UnixSocket, data: Uint8Array, { files, credentials }: Ancillary): void {
-    const charge = chargeFor(data.length);
+    const charge = chargeFor(data.length, this.type === SOCK_STREAM ? STREAM_HEAD : DATAGRAM_HEAD);
     this.sent += charge;
     const address = this.name === undefined ? undefined : encodeAddress(this.name);
     to.incoming.push({
@@ -531,7 +536,7 @@ export class UnixSocket extends SocketFile {
   // ---- options ----------------------------------------------------------------------------------------------------
 
   override setOption(_thread: Thread, level: number, name: number, value: Uint8Array): number {
-    if (level !== SOL_SOCKET) return -ENOPROTOOPT;
+    if (level !== SOL_SOCKET) return -EOPNOTSUPP;
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     if (name === SocketOption.RCVTIMEO || name === SocketOption.SNDTIMEO) {
       if (value.length < 16) return -EINVAL;
@@ -654,16 +659,14 @@ function sameCredentials(a: Credentials, b: Credentials): boolean {
 }
 
 /**
- * What a message of this length takes from the send buffer on Linux (SKB_TRUESIZE: the sk_buff, then data and
- * skb_shared_info in one allocation of a power of two, whole pages for what is large): how much fits is the same.
+ * What a message of this length takes from the send buffer on Linux (skb->truesize: an allocation of a power of two,
+ * whole pages for what is large), so that as much fits as there.
  */
-function chargeFor(length: number): number {
-  const SK_BUFF = 256;
-  const SHARED_INFO = 320;
-  const linear = Math.min(length, 16384 - SHARED_INFO);
+function chargeFor(length: number, head: number): number {
+  const pages = length <= head ? 0 : Math.min(length, Math.ceil((length - head) / 4096) * 4096);
   let allocation = 512;
-  while (allocation < linear + SHARED_INFO) allocation *= 2;
-  return SK_BUFF + allocation + Math.ceil((length - linear) / 4096) * 4096;
+  while (allocation < length - pages + SHARED_INFO) allocation *= 2;
+  return SK_BUFF + allocation + pages;
 }
 
 function timeval(ns: number): Uint8Array {

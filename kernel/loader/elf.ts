@@ -44,8 +44,20 @@ const ADDRESS_LIMIT = 2 ** 47;
 
 /** e_machine of other worlds, for the error message (gABI, "Machine Information"). */
 const MACHINES: Readonly<Record<number, string>> = {
-  2: "SPARC", 3: "32-bit x86 (i386)", 4: "m68k", 8: "MIPS", 20: "PowerPC", 21: "PowerPC64", 22: "s390", 40: "32-bit ARM",
-  43: "SPARC V9", 50: "IA-64", 183: "aarch64", 243: "RISC-V", 247: "BPF", 258: "LoongArch",
+  2: "SPARC",
+  3: "32-bit x86 (i386)",
+  4: "m68k",
+  8: "MIPS",
+  20: "PowerPC",
+  21: "PowerPC64",
+  22: "s390",
+  40: "32-bit ARM",
+  43: "SPARC V9",
+  50: "IA-64",
+  183: "aarch64",
+  243: "RISC-V",
+  247: "BPF",
+  258: "LoongArch",
 };
 
 /** One PT_LOAD. Addresses are as in the file, before the load bias. */
@@ -111,7 +123,9 @@ export function parseElf(path: string, read: ReadFile, fileSize: number): ElfIma
   const machine = header.getUint16(18, true);
   if (head[5] === 2) return fail(`is for a big-endian machine, this machine is x86-64`);
   if (machine !== EM_X86_64) {
-    return fail(`is for ${MACHINES[machine] ?? `an unknown machine (e_machine ${machine})`}, this machine is x86-64`);
+    return fail(
+      `is for ${MACHINES[machine] ?? `an unknown machine (e_machine ${machine})`}, this machine is x86-64`,
+    );
   }
   if (elfClass !== 2) return fail("is a 32-bit (x32) program, this kernel runs 64-bit ones");
   if (head[5] !== 1) return fail(`has a bad ELF header (byte order ${head[5]})`);
@@ -123,7 +137,8 @@ export function parseElf(path: string, read: ReadFile, fileSize: number): ElfIma
   const count = header.getUint16(56, true);
   const entrySize = header.getUint16(54, true);
   const tableOffset = u64(header, 32);
-  if (entrySize !== PHDR_SIZE) return fail(`has program headers of ${entrySize} bytes instead of ${PHDR_SIZE}`);
+  if (entrySize !== PHDR_SIZE)
+    return fail(`has program headers of ${entrySize} bytes instead of ${PHDR_SIZE}`);
   if (count === 0) return fail("has no program headers");
   const tableSize = count * PHDR_SIZE;
   if (tableSize > PHDRS_LIMIT) return fail(`has too many program headers (${count})`);
@@ -155,13 +170,17 @@ export function parseElf(path: string, read: ReadFile, fileSize: number): ElfIma
     }
     if (segmentType !== PT_LOAD) continue;
     const index = at / PHDR_SIZE;
-    if (fileBytes > memoryBytes) return fail(`has a segment (${index}) that is longer in the file than in memory`);
+    if (fileBytes > memoryBytes)
+      return fail(`has a segment (${index}) that is longer in the file than in memory`);
     if (memoryBytes === 0) continue;
     if (address + memoryBytes > ADDRESS_LIMIT) return fail(`has a segment (${index}) outside of user memory`);
-    if (offset + fileBytes > fileSize) return fail(`is truncated: segment ${index} ends behind the end of the file`);
-    if (offset % PAGE_SIZE !== address % PAGE_SIZE) return fail(`has a segment (${index}) that cannot be mapped by pages`);
+    if (offset + fileBytes > fileSize)
+      return fail(`is truncated: segment ${index} ends behind the end of the file`);
+    if (offset % PAGE_SIZE !== address % PAGE_SIZE)
+      return fail(`has a segment (${index}) that cannot be mapped by pages`);
     const align = u64(headers, at + 48);
-    if (align > 1 && align <= ADDRESS_LIMIT && Number.isInteger(Math.log2(align))) alignment = Math.max(alignment, align);
+    if (align > 1 && align <= ADDRESS_LIMIT && Number.isInteger(Math.log2(align)))
+      alignment = Math.max(alignment, align);
     segments.push({ address, memorySize: memoryBytes, offset, fileSize: fileBytes, flags });
   }
   if (segments.length === 0) return fail("has nothing to load (no PT_LOAD program header)");
@@ -171,7 +190,11 @@ export function parseElf(path: string, read: ReadFile, fileSize: number): ElfIma
     start = Math.min(start, segment.address - (segment.address % PAGE_SIZE));
     end = Math.max(end, Math.ceil((segment.address + segment.memorySize) / PAGE_SIZE) * PAGE_SIZE);
     // Without PT_PHDR the headers are where the segment that contains them puts them.
-    if (programHeaders === undefined && tableOffset >= segment.offset && tableOffset < segment.offset + segment.fileSize) {
+    if (
+      programHeaders === undefined &&
+      tableOffset >= segment.offset &&
+      tableOffset < segment.offset + segment.fileSize
+    ) {
       programHeaders = segment.address + (tableOffset - segment.offset);
     }
   }

@@ -7,7 +7,16 @@ import { PAGE_SIZE } from "../../mmu/translator.ts";
 import { E2BIG, EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOEXEC, ENOMEM, ENOTDIR, Errno } from "../errno.ts";
 import type { Entropy } from "../host.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
-import { PIE_BASE, PIE_END, PIE_STRIDE, STACK_GUARD_GAP, STACK_INITIAL, STACK_LIMIT, USER_END, MMAP_TOP } from "../mm/layout.ts";
+import {
+  PIE_BASE,
+  PIE_END,
+  PIE_STRIDE,
+  STACK_GUARD_GAP,
+  STACK_INITIAL,
+  STACK_LIMIT,
+  USER_END,
+  MMAP_TOP,
+} from "../mm/layout.ts";
 import { MemoryOwner } from "../mm/memory-owner.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
 import { Prot, type VmaAttributes } from "../mm/vma.ts";
@@ -93,7 +102,8 @@ async function openExecutable(
     if (path.inode.type !== S_IFREG || path.inode.readPage === undefined) {
       throw new ElfError(name, "is not a regular file", EACCES);
     }
-    if ((path.mount.flags & MS_NOEXEC) !== 0) throw new ElfError(name, "is on a file system mounted noexec", EACCES);
+    if ((path.mount.flags & MS_NOEXEC) !== 0)
+      throw new ElfError(name, "is on a file system mounted noexec", EACCES);
     if ((path.inode.stat().mode & 0o111) === 0) throw new Errno(EACCES);
     const file = await mounts.openPath(thread, path, O_RDONLY);
     file.retain();
@@ -140,7 +150,8 @@ export async function prepareProgram(
   checkArguments(name, args, environment);
   let target = name;
   for (let depth = 0; ; depth++) {
-    if (depth > SCRIPT_DEPTH) throw new ElfError(name, "is a script whose interpreter is a script, too deep", ELOOP);
+    if (depth > SCRIPT_DEPTH)
+      throw new ElfError(name, "is a script whose interpreter is a script, too deep", ELOOP);
     const file = await openExecutable(env.mounts, thread, target, depth === 0 ? options : {});
     let keep = false;
     try {
@@ -150,7 +161,12 @@ export async function prepareProgram(
       const script = parseScript(head);
       if (script === "malformed") throw new ElfError(target, 'has a "#!" line without an interpreter');
       if (script !== undefined) {
-        args = [script.interpreter, ...(script.argument === undefined ? [] : [script.argument]), target, ...args.slice(1)];
+        args = [
+          script.interpreter,
+          ...(script.argument === undefined ? [] : [script.argument]),
+          target,
+          ...args.slice(1),
+        ];
         target = script.interpreter;
         continue;
       }
@@ -159,7 +175,9 @@ export async function prepareProgram(
       const image = parse(target, file);
       checkSize(env, image);
       const interpreter =
-        image.interpreter === undefined ? undefined : await openInterpreter(env, thread, target, image.interpreter);
+        image.interpreter === undefined
+          ? undefined
+          : await openInterpreter(env, thread, target, image.interpreter);
       keep = true;
       return { program: { image, file }, interpreter, name, argv: args, environment, path };
     } catch (error) {
@@ -208,7 +226,11 @@ function checkSize(env: LoaderEnvironment, image: ElfImage): void {
   const needed = image.segments.reduce((sum, segment) => sum + segment.memorySize, 0);
   const available = env.space.frames.total * PAGE_SIZE;
   if (needed <= available) return;
-  throw new ElfError(image.path, `needs ${mebibytes(needed)} of memory, this machine has ${mebibytes(available)}`, ENOMEM);
+  throw new ElfError(
+    image.path,
+    `needs ${mebibytes(needed)} of memory, this machine has ${mebibytes(available)}`,
+    ENOMEM,
+  );
 }
 
 export function releaseProgram(prepared: PreparedProgram): void {
@@ -221,7 +243,11 @@ export function releaseProgram(prepared: PreparedProgram): void {
  * @param leaving an image that will be gone by then
  * @throws ElfError
  */
-export function checkPlace(env: LoaderEnvironment, prepared: PreparedProgram, leaving: MemoryOwner | undefined): void {
+export function checkPlace(
+  env: LoaderEnvironment,
+  prepared: PreparedProgram,
+  leaving: MemoryOwner | undefined,
+): void {
   const { image } = prepared.program;
   if (image.positionIndependent) return;
   if (image.start < 0x10000) throw new ElfError(image.path, "wants to be loaded at address 0", EINVAL);
@@ -248,7 +274,16 @@ function findProgramBase(env: LoaderEnvironment, image: ElfImage): number {
 }
 
 function anonymous(prot: number, name: string, owner: MemoryOwner): VmaAttributes {
-  return { prot, shared: false, growsDown: false, growLimit: 0, mayWrite: true, file: undefined, name, owner };
+  return {
+    prot,
+    shared: false,
+    growsDown: false,
+    growLimit: 0,
+    mayWrite: true,
+    file: undefined,
+    name,
+    owner,
+  };
 }
 
 function protOf(segment: Segment): number {
@@ -263,7 +298,13 @@ function pageUp(address: number): number {
   return Math.ceil(address / PAGE_SIZE) * PAGE_SIZE;
 }
 
-function mapSegment(env: LoaderEnvironment, program: ProgramFile, segment: Segment, bias: number, owner: MemoryOwner) {
+function mapSegment(
+  env: LoaderEnvironment,
+  program: ProgramFile,
+  segment: Segment,
+  bias: number,
+  owner: MemoryOwner,
+) {
   const { space } = env;
   const prot = protOf(segment);
   const address = segment.address + bias;
@@ -297,7 +338,11 @@ function mapStack(env: LoaderEnvironment, image: ElfImage, owner: MemoryOwner): 
   const slot = STACK_LIMIT + STACK_GUARD_GAP;
   for (let top = USER_END; top - slot >= MMAP_TOP; top -= slot) {
     if (!env.space.isFree(top - slot, slot)) continue;
-    env.space.map(top - STACK_INITIAL, STACK_INITIAL, { ...stack, growsDown: true, growLimit: top - STACK_LIMIT });
+    env.space.map(top - STACK_INITIAL, STACK_INITIAL, {
+      ...stack,
+      growsDown: true,
+      growLimit: top - STACK_LIMIT,
+    });
     return top;
   }
   // More programs than there are places for growing stacks: this one gets all of its own at once.

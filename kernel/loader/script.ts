@@ -14,7 +14,8 @@ export interface ScriptLine {
 /** @returns what the "#!" line says; undefined for files without one; "malformed" for a line without a usable name */
 export function parseScript(head: Uint8Array): ScriptLine | "malformed" | undefined {
   if (head.length < 2 || head[0] !== 0x23 || head[1] !== 0x21) return undefined;
-  const window = head.subarray(2, SCRIPT_HEAD);
+  // The last byte of the buffer is always its end.
+  const window = head.subarray(2, SCRIPT_HEAD - 1);
   let end = window.indexOf(0x0a);
   const nul = window.indexOf(0);
   if (nul >= 0 && (end < 0 || nul < end)) end = nul;

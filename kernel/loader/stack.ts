@@ -10,8 +10,27 @@ import { ElfError } from "./elf.ts";
 
 /** Auxiliary vector keys (uapi/linux/auxvec.h, asm/auxvec.h). */
 export const Auxiliary = {
-  NULL: 0, PHDR: 3, PHENT: 4, PHNUM: 5, PAGESZ: 6, BASE: 7, FLAGS: 8, ENTRY: 9, UID: 11, EUID: 12, GID: 13, EGID: 14,
-  PLATFORM: 15, HWCAP: 16, CLKTCK: 17, SECURE: 23, RANDOM: 25, HWCAP2: 26, EXECFN: 31, SYSINFO_EHDR: 33, MINSIGSTKSZ: 51,
+  NULL: 0,
+  PHDR: 3,
+  PHENT: 4,
+  PHNUM: 5,
+  PAGESZ: 6,
+  BASE: 7,
+  FLAGS: 8,
+  ENTRY: 9,
+  UID: 11,
+  EUID: 12,
+  GID: 13,
+  EGID: 14,
+  PLATFORM: 15,
+  HWCAP: 16,
+  CLKTCK: 17,
+  SECURE: 23,
+  RANDOM: 25,
+  HWCAP2: 26,
+  EXECFN: 31,
+  SYSINFO_EHDR: 33,
+  MINSIGSTKSZ: 51,
 } as const;
 
 /** MAX_ARG_STRLEN and the share of the stack that arguments may take (uapi/linux/binfmts.h, fs/exec.c). */
@@ -51,10 +70,12 @@ export function checkArguments(path: string, argv: readonly string[], environmen
   for (const text of [...argv, ...environment]) {
     // UTF-8 takes at most three bytes per UTF-16 unit: only long strings need to be measured.
     const bytes = text.length * 3 < STRING_LIMIT ? text.length : nameLength(text);
-    if (bytes >= STRING_LIMIT) throw new ElfError(path, `cannot start: an argument has ${bytes} bytes`, E2BIG);
+    if (bytes >= STRING_LIMIT)
+      throw new ElfError(path, `cannot start: an argument has ${bytes} bytes`, E2BIG);
     total += bytes + 1 + 8;
   }
-  if (total > TOTAL_LIMIT) throw new ElfError(path, `cannot start: arguments and environment take ${total} bytes`, E2BIG);
+  if (total > TOTAL_LIMIT)
+    throw new ElfError(path, `cannot start: arguments and environment take ${total} bytes`, E2BIG);
 }
 
 /** Fills the memory below `top` (page-aligned, mapped writable). */
@@ -68,7 +89,8 @@ export function buildStack(memory: UserMemory, top: number, contents: StackConte
   };
   const putStrings = (texts: readonly string[]): number[] => {
     const addresses: number[] = [];
-    for (let index = texts.length - 1; index >= 0; index--) addresses[index] = put(encodeString(texts[index]));
+    for (let index = texts.length - 1; index >= 0; index--)
+      addresses[index] = put(encodeString(texts[index]));
     return addresses;
   };
   const execFn = put(encodeString(contents.path));

@@ -21,12 +21,20 @@ const out: Translation = { physicalPage: 0, rights: 0, errorCode: 0 };
 
 function area(prot: number, more: Partial<VmaAttributes> = {}): VmaAttributes {
   return {
-    prot, shared: false, growsDown: false, growLimit: 0, mayWrite: true, file: undefined, name: "", owner, ...more,
+    prot,
+    shared: false,
+    growsDown: false,
+    growLimit: 0,
+    mayWrite: true,
+    file: undefined,
+    name: "",
+    owner,
+    ...more,
   };
 }
 
 function fileWith(bytes: Uint8Array): Inode {
-  const inode = new RamFs(new VirtualClock()).root.create("file", 0o100644, 0, 0, 0);
+  const inode: Inode = new RamFs(new VirtualClock()).root.create("file", 0o100644, 0, 0, 0);
   inode.setAttributes({ size: bytes.length });
   for (let position = 0; position < bytes.length; position += PAGE) {
     const page = new Uint8Array(PAGE);

@@ -204,7 +204,8 @@ export class AddressSpace implements Translator {
     if (stack === undefined || !stack.growsDown || address < stack.growLimit) return undefined;
     const start = address - (address & (PAGE_SIZE - 1));
     const below = this.areas.at(index - 1);
-    if (below !== undefined && below.prot !== Prot.None && below.end + STACK_GUARD_GAP > start) return undefined;
+    if (below !== undefined && below.prot !== Prot.None && below.end + STACK_GUARD_GAP > start)
+      return undefined;
     this.areas.cut(stack, stack.start, stack.end);
     this.areas.insert({ ...stack, start });
     return this.areas.find(address);

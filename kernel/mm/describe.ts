@@ -22,6 +22,7 @@ export function describeVma(vma: Vma): string {
 /** What an application sees: its own areas and those of the kernel. */
 export function describeMemory(space: AddressSpace, owner: MemoryOwner | undefined): string {
   let text = "";
-  for (const vma of space.areas) if (vma.owner === owner || vma.owner === undefined) text += `${describeVma(vma)}\n`;
+  for (const vma of space.areas)
+    if (vma.owner === owner || vma.owner === undefined) text += `${describeVma(vma)}\n`;
   return text;
 }

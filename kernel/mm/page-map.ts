@@ -85,7 +85,12 @@ export class PageMap {
     }
   }
 
-  private updateLeaf(key: number, start: number, end: number, visit: (address: number, entry: number) => number) {
+  private updateLeaf(
+    key: number,
+    start: number,
+    end: number,
+    visit: (address: number, entry: number) => number,
+  ) {
     const leaf = this.leaves.get(key);
     if (leaf === undefined) return;
     const base = key * LEAF_BYTES;

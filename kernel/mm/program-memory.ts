@@ -17,6 +17,8 @@ export class ProgramMemory implements UserMemory {
   constructor(
     private readonly space: AddressSpace,
     private readonly ram: Uint8Array,
+    /** Told when an access fails because RAM is exhausted. */
+    private readonly outOfMemory: () => void = () => {},
   ) {
     this.view = new DataView(ram.buffer, ram.byteOffset, ram.byteLength);
   }
@@ -27,7 +29,10 @@ export class ProgramMemory implements UserMemory {
     const access = write ? Access.Write : Access.Read;
     const end = address + length;
     for (let page = address - (address & PAGE_MASK); page < end; page += PAGE_SIZE) {
-      if (this.space.resolve(page, access) < 0) return false;
+      if (this.space.resolve(page, access) < 0) {
+        if (this.space.fault(page, access) === "out of memory") this.outOfMemory();
+        return false;
+      }
     }
     return true;
   }
@@ -39,7 +44,10 @@ export class ProgramMemory implements UserMemory {
   /** Physical address of a byte; the page is there with the right, or EFAULT. */
   private at(address: number, access: Access): number {
     const physical = this.space.resolve(address, access);
-    if (physical < 0) throw new Errno(EFAULT);
+    if (physical < 0) {
+      if (this.space.fault(address, access) === "out of memory") this.outOfMemory();
+      throw new Errno(EFAULT);
+    }
     return physical;
   }
 

@@ -4,7 +4,14 @@ import type { Inode } from "../vfs/inode.ts";
 import type { MemoryOwner } from "./memory-owner.ts";
 
 /** PROT_* of mmap(2) (asm-generic/mman-common.h). */
-export const Prot = { None: 0, Read: 1, Write: 2, Exec: 4, GrowsDown: 0x01000000, GrowsUp: 0x02000000 } as const;
+export const Prot = {
+  None: 0,
+  Read: 1,
+  Write: 2,
+  Exec: 4,
+  GrowsDown: 0x01000000,
+  GrowsUp: 0x02000000,
+} as const;
 
 /** Bytes of a file that an area shows. */
 export interface FileBacking {
@@ -58,7 +65,9 @@ function mergeable(low: Vma, high: Vma): boolean {
 /** The part `[start, end)` of an area. */
 export function sliceVma(vma: Vma, start: number, end: number): Vma {
   const file =
-    vma.file === undefined ? undefined : { inode: vma.file.inode, offset: vma.file.offset + (start - vma.start) };
+    vma.file === undefined
+      ? undefined
+      : { inode: vma.file.inode, offset: vma.file.offset + (start - vma.start) };
   return { ...vma, start, end, file };
 }
 

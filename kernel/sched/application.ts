@@ -14,7 +14,9 @@ import type { CpuTimer, IntervalTimer, PosixTimer } from "./timers.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 /** A change of state that wait4(2) can report besides the end. */
-export type StopChange = { readonly kind: "stopped"; readonly signal: number } | { readonly kind: "continued" };
+export type StopChange =
+  | { readonly kind: "stopped"; readonly signal: number }
+  | { readonly kind: "continued" };
 
 /** Real, effective and saved id. */
 export interface Credentials {

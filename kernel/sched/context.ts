@@ -1,7 +1,14 @@
 /** The register context that a program starts with (Linux: ELF_PLAT_INIT, start_thread(), fpu init_fpstate). */
 
 import {
-  CONTEXT_SIZE, FLAG_SIGN, FLAG_ZERO, FLAGS_OTHER, Flag, MXCSR, Register, X87_CONTROL,
+  CONTEXT_SIZE,
+  FLAG_SIGN,
+  FLAG_ZERO,
+  FLAGS_OTHER,
+  Flag,
+  MXCSR,
+  Register,
+  X87_CONTROL,
 } from "../../cpu/state.ts";
 import { Registers } from "./registers.ts";
 

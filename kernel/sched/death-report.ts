@@ -3,7 +3,15 @@
 import { Register } from "../../cpu/state.ts";
 import type { Kernel } from "../kernel.ts";
 import { describeMemory } from "../mm/describe.ts";
-import { SIGBUS, SIGFPE, SIGILL, SIGNAL_DESCRIPTIONS, SIGSEGV, SIGTRAP, signalName } from "./signal-numbers.ts";
+import {
+  SIGBUS,
+  SIGFPE,
+  SIGILL,
+  SIGNAL_DESCRIPTIONS,
+  SIGSEGV,
+  SIGTRAP,
+  signalName,
+} from "./signal-numbers.ts";
 import type { SignalInfo } from "./signals.ts";
 import type { Thread } from "./thread.ts";
 
@@ -21,10 +29,13 @@ const hex = (value: bigint | number): string => {
 /** The registers, four in a line. */
 export function describeRegisters(kernel: Kernel, thread: Thread): string {
   const registers = kernel.scheduler.registersOf(thread);
-  const items = Object.entries(Register).map(([name, index]) => `${name.padEnd(3)} ${hex(registers.bits(index))}`);
+  const items = Object.entries(Register).map(
+    ([name, index]) => `${name.padEnd(3)} ${hex(registers.bits(index))}`,
+  );
   items.push(`RIP ${hex(registers.ripBits)}`, `FS  ${hex(registers.fsBase)}`, `GS  ${hex(registers.gsBase)}`);
   let text = "";
-  for (let index = 0; index < items.length; index += 4) text += `${items.slice(index, index + 4).join("  ")}\n`;
+  for (let index = 0; index < items.length; index += 4)
+    text += `${items.slice(index, index + 4).join("  ")}\n`;
   return text;
 }
 
@@ -43,16 +54,13 @@ export function describeDeath(thread: Thread, signal: number, info: SignalInfo):
   const { application } = thread;
   const what = SIGNAL_DESCRIPTIONS[signal] ?? signalName(signal);
   const fault = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP].includes(signal) && info.code > 0;
-  const where = fault && info.address !== undefined ? ` at address 0x${hex(info.address).replace(/^0+(?=.)/, "")}` : "";
+  const where =
+    fault && info.address !== undefined ? ` at address 0x${hex(info.address).replace(/^0+(?=.)/, "")}` : "";
   return `${application.name} (pid ${application.pid}, thread ${thread.tid}): ${what} (${signalName(signal)})${where}`;
 }
 
 /** Everything, over several lines. */
-export function reportDeath(
-  kernel: Kernel,
-  thread: Thread,
-  disassemble: Disassembler | undefined,
-): string {
+export function reportDeath(kernel: Kernel, thread: Thread, disassemble: Disassembler | undefined): string {
   return (
     describeRegisters(kernel, thread) +
     describeCode(kernel, thread, disassemble) +

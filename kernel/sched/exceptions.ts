@@ -2,7 +2,13 @@
 
 import { Exit } from "../../cpu/engine.ts";
 import {
-  EXCEPTION_ADDRESS, EXCEPTION_ERROR, EXCEPTION_VECTOR, MXCSR, Vector, X87_CONTROL, X87_STATUS,
+  EXCEPTION_ADDRESS,
+  EXCEPTION_ERROR,
+  EXCEPTION_VECTOR,
+  MXCSR,
+  Vector,
+  X87_CONTROL,
+  X87_STATUS,
 } from "../../cpu/state.ts";
 import { Access, PageFaultBit } from "../../mmu/translator.ts";
 import type { Kernel } from "../kernel.ts";
@@ -66,12 +72,8 @@ export function handleException(kernel: Kernel, thread: Thread, exit: Exit): voi
     case Vector.AC:
       force(SIGBUS, SiCode.BUS_ADRALN);
       break;
-    case Vector.OF:
-    case Vector.BR:
-    case Vector.NP:
-    case Vector.SS:
-    case Vector.GP:
     default:
+      // #GP, #SS, #NP, #OF, #BR
       force(SIGSEGV, SiCode.KERNEL, 0);
       break;
   }
@@ -104,10 +106,6 @@ function pageFault(
       force(SIGBUS, SiCode.BUS_ADRERR, address);
       return;
     case "out of memory":
-      kernel.log(
-        `Out of memory: killed ${thread.application.name} (pid ${thread.application.pid}): ` +
-          `all ${kernel.space.frames.total * 4} KiB are in use (see --memory)`,
-      );
-      kernel.lifecycle.killApplication(thread.application, SIGKILL);
+      kernel.lifecycle.dieOutOfMemory(thread);
   }
 }

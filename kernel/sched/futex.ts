@@ -2,7 +2,16 @@
 
 import { Access } from "../../mmu/translator.ts";
 import {
-  EAGAIN, EDEADLK, EFAULT, EINTR, EINVAL, EPERM, ERESTARTNOINTR, ERESTARTSYS, ESRCH, ETIMEDOUT,
+  EAGAIN,
+  EDEADLK,
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EPERM,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+  ESRCH,
+  ETIMEDOUT,
 } from "../errno.ts";
 import type { Clock } from "../host.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
@@ -94,7 +103,14 @@ export class Futexes {
   }
 
   /** FUTEX_WAIT, FUTEX_WAIT_BITSET. `deadline` is monotonic ns. */
-  wait(thread: Thread, address: number, shared: boolean, value: number, bitset: number, deadline?: number): number {
+  wait(
+    thread: Thread,
+    address: number,
+    shared: boolean,
+    value: number,
+    bitset: number,
+    deadline?: number,
+  ): number {
     if (bitset === 0) return -EINVAL;
     if (this.memory.readU32(address) !== value) return -EAGAIN;
     // With a timeout the call is not restarted, as the time that has passed would be lost (ERESTART_RESTARTBLOCK).
@@ -130,7 +146,12 @@ export class Futexes {
 
   /** FUTEX_REQUEUE, FUTEX_CMP_REQUEUE (`expected` given): wakes some, moves others to a second futex. */
   requeue(
-    from: number, to: number, shared: boolean, wakeCount: number, moveCount: number, expected: number | undefined,
+    from: number,
+    to: number,
+    shared: boolean,
+    wakeCount: number,
+    moveCount: number,
+    expected: number | undefined,
   ): number {
     if (wakeCount < 0 || moveCount < 0) return -EINVAL;
     if (expected !== undefined && this.memory.readU32(from) !== expected) return -EAGAIN;
@@ -155,7 +176,12 @@ export class Futexes {
 
   /** FUTEX_WAKE_OP: changes the second word and wakes on the first, and on the second if its old value compares. */
   wakeOperation(
-    address: number, second: number, shared: boolean, count: number, secondCount: number, encoded: number,
+    address: number,
+    second: number,
+    shared: boolean,
+    count: number,
+    secondCount: number,
+    encoded: number,
   ): number {
     const signExtend12 = (value: number): number => (value << 20) >> 20;
     let operation = (encoded >>> 28) & 0xf;
@@ -170,22 +196,46 @@ export class Futexes {
     const old = this.memory.readI32(second);
     let value: number;
     switch (operation) {
-      case Operation.SET: value = argument; break;
-      case Operation.ADD: value = old + argument; break;
-      case Operation.OR: value = old | argument; break;
-      case Operation.ANDN: value = old & ~argument; break;
-      case Operation.XOR: value = old ^ argument; break;
-      default: return -EINVAL;
+      case Operation.SET:
+        value = argument;
+        break;
+      case Operation.ADD:
+        value = old + argument;
+        break;
+      case Operation.OR:
+        value = old | argument;
+        break;
+      case Operation.ANDN:
+        value = old & ~argument;
+        break;
+      case Operation.XOR:
+        value = old ^ argument;
+        break;
+      default:
+        return -EINVAL;
     }
     let also: boolean;
     switch (comparison) {
-      case Comparison.EQ: also = old === compareWith; break;
-      case Comparison.NE: also = old !== compareWith; break;
-      case Comparison.LT: also = old < compareWith; break;
-      case Comparison.LE: also = old <= compareWith; break;
-      case Comparison.GT: also = old > compareWith; break;
-      case Comparison.GE: also = old >= compareWith; break;
-      default: return -EINVAL;
+      case Comparison.EQ:
+        also = old === compareWith;
+        break;
+      case Comparison.NE:
+        also = old !== compareWith;
+        break;
+      case Comparison.LT:
+        also = old < compareWith;
+        break;
+      case Comparison.LE:
+        also = old <= compareWith;
+        break;
+      case Comparison.GT:
+        also = old > compareWith;
+        break;
+      case Comparison.GE:
+        also = old >= compareWith;
+        break;
+      default:
+        return -EINVAL;
     }
     this.memory.writeU32(second, value);
     let woken = this.wake(address, shared, count, MATCH_ANY);
@@ -209,7 +259,10 @@ export class Futexes {
     if (!thread.kernel.threads.has(owner)) return -ESRCH;
     if (thread.kernel.signals.deliverable(thread)) return -ERESTARTNOINTR;
     this.memory.writeU32(address, word | FUTEX_WAITERS);
-    return this.block(new FutexWaiter(thread, key, MATCH_ANY, address, -ERESTARTNOINTR, this.leave), deadline);
+    return this.block(
+      new FutexWaiter(thread, key, MATCH_ANY, address, -ERESTARTNOINTR, this.leave),
+      deadline,
+    );
   }
 
   /** FUTEX_UNLOCK_PI: the longest waiter owns it next. */

@@ -1,18 +1,20 @@
 /** Beginnings and ends: threads and applications are made, stopped, killed and mourned here. */
 
 import { CONTEXT_SIZE } from "../../cpu/state.ts";
+import { PAGE_SIZE } from "../../mmu/translator.ts";
 import { NO_MEMORY } from "../mm/no-memory.ts";
 import type { Kernel } from "../kernel.ts";
 import type { FileTable } from "../vfs/file-table.ts";
 import type { Path } from "../vfs/path.ts";
 import { Application } from "./application.ts";
+import { describeDeath } from "./death-report.ts";
 import { MATCH_ANY } from "./futex.ts";
 import { SIG_IGN, type SignalInfo, SignalFlag } from "./signals.ts";
 import { SIGCHLD, SIGKILL, SiCode } from "./signal-numbers.ts";
 import { Thread } from "./thread.ts";
 
-/** Told how a thread's fatal signal came about, before anything is torn down. */
-export type DeathReporter = (thread: Thread, signal: number, info: SignalInfo) => void;
+/** Told in a sentence why a program is about to end, before anything is torn down. */
+export type DeathReporter = (thread: Thread, signal: number, sentence: string) => void;
 
 /** Highest pid (/proc/sys/kernel/pid_max of a 64-bit Linux). */
 const PID_MAX = 4194304;
@@ -40,7 +42,12 @@ export class Lifecycle {
 
   createApplication(parent: Application | undefined, files: FileTable, cwd: Path, root: Path): Application {
     const application = new Application(
-      this.nextId(), parent, files, cwd, root, this.kernel.host.clock.monotonic(),
+      this.nextId(),
+      parent,
+      files,
+      cwd,
+      root,
+      this.kernel.host.clock.monotonic(),
     );
     this.kernel.applications.set(application.pid, application);
     parent?.children.set(application.pid, application);
@@ -84,8 +91,20 @@ export class Lifecycle {
 
   /** The default action of a signal ends the program. */
   dieOfSignal(thread: Thread, signal: number, info: SignalInfo): void {
-    this.reportDeath(thread, signal, info);
+    this.reportDeath(thread, signal, describeDeath(thread, signal, info));
     this.exitApplication(thread.application, signal);
+  }
+
+  /** A page could not be brought in for want of memory: nothing else can be done for the program. */
+  dieOutOfMemory(thread: Thread): void {
+    const { name, pid } = thread.application;
+    const total = Math.floor((this.kernel.space.frames.total * PAGE_SIZE) / 2 ** 20);
+    this.reportDeath(
+      thread,
+      SIGKILL,
+      `Out of memory: killed ${name} (pid ${pid}): all ${total} MiB of memory are in use`,
+    );
+    this.exitApplication(thread.application, SIGKILL);
   }
 
   /** Takes a thread out of everything. */
@@ -130,7 +149,10 @@ export class Lifecycle {
       child.parent = undefined;
       if (child.exitStatus !== undefined) this.kernel.applications.delete(child.pid);
       else if (child.parentDeathSignal !== 0) {
-        this.kernel.signals.sendToApplication(child, child.parentDeathSignal, { code: SiCode.USER, pid: application.pid });
+        this.kernel.signals.sendToApplication(child, child.parentDeathSignal, {
+          code: SiCode.USER,
+          pid: application.pid,
+        });
       }
     }
     application.children.clear();
@@ -206,6 +228,7 @@ export class Lifecycle {
 
   /** Ends everything: the machine is switched off. */
   killAll(): void {
-    for (const application of [...this.kernel.applications.values()]) this.killApplication(application, SIGKILL);
+    for (const application of [...this.kernel.applications.values()])
+      this.killApplication(application, SIGKILL);
   }
 }

@@ -93,7 +93,9 @@ export class Scheduler {
   /** The registers of a thread, wherever they are. */
   registersOf(thread: Thread): Registers {
     if (this.loaded === thread) return this.live;
-    return new Registers(new DataView(thread.context.buffer, thread.context.byteOffset, thread.context.byteLength));
+    return new Registers(
+      new DataView(thread.context.buffer, thread.context.byteOffset, thread.context.byteLength),
+    );
   }
 
   /** Copies the registers of a thread. */

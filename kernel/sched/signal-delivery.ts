@@ -10,11 +10,26 @@ import type { Application } from "./application.ts";
 import { Registers } from "./registers.ts";
 import { popSignalFrame, pushSignalFrame } from "./signal-frame.ts";
 import {
-  IGNORED_BY_DEFAULT, SIGCHLD, SIGCONT, SIGKILL, SIGNAL_MAX, SIGSEGV, SIGSTOP, STOPS_BY_DEFAULT, signalBit, SiCode,
+  IGNORED_BY_DEFAULT,
+  SIGCHLD,
+  SIGCONT,
+  SIGKILL,
+  SIGNAL_MAX,
+  SIGSEGV,
+  SIGSTOP,
+  STOPS_BY_DEFAULT,
+  signalBit,
+  SiCode,
   UNBLOCKABLE,
 } from "./signal-numbers.ts";
 import {
-  DEFAULT_ACTION, SIG_DFL, SIG_IGN, type SignalAction, SignalFlag, type SignalInfo, type Signals,
+  DEFAULT_ACTION,
+  SIG_DFL,
+  SIG_IGN,
+  type SignalAction,
+  SignalFlag,
+  type SignalInfo,
+  type Signals,
 } from "./signals.ts";
 import type { Thread } from "./thread.ts";
 
@@ -174,6 +189,10 @@ export class SignalDelivery implements Signals {
     const { application } = thread;
     const registers = new Registers(this.kernel.machine.cpu.state);
     thread.attention = false;
+    if (thread.outOfMemory) {
+      this.kernel.lifecycle.dieOutOfMemory(thread);
+      return false;
+    }
     let restart = interrupted;
     for (;;) {
       if ((thread.state as string) === "dead") return false;
@@ -194,7 +213,8 @@ export class SignalDelivery implements Signals {
       }
       if (restart !== 0) {
         const again =
-          restart === -ERESTARTNOINTR || (restart === -ERESTARTSYS && (action.flags & SignalFlag.RESTART) !== 0);
+          restart === -ERESTARTNOINTR ||
+          (restart === -ERESTARTSYS && (action.flags & SignalFlag.RESTART) !== 0);
         if (again) this.restart(thread, registers);
         else registers.set(Register.RAX, -EINTR);
         restart = 0;

@@ -8,9 +8,7 @@ import type { Processor } from "../mm/machine.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
 import { FXSAVE_SIZE, restoreFxsave, saveFxsave } from "../../cpu/fpu-image.ts";
 import { Registers } from "./registers.ts";
-import {
-  SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SiCode,
-} from "./signal-numbers.ts";
+import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SiCode } from "./signal-numbers.ts";
 import { type SignalAction, SignalFlag, type SignalInfo } from "./signals.ts";
 import type { AlternateStack, Thread } from "./thread.ts";
 
@@ -30,8 +28,22 @@ export const FRAME_SIZE = SIGINFO + SIGINFO_SIZE;
 
 /** Where sigcontext_64 keeps the general registers, in its order. */
 const CONTEXT_ORDER = [
-  Register.R8, Register.R9, Register.R10, Register.R11, Register.R12, Register.R13, Register.R14, Register.R15,
-  Register.RDI, Register.RSI, Register.RBP, Register.RBX, Register.RDX, Register.RAX, Register.RCX, Register.RSP,
+  Register.R8,
+  Register.R9,
+  Register.R10,
+  Register.R11,
+  Register.R12,
+  Register.R13,
+  Register.R14,
+  Register.R15,
+  Register.RDI,
+  Register.RSI,
+  Register.RBP,
+  Register.RBX,
+  Register.RDX,
+  Register.RAX,
+  Register.RCX,
+  Register.RSP,
 ] as const;
 const MC_RIP = MCONTEXT + 128;
 const MC_FLAGS = MCONTEXT + 136;
@@ -73,7 +85,9 @@ const RESTORED_FLAGS =
 
 /** Is the stack pointer on the alternate stack? */
 export function onAlternateStack(stack: AlternateStack, sp: number): boolean {
-  return stack.size > 0 && (stack.flags & SS_AUTODISARM) === 0 && sp > stack.sp && sp <= stack.sp + stack.size;
+  return (
+    stack.size > 0 && (stack.flags & SS_AUTODISARM) === 0 && sp > stack.sp && sp <= stack.sp + stack.size
+  );
 }
 
 /** siginfo_t (asm-generic/siginfo.h): signal, errno, code, then a union at byte 16. */
@@ -81,7 +95,8 @@ export function encodeSignalInfo(signal: number, info: SignalInfo): Uint8Array {
   const view = new DataView(new ArrayBuffer(SIGINFO_SIZE));
   view.setInt32(0, signal, true);
   view.setInt32(8, info.code, true);
-  const fault = signal === SIGSEGV || signal === SIGBUS || signal === SIGILL || signal === SIGFPE || signal === SIGTRAP;
+  const fault =
+    signal === SIGSEGV || signal === SIGBUS || signal === SIGILL || signal === SIGFPE || signal === SIGTRAP;
   if (info.code === SiCode.TIMER) {
     view.setInt32(16, info.timerId ?? 0, true);
     view.setInt32(20, info.overrun ?? 0, true);
@@ -114,7 +129,13 @@ export function decodeSignalInfo(bytes: Uint8Array): SignalInfo {
 export function encodeStack(stack: AlternateStack, sp: number): Uint8Array {
   const view = new DataView(new ArrayBuffer(24));
   view.setBigUint64(0, BigInt(stack.sp), true);
-  view.setUint32(8, stack.size === 0 ? SS_DISABLE : (stack.flags & SS_AUTODISARM) | (onAlternateStack(stack, sp) ? SS_ONSTACK : 0), true);
+  view.setUint32(
+    8,
+    stack.size === 0
+      ? SS_DISABLE
+      : (stack.flags & SS_AUTODISARM) | (onAlternateStack(stack, sp) ? SS_ONSTACK : 0),
+    true,
+  );
   view.setBigUint64(16, BigInt(stack.size), true);
   return new Uint8Array(view.buffer);
 }
@@ -197,11 +218,7 @@ export function pushSignalFrame(
  * rt_sigreturn(2): goes back to where the handler interrupted. The frame is whatever the program left there.
  * @returns the signal mask to restore; undefined when the frame cannot be read (SIGSEGV)
  */
-export function popSignalFrame(
-  cpu: Processor,
-  memory: UserMemory,
-  thread: Thread,
-): bigint | undefined {
+export function popSignalFrame(cpu: Processor, memory: UserMemory, thread: Thread): bigint | undefined {
   const registers = new Registers(cpu.state);
   // The handler's RET took the return address off.
   const frame = registers.get(Register.RSP) - 8;

@@ -37,23 +37,64 @@ export const SIGRTMIN = 32;
 export const SIGNAL_MAX = 64;
 
 const NAMES = [
-  "0", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-  "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-  "PWR", "SYS",
+  "0",
+  "HUP",
+  "INT",
+  "QUIT",
+  "ILL",
+  "TRAP",
+  "ABRT",
+  "BUS",
+  "FPE",
+  "KILL",
+  "USR1",
+  "SEGV",
+  "USR2",
+  "PIPE",
+  "ALRM",
+  "TERM",
+  "STKFLT",
+  "CHLD",
+  "CONT",
+  "STOP",
+  "TSTP",
+  "TTIN",
+  "TTOU",
+  "URG",
+  "XCPU",
+  "XFSZ",
+  "VTALRM",
+  "PROF",
+  "WINCH",
+  "IO",
+  "PWR",
+  "SYS",
 ];
 
 /** "SIGSEGV"; real-time signals are "SIGRT_n", as strace prints them. */
 export function signalName(signal: number): string {
-  if (signal >= SIGRTMIN && signal <= SIGNAL_MAX) return signal === SIGRTMIN ? "SIGRTMIN" : `SIGRT_${signal - SIGRTMIN}`;
+  if (signal >= SIGRTMIN && signal <= SIGNAL_MAX)
+    return signal === SIGRTMIN ? "SIGRTMIN" : `SIGRT_${signal - SIGRTMIN}`;
   return signal > 0 && signal < NAMES.length ? `SIG${NAMES[signal]}` : String(signal);
 }
 
 /** What the shell prints about a program that died of it (glibc strsignal()). */
 export const SIGNAL_DESCRIPTIONS: Readonly<Record<number, string>> = {
-  [SIGHUP]: "Hangup", [SIGINT]: "Interrupt", [SIGQUIT]: "Quit", [SIGILL]: "Illegal instruction",
-  [SIGTRAP]: "Trace/breakpoint trap", [SIGABRT]: "Aborted", [SIGBUS]: "Bus error", [SIGFPE]: "Floating point exception",
-  [SIGKILL]: "Killed", [SIGUSR1]: "User defined signal 1", [SIGSEGV]: "Segmentation fault",
-  [SIGUSR2]: "User defined signal 2", [SIGPIPE]: "Broken pipe", [SIGALRM]: "Alarm clock", [SIGTERM]: "Terminated",
+  [SIGHUP]: "Hangup",
+  [SIGINT]: "Interrupt",
+  [SIGQUIT]: "Quit",
+  [SIGILL]: "Illegal instruction",
+  [SIGTRAP]: "Trace/breakpoint trap",
+  [SIGABRT]: "Aborted",
+  [SIGBUS]: "Bus error",
+  [SIGFPE]: "Floating point exception",
+  [SIGKILL]: "Killed",
+  [SIGUSR1]: "User defined signal 1",
+  [SIGSEGV]: "Segmentation fault",
+  [SIGUSR2]: "User defined signal 2",
+  [SIGPIPE]: "Broken pipe",
+  [SIGALRM]: "Alarm clock",
+  [SIGTERM]: "Terminated",
   [SIGSYS]: "Bad system call",
 };
 
@@ -75,11 +116,33 @@ export const SYNCHRONOUS = setOf(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSY
 
 /** si_code */
 export const SiCode = {
-  USER: 0, KERNEL: 0x80, QUEUE: -1, TIMER: -2, MESGQ: -3, ASYNCIO: -4, SIGIO: -5, TKILL: -6,
-  ILL_ILLOPN: 2, ILL_PRVOPC: 5,
-  FPE_INTDIV: 1, FPE_INTOVF: 2, FPE_FLTDIV: 3, FPE_FLTOVF: 4, FPE_FLTUND: 5, FPE_FLTRES: 6, FPE_FLTINV: 7,
-  SEGV_MAPERR: 1, SEGV_ACCERR: 2,
-  BUS_ADRALN: 1, BUS_ADRERR: 2,
-  TRAP_BRKPT: 1, TRAP_TRACE: 2,
-  CLD_EXITED: 1, CLD_KILLED: 2, CLD_DUMPED: 3, CLD_TRAPPED: 4, CLD_STOPPED: 5, CLD_CONTINUED: 6,
+  USER: 0,
+  KERNEL: 0x80,
+  QUEUE: -1,
+  TIMER: -2,
+  MESGQ: -3,
+  ASYNCIO: -4,
+  SIGIO: -5,
+  TKILL: -6,
+  ILL_ILLOPN: 2,
+  ILL_PRVOPC: 5,
+  FPE_INTDIV: 1,
+  FPE_INTOVF: 2,
+  FPE_FLTDIV: 3,
+  FPE_FLTOVF: 4,
+  FPE_FLTUND: 5,
+  FPE_FLTRES: 6,
+  FPE_FLTINV: 7,
+  SEGV_MAPERR: 1,
+  SEGV_ACCERR: 2,
+  BUS_ADRALN: 1,
+  BUS_ADRERR: 2,
+  TRAP_BRKPT: 1,
+  TRAP_TRACE: 2,
+  CLD_EXITED: 1,
+  CLD_KILLED: 2,
+  CLD_DUMPED: 3,
+  CLD_TRAPPED: 4,
+  CLD_STOPPED: 5,
+  CLD_CONTINUED: 6,
 } as const;

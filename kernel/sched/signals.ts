@@ -31,8 +31,14 @@ export const DEFAULT_ACTION: SignalAction = { handler: SIG_DFL, flags: 0, restor
 
 /** SA_* (asm/signal.h) */
 export const SignalFlag = {
-  NOCLDSTOP: 0x1, NOCLDWAIT: 0x2, SIGINFO: 0x4, RESTORER: 0x04000000, ONSTACK: 0x08000000, RESTART: 0x10000000,
-  NODEFER: 0x40000000, RESETHAND: 0x80000000,
+  NOCLDSTOP: 0x1,
+  NOCLDWAIT: 0x2,
+  SIGINFO: 0x4,
+  RESTORER: 0x04000000,
+  ONSTACK: 0x08000000,
+  RESTART: 0x10000000,
+  NODEFER: 0x40000000,
+  RESETHAND: 0x80000000,
 } as const;
 
 export interface Signals {

@@ -4,7 +4,7 @@ import type { Kernel } from "../kernel.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
 import type { Application } from "./application.ts";
 import { SignalQueue } from "./signal-queue.ts";
-import { Waiter, type WaitQueue } from "./wait-queue.ts";
+import { Waiter, WaitQueue } from "./wait-queue.ts";
 
 export type ThreadState = "runnable" | "running" | "blocked" | "dead";
 
@@ -64,6 +64,8 @@ export class Thread {
   trap: Trap = { vector: 0, errorCode: 0, address: 0 };
   /** Something is to be done before the thread returns to its program: a signal, a stop, its end. */
   attention = false;
+  /** A page was missing and there was no memory for it: the application ends. */
+  outOfMemory = false;
   /** Set while blocked in an interruptible wait. */
   waiter: Interruptible | undefined;
   /** The system call it is in, for restarting and for /proc. */
@@ -108,8 +110,8 @@ export class Thread {
   async wait(queues: WaitQueue | readonly WaitQueue[], deadline?: number): Promise<WakeReason> {
     if (this.kernel.signals.deliverable(this)) return "interrupted";
     const waiter = new Waiter();
-    if (queues instanceof Array) for (const queue of queues) waiter.join(queue);
-    else waiter.join(queues as WaitQueue);
+    if (queues instanceof WaitQueue) waiter.join(queues);
+    else for (const queue of queues) waiter.join(queue);
     this.waiter = waiter;
     const clock = this.kernel.host.clock;
     const cancel =

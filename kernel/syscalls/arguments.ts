@@ -24,7 +24,7 @@ export function anyFileOf(thread: Thread, fd: number): OpenFile {
 
 /** A path name from program memory: EFAULT, ENAMETOOLONG. */
 export function nameAt(thread: Thread, address: number): string {
-  return thread.memory.readString(address, PATH_MAX - 1);
+  return thread.memory.readString(address, PATH_MAX);
 }
 
 /** Where a relative `name` starts for the *at calls; the descriptor is not looked at for an absolute one. */

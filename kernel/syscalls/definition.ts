@@ -4,10 +4,24 @@ import type { Thread } from "../sched/thread.ts";
 
 /** How an argument prints in a trace and in the documentation. */
 export type ArgumentType =
-  | "int" | "uint" | "long" | "size" | "offset" | "hex" | "pointer" | "fd" | "dirfd" | "path" | "string"
+  | "int"
+  | "uint"
+  | "long"
+  | "size"
+  | "offset"
+  | "hex"
+  | "pointer"
+  | "fd"
+  | "dirfd"
+  | "path"
+  | "string"
   | "buffer" // pointer to bytes whose length is the next argument (input)
   | "outbuffer" // the same, filled by the call: printed after it returned
-  | "mode" | "signal" | "pid" | "tid" | "address"
+  | "mode"
+  | "signal"
+  | "pid"
+  | "tid"
+  | "address"
   | { readonly flags: Readonly<Record<string, number>> }
   | { readonly oneOf: Readonly<Record<string, number>> };
 
@@ -17,7 +31,13 @@ export type ArgumentType =
  * friends are understood by the caller. Errors deep inside may be thrown as {@link import("../errno.ts").Errno}.
  */
 export type SyscallFunction = (
-  thread: Thread, a0: number, a1: number, a2: number, a3: number, a4: number, a5: number,
+  thread: Thread,
+  a0: number,
+  a1: number,
+  a2: number,
+  a3: number,
+  a4: number,
+  a5: number,
 ) => number | Promise<number>;
 
 export interface SyscallDefinition {

@@ -213,7 +213,6 @@ export const DIRECTORY_SYSCALLS: readonly SyscallDefinition[] = [
     number: 133, name: "mknod", arguments: [["pathname", "path"], ["mode", "mode"], ["dev", "hex"]],
     state: "done", call: mknod,
   },
-  { number: 155, name: "pivot_root", arguments: [["new_root", "path"], ["put_old", "path"]], state: "absent" },
   { number: 161, name: "chroot", arguments: [["path", "path"]], state: "done", call: chroot },
   {
     number: 217, name: "getdents64", arguments: [["fd", "fd"], ["dirp", "pointer"], ["count", "uint"]],

@@ -2,7 +2,7 @@
 
 import { EBADF, EFAULT, EINTR, EINVAL } from "../errno.ts";
 import { type EpollEvent, EpollFile } from "../ipc/epoll.ts";
-import { useSignalMask } from "../ipc/signal-mask.ts";
+import { withSignalMask } from "../ipc/signal-mask.ts";
 import { deadlineAfterMilliseconds, deadlineFromTimespec } from "../ipc/wait-time.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { Result } from "../vfs/open-file.ts";
@@ -92,16 +92,14 @@ function epollWait(thread: Thread, epfd: number, events: number, maximum: number
 function epollPwait(
   thread: Thread, epfd: number, events: number, maximum: number, timeout: number, mask: number, maskSize: number,
 ): Result {
-  useSignalMask(thread, mask, maskSize);
-  return epollWait(thread, epfd, events, maximum, timeout);
+  return withSignalMask(thread, mask, maskSize, () => epollWait(thread, epfd, events, maximum, timeout));
 }
 
 function epollPwait2(
   thread: Thread, epfd: number, events: number, maximum: number, timeout: number, mask: number, maskSize: number,
 ): Result {
   const deadline = deadlineFromTimespec(thread, timeout);
-  useSignalMask(thread, mask, maskSize);
-  return waitFor(thread, epfd, events, maximum | 0, deadline);
+  return withSignalMask(thread, mask, maskSize, () => waitFor(thread, epfd, events, maximum | 0, deadline));
 }
 
 const WAIT_ARGUMENTS = [["epfd", "fd"], ["events", "pointer"], ["maxevents", "int"]] as const;

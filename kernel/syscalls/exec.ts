@@ -2,7 +2,13 @@
 
 import { E2BIG, EFAULT, EINVAL, ENOENT, Errno } from "../errno.ts";
 import { ElfError } from "../loader/elf.ts";
-import { checkPlace, installProgram, type PreparedProgram, prepareProgram, releaseProgram } from "../loader/program.ts";
+import {
+  checkPlace,
+  installProgram,
+  type PreparedProgram,
+  prepareProgram,
+  releaseProgram,
+} from "../loader/program.ts";
 import { initialContext } from "../sched/context.ts";
 import { SIGKILL } from "../sched/signal-numbers.ts";
 import { SS_DISABLE } from "../sched/signal-frame.ts";
@@ -69,7 +75,11 @@ function becomeMainThread(thread: Thread): void {
 }
 
 async function execute(
-  thread: Thread, name: string, argv: readonly string[], environment: readonly string[], options: ResolveOptions,
+  thread: Thread,
+  name: string,
+  argv: readonly string[],
+  environment: readonly string[],
+  options: ResolveOptions,
 ): Promise<number> {
   const { application, kernel } = thread;
   let prepared: PreparedProgram;
@@ -123,7 +133,12 @@ function execve(thread: Thread, pathname: number, argv: number, envp: number): P
 }
 
 function execveat(
-  thread: Thread, dirfd: number, pathname: number, argv: number, envp: number, flags: number,
+  thread: Thread,
+  dirfd: number,
+  pathname: number,
+  argv: number,
+  envp: number,
+  flags: number,
 ): Promise<number> | number {
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   let name = nameAt(thread, pathname);
@@ -140,9 +155,28 @@ function execveat(
 }
 
 export const EXEC_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 59, name: "execve", state: "done", arguments: [["pathname", "path"], ["argv", "pointer"], ["envp", "pointer"]], call: execve },
   {
-    number: 322, name: "execveat", state: "done", call: execveat,
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["argv", "pointer"], ["envp", "pointer"], ["flags", { flags: { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } }]],
+    number: 59,
+    name: "execve",
+    state: "done",
+    arguments: [
+      ["pathname", "path"],
+      ["argv", "pointer"],
+      ["envp", "pointer"],
+    ],
+    call: execve,
+  },
+  {
+    number: 322,
+    name: "execveat",
+    state: "done",
+    call: execveat,
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["argv", "pointer"],
+      ["envp", "pointer"],
+      ["flags", { flags: { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } }],
+    ],
   },
 ];

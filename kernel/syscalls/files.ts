@@ -3,10 +3,9 @@
 import { E2BIG, EAGAIN, EBADF, EINVAL, EMFILE, ENAMETOOLONG, Errno } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { ResolveOptions } from "../vfs/mount-table.ts";
-import { nameLength } from "../vfs/names.ts";
 import type { OpenFile, Result } from "../vfs/open-file.ts";
 import {
-  AT_FDCWD, O_CLOEXEC, O_CREAT, O_PATH, O_TMPFILE_BIT, O_TRUNC, O_WRONLY, VALID_OPEN_FLAGS,
+  AT_FDCWD, O_CLOEXEC, O_CREAT, O_LARGEFILE, O_PATH, O_TMPFILE_BIT, O_TRUNC, O_WRONLY, VALID_OPEN_FLAGS,
 } from "../vfs/open-flags.ts";
 import * as Open from "../vfs/open-flags.ts";
 import { RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT } from "../vfs/path-walk.ts";
@@ -54,7 +53,8 @@ function open(thread: Thread, pathname: number, flags: number, mode: number): Re
 function openat(thread: Thread, dirfd: number, pathname: number, flags: number, mode: number): Result {
   const name = nameAt(thread, pathname);
   if (thread.application.files.free() < 0) return -EMFILE;
-  return openInto(thread, name, flags, mode, { base: baseFor(thread, dirfd, name) });
+  // force_o_largefile(): every file of a 64-bit program is.
+  return openInto(thread, name, flags | O_LARGEFILE, mode, { base: baseFor(thread, dirfd, name) });
 }
 
 function creat(thread: Thread, pathname: number, mode: number): Result {
@@ -76,10 +76,8 @@ function openat2(thread: Thread, dirfd: number, pathname: number, how: number, s
   if (scoped === (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) return -EINVAL;
   if ((flags & (O_CREAT | O_TMPFILE_BIT)) !== 0 ? mode < 0 || mode > 0o7777 : mode !== 0) return -EINVAL;
   if ((flags & O_PATH) !== 0 && (flags & ~(O_PATH | Open.O_DIRECTORY | Open.O_NOFOLLOW | O_CLOEXEC)) !== 0) return -EINVAL;
-  if ((resolve & RESOLVE_CACHED) !== 0) {
-    if ((flags & (O_TRUNC | O_CREAT | O_TMPFILE_BIT)) !== 0) return -EINVAL;
-    return -EAGAIN;
-  }
+  // Nothing is known without asking the file system.
+  if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
   const name = nameAt(thread, pathname);
   if (thread.application.files.free() < 0) return -EMFILE;
   if (scoped === 0) return openInto(thread, name, flags, mode, { base: baseFor(thread, dirfd, name), restrict: resolve });
@@ -136,13 +134,12 @@ function memfdCreate(thread: Thread, nameAddress: number, flags: number): number
   if ((flags & MFD.MFD_EXEC) !== 0 && (flags & MFD.MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
   let name: string;
   try {
-    // MFD_NAME_MAX_LEN: NAME_MAX without "memfd:".
-    name = thread.memory.readString(nameAddress, 249);
+    // MFD_NAME_MAX_LEN (NAME_MAX without "memfd:") and the NUL.
+    name = thread.memory.readString(nameAddress, 250);
   } catch (error) {
     if (error instanceof Errno && error.errno === ENAMETOOLONG) return -EINVAL;
     throw error;
   }
-  if (nameLength(name) > 249) return -EINVAL;
   const { mounts } = thread.kernel;
   let fileSystem = memfdFileSystems.get(mounts);
   if (fileSystem === undefined) {
@@ -150,6 +147,7 @@ function memfdCreate(thread: Thread, nameAddress: number, flags: number): number
     memfdFileSystems.set(mounts, fileSystem);
   }
   const inode = fileSystem.newFile((flags & MFD.MFD_NOEXEC_SEAL) !== 0 ? 0o666 : 0o777, 0, 0);
+  inode.nlink = 0;
   inode.seals = (flags & (MFD.MFD_ALLOW_SEALING | MFD.MFD_NOEXEC_SEAL)) !== 0 ? 0 : F_SEAL_SEAL;
   const dentry = new Dentry(inode, `/memfd:${name} (deleted)`, undefined);
   const file = inode.open(thread, Open.O_RDWR | Open.O_LARGEFILE);

@@ -2,7 +2,17 @@
 
 import { PAGE_SIZE } from "../../mmu/translator.ts";
 import {
-  EACCES, EAGAIN, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, Errno,
+  EACCES,
+  EAGAIN,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOMEM,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+  Errno,
 } from "../errno.ts";
 import { LOW_MMAP_END, MMAP_MIN, USER_END } from "../mm/layout.ts";
 import type { MemoryOwner } from "../mm/memory-owner.ts";
@@ -18,9 +28,23 @@ import type { SyscallDefinition } from "./definition.ts";
 
 /** MAP_* (asm-generic/mman.h) */
 const Map_ = {
-  SHARED: 0x01, PRIVATE: 0x02, SHARED_VALIDATE: 0x03, FIXED: 0x10, ANONYMOUS: 0x20, "32BIT": 0x40, GROWSDOWN: 0x100,
-  DENYWRITE: 0x800, EXECUTABLE: 0x1000, LOCKED: 0x2000, NORESERVE: 0x4000, POPULATE: 0x8000, NONBLOCK: 0x10000,
-  STACK: 0x20000, HUGETLB: 0x40000, SYNC: 0x80000, FIXED_NOREPLACE: 0x100000,
+  SHARED: 0x01,
+  PRIVATE: 0x02,
+  SHARED_VALIDATE: 0x03,
+  FIXED: 0x10,
+  ANONYMOUS: 0x20,
+  "32BIT": 0x40,
+  GROWSDOWN: 0x100,
+  DENYWRITE: 0x800,
+  EXECUTABLE: 0x1000,
+  LOCKED: 0x2000,
+  NORESERVE: 0x4000,
+  POPULATE: 0x8000,
+  NONBLOCK: 0x10000,
+  STACK: 0x20000,
+  HUGETLB: 0x40000,
+  SYNC: 0x80000,
+  FIXED_NOREPLACE: 0x100000,
 } as const;
 const MAP_TYPE = 0x0f;
 
@@ -32,9 +56,29 @@ const Remap = { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 } as const;
 
 /** madvise(2) */
 const Advice = {
-  NORMAL: 0, RANDOM: 1, SEQUENTIAL: 2, WILLNEED: 3, DONTNEED: 4, FREE: 8, REMOVE: 9, DONTFORK: 10, DOFORK: 11,
-  MERGEABLE: 12, UNMERGEABLE: 13, HUGEPAGE: 14, NOHUGEPAGE: 15, DONTDUMP: 16, DODUMP: 17, WIPEONFORK: 18, KEEPONFORK: 19,
-  COLD: 20, PAGEOUT: 21, POPULATE_READ: 22, POPULATE_WRITE: 23, DONTNEED_LOCKED: 24, COLLAPSE: 25,
+  NORMAL: 0,
+  RANDOM: 1,
+  SEQUENTIAL: 2,
+  WILLNEED: 3,
+  DONTNEED: 4,
+  FREE: 8,
+  REMOVE: 9,
+  DONTFORK: 10,
+  DOFORK: 11,
+  MERGEABLE: 12,
+  UNMERGEABLE: 13,
+  HUGEPAGE: 14,
+  NOHUGEPAGE: 15,
+  DONTDUMP: 16,
+  DODUMP: 17,
+  WIPEONFORK: 18,
+  KEEPONFORK: 19,
+  COLD: 20,
+  PAGEOUT: 21,
+  POPULATE_READ: 22,
+  POPULATE_WRITE: 23,
+  DONTNEED_LOCKED: 24,
+  COLLAPSE: 25,
 } as const;
 
 /** msync(2) */
@@ -77,7 +121,11 @@ function exceedsAddressSpace(thread: Thread, more: number): boolean {
 
 /** The file side of a mapping: what it shows and whether it may be written. Throws Errno. */
 function backing(
-  thread: Thread, fd: number, offset: number, prot: number, shared: boolean,
+  thread: Thread,
+  fd: number,
+  offset: number,
+  prot: number,
+  shared: boolean,
 ): { file: OpenFile | undefined; attributes: Pick<VmaAttributes, "file" | "mayWrite" | "name"> } {
   const file = fileOf(thread, fd);
   if (!file.readable) throw new Errno(EACCES);
@@ -119,7 +167,13 @@ function place(thread: Thread, hint: number, length: number, flags: number, owne
 }
 
 function mmap(
-  thread: Thread, address: number, size: number, prot: number, flags: number, fd: number, offset: number,
+  thread: Thread,
+  address: number,
+  size: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
 ): number {
   const { space } = thread.kernel;
   const owner = ownerOf(thread);
@@ -138,7 +192,8 @@ function mmap(
     ? { file: undefined, attributes: { file: undefined, mayWrite: true, name: "" } }
     : backing(thread, fd, offset, prot, shared);
   const start = place(thread, address, length, flags, owner);
-  const accounted = (prot & Prot.Write) !== 0 && !(shared && file !== undefined) && (flags & Map_.NORESERVE) === 0;
+  const accounted =
+    (prot & Prot.Write) !== 0 && !(shared && file !== undefined) && (flags & Map_.NORESERVE) === 0;
   if (accounted && space.overcommits(length)) return -ENOMEM;
   if (exceedsAddressSpace(thread, length)) return -ENOMEM;
   if ((flags & Map_.FIXED) !== 0) space.unmap(start, length, owner);
@@ -151,14 +206,17 @@ function mmap(
       prot: prot & (Prot.Read | Prot.Write | Prot.Exec),
       shared,
       growsDown,
-      growLimit: growsDown ? Math.max(MMAP_MIN, start + length - thread.application.limits[Limit.STACK].soft) : 0,
+      growLimit: growsDown
+        ? Math.max(MMAP_MIN, start + length - thread.application.limits[Limit.STACK].soft)
+        : 0,
       owner,
     },
     file,
   );
   if ((flags & (Map_.POPULATE | Map_.LOCKED)) !== 0 && (flags & Map_.NONBLOCK) === 0) {
     // As on Linux, what cannot be brought in now will fail when it is touched.
-    if ((prot & (Prot.Read | Prot.Write)) !== 0) thread.memory.check(start, length, (prot & Prot.Write) !== 0);
+    if ((prot & (Prot.Read | Prot.Write)) !== 0)
+      thread.memory.check(start, length, (prot & Prot.Write) !== 0);
   }
   return start;
 }
@@ -200,7 +258,14 @@ function mprotect(thread: Thread, start: number, size: number, prot: number): nu
   return at >= start + length ? 0 : -ENOMEM;
 }
 
-function mremap(thread: Thread, old: number, oldSize: number, newSize: number, flags: number, target: number): number {
+function mremap(
+  thread: Thread,
+  old: number,
+  oldSize: number,
+  newSize: number,
+  flags: number,
+  target: number,
+): number {
   const { space } = thread.kernel;
   const owner = ownerOf(thread);
   if ((flags & ~(Remap.MAYMOVE | Remap.FIXED | Remap.DONTUNMAP)) !== 0) return -EINVAL;
@@ -237,7 +302,8 @@ function mremap(thread: Thread, old: number, oldSize: number, newSize: number, f
     if ((flags & Remap.MAYMOVE) === 0) return -ENOMEM;
   }
   if (fixed) {
-    if (space.areas.overlapping(target, target + length).some((other) => other.owner !== owner)) return -ENOMEM;
+    if (space.areas.overlapping(target, target + length).some((other) => other.owner !== owner))
+      return -ENOMEM;
     space.unmap(target, length, owner);
     if (length < oldLength) space.unmap(old + length, oldLength - length, owner);
   }
@@ -286,10 +352,25 @@ function madvise(thread: Thread, start: number, size: number, advice: number): n
   const length = pageUp(size);
   if (!isRange(start, length)) return -EINVAL;
   switch (advice) {
-    case Advice.NORMAL: case Advice.RANDOM: case Advice.SEQUENTIAL: case Advice.WILLNEED: case Advice.DONTNEED:
-    case Advice.FREE: case Advice.REMOVE: case Advice.DONTFORK: case Advice.DOFORK: case Advice.HUGEPAGE:
-    case Advice.NOHUGEPAGE: case Advice.DONTDUMP: case Advice.DODUMP: case Advice.WIPEONFORK: case Advice.KEEPONFORK:
-    case Advice.COLD: case Advice.PAGEOUT: case Advice.POPULATE_READ: case Advice.POPULATE_WRITE:
+    case Advice.NORMAL:
+    case Advice.RANDOM:
+    case Advice.SEQUENTIAL:
+    case Advice.WILLNEED:
+    case Advice.DONTNEED:
+    case Advice.FREE:
+    case Advice.REMOVE:
+    case Advice.DONTFORK:
+    case Advice.DOFORK:
+    case Advice.HUGEPAGE:
+    case Advice.NOHUGEPAGE:
+    case Advice.DONTDUMP:
+    case Advice.DODUMP:
+    case Advice.WIPEONFORK:
+    case Advice.KEEPONFORK:
+    case Advice.COLD:
+    case Advice.PAGEOUT:
+    case Advice.POPULATE_READ:
+    case Advice.POPULATE_WRITE:
     case Advice.DONTNEED_LOCKED:
       break;
     default:
@@ -319,7 +400,8 @@ function madvise(thread: Thread, start: number, size: number, advice: number): n
         break;
       case Advice.POPULATE_READ:
       case Advice.POPULATE_WRITE:
-        if (!thread.memory.check(piece.start, piece.end - piece.start, advice === Advice.POPULATE_WRITE)) return -EFAULT;
+        if (!thread.memory.check(piece.start, piece.end - piece.start, advice === Advice.POPULATE_WRITE))
+          return -EFAULT;
         break;
     }
   }
@@ -334,7 +416,8 @@ function msync(thread: Thread, start: number, size: number, flags: number): numb
   const length = pageUp(size);
   if (!isRange(start, length)) return -ENOMEM;
   const areas = space.areasOf(ownerOf(thread), start, length);
-  for (const vma of areas) space.sync(sliceVma(vma, Math.max(vma.start, start), Math.min(vma.end, start + length)));
+  for (const vma of areas)
+    space.sync(sliceVma(vma, Math.max(vma.start, start), Math.min(vma.end, start + length)));
   return covers(areas, start, length) ? 0 : -ENOMEM;
 }
 
@@ -362,7 +445,8 @@ function mlock(thread: Thread, start: number, size: number): number {
   for (const vma of areas) {
     const at = Math.max(vma.start, from);
     const count = Math.min(vma.end, from + length) - at;
-    if (!thread.memory.check(at, count, (vma.prot & Prot.Write) !== 0)) return vma.prot === Prot.None ? -ENOMEM : -EAGAIN;
+    if (!thread.memory.check(at, count, (vma.prot & Prot.Write) !== 0))
+      return vma.prot === Prot.None ? -ENOMEM : -EAGAIN;
   }
   return 0;
 }
@@ -393,38 +477,145 @@ function getMempolicy(thread: Thread, mode: number, nodes: number, maxNode: numb
 
 export const MEMORY_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 9, name: "mmap", state: "partial", note: "MAP_HUGETLB fails with ENOMEM", call: mmap, returnsAddress: true,
-    arguments: [["addr", "address"], ["length", "size"], ["prot", { flags: PROT_FLAGS }], ["flags", { flags: MAP_FLAGS }], ["fd", "fd"], ["offset", "hex"]],
-  },
-  {
-    number: 10, name: "mprotect", state: "done", call: mprotect,
-    arguments: [["addr", "address"], ["length", "size"], ["prot", { flags: PROT_FLAGS }]],
-  },
-  { number: 11, name: "munmap", state: "done", call: munmap, arguments: [["addr", "address"], ["length", "size"]] },
-  { number: 12, name: "brk", state: "done", call: brk, returnsAddress: true, arguments: [["addr", "address"]] },
-  {
-    number: 25, name: "mremap", state: "done", call: mremap, returnsAddress: true,
+    number: 9,
+    name: "mmap",
+    state: "partial",
+    note: "MAP_HUGETLB fails with ENOMEM",
+    call: mmap,
+    returnsAddress: true,
     arguments: [
-      ["old_address", "address"], ["old_size", "size"], ["new_size", "size"],
-      ["flags", { flags: { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } }], ["new_address", "address"],
+      ["addr", "address"],
+      ["length", "size"],
+      ["prot", { flags: PROT_FLAGS }],
+      ["flags", { flags: MAP_FLAGS }],
+      ["fd", "fd"],
+      ["offset", "hex"],
     ],
   },
   {
-    number: 26, name: "msync", state: "done", call: msync,
-    arguments: [["addr", "address"], ["length", "size"], ["flags", { flags: { MS_ASYNC: 1, MS_INVALIDATE: 2, MS_SYNC: 4 } }]],
-  },
-  { number: 27, name: "mincore", state: "done", call: mincore, arguments: [["addr", "address"], ["length", "size"], ["vec", "pointer"]] },
-  {
-    number: 28, name: "madvise", state: "done", call: madvise,
+    number: 10,
+    name: "mprotect",
+    state: "done",
+    call: mprotect,
     arguments: [
-      ["addr", "address"], ["length", "size"],
-      ["advice", { oneOf: Object.fromEntries(Object.entries(Advice).map(([name, value]) => [`MADV_${name}`, value])) }],
+      ["addr", "address"],
+      ["length", "size"],
+      ["prot", { flags: PROT_FLAGS }],
     ],
   },
-  { number: 149, name: "mlock", state: "done", call: mlock, arguments: [["addr", "address"], ["length", "size"]] },
-  { number: 150, name: "munlock", state: "done", call: munlock, arguments: [["addr", "address"], ["length", "size"]] },
+  {
+    number: 11,
+    name: "munmap",
+    state: "done",
+    call: munmap,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+    ],
+  },
+  {
+    number: 12,
+    name: "brk",
+    state: "done",
+    call: brk,
+    returnsAddress: true,
+    arguments: [["addr", "address"]],
+  },
+  {
+    number: 25,
+    name: "mremap",
+    state: "done",
+    call: mremap,
+    returnsAddress: true,
+    arguments: [
+      ["old_address", "address"],
+      ["old_size", "size"],
+      ["new_size", "size"],
+      ["flags", { flags: { MREMAP_MAYMOVE: 1, MREMAP_FIXED: 2, MREMAP_DONTUNMAP: 4 } }],
+      ["new_address", "address"],
+    ],
+  },
+  {
+    number: 26,
+    name: "msync",
+    state: "done",
+    call: msync,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+      ["flags", { flags: { MS_ASYNC: 1, MS_INVALIDATE: 2, MS_SYNC: 4 } }],
+    ],
+  },
+  {
+    number: 27,
+    name: "mincore",
+    state: "done",
+    call: mincore,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+      ["vec", "pointer"],
+    ],
+  },
+  {
+    number: 28,
+    name: "madvise",
+    state: "done",
+    call: madvise,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+      [
+        "advice",
+        { oneOf: Object.fromEntries(Object.entries(Advice).map(([name, value]) => [`MADV_${name}`, value])) },
+      ],
+    ],
+  },
+  {
+    number: 149,
+    name: "mlock",
+    state: "done",
+    call: mlock,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+    ],
+  },
+  {
+    number: 150,
+    name: "munlock",
+    state: "done",
+    call: munlock,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+    ],
+  },
   { number: 151, name: "mlockall", state: "done", call: mlockall, arguments: [["flags", "int"]] },
   { number: 152, name: "munlockall", state: "done", call: () => 0, arguments: [] },
-  { number: 239, name: "get_mempolicy", state: "partial", note: "there is one node", call: getMempolicy, arguments: [["mode", "pointer"], ["nodemask", "pointer"], ["maxnode", "size"], ["addr", "address"], ["flags", "hex"]] },
-  { number: 325, name: "mlock2", state: "done", call: mlock2, arguments: [["addr", "address"], ["length", "size"], ["flags", "int"]] },
+  {
+    number: 239,
+    name: "get_mempolicy",
+    state: "partial",
+    note: "there is one node",
+    call: getMempolicy,
+    arguments: [
+      ["mode", "pointer"],
+      ["nodemask", "pointer"],
+      ["maxnode", "size"],
+      ["addr", "address"],
+      ["flags", "hex"],
+    ],
+  },
+  {
+    number: 325,
+    name: "mlock2",
+    state: "done",
+    call: mlock2,
+    arguments: [
+      ["addr", "address"],
+      ["length", "size"],
+      ["flags", "int"],
+    ],
+  },
 ];

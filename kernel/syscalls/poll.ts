@@ -2,7 +2,7 @@
 
 import { EBADF, EINVAL } from "../errno.ts";
 import { type PollEntry, pollFiles } from "../ipc/poll-files.ts";
-import { useSignalMask } from "../ipc/signal-mask.ts";
+import { withSignalMask } from "../ipc/signal-mask.ts";
 import { deadlineAfterMilliseconds, deadlineFromTimespec, deadlineFromTimeval, writeRemaining } from "../ipc/wait-time.ts";
 import type { Thread } from "../sched/thread.ts";
 import { Poll, type Result } from "../vfs/open-file.ts";
@@ -47,8 +47,9 @@ function poll(thread: Thread, fds: number, count: number, timeout: number): Resu
 
 function ppoll(thread: Thread, fds: number, count: number, timeout: number, mask: number, maskSize: number): Result {
   const deadline = deadlineFromTimespec(thread, timeout);
-  useSignalMask(thread, mask, maskSize);
-  return leaving(thread, timeout, deadline, "timespec", () => pollWith(thread, fds, count >>> 0, deadline));
+  return leaving(thread, timeout, deadline, "timespec", () =>
+    withSignalMask(thread, mask, maskSize, () => pollWith(thread, fds, count >>> 0, deadline)),
+  );
 }
 
 /** Tells the caller how much time was left. */
@@ -134,9 +135,8 @@ function pselect6(
   const mask = packed === 0 ? 0 : thread.memory.readI64(packed);
   const maskSize = packed === 0 ? 0 : thread.memory.readI64(packed + 8);
   const deadline = deadlineFromTimespec(thread, timeout);
-  useSignalMask(thread, mask, maskSize);
   return leaving(thread, timeout, deadline, "timespec", () =>
-    selectWith(thread, count | 0, [read, write, except], deadline),
+    withSignalMask(thread, mask, maskSize, () => selectWith(thread, count | 0, [read, write, except], deadline)),
   );
 }
 

@@ -52,7 +52,14 @@ function setsid(thread: Thread): number {
 // --- Waiting for children --------------------------------------------------------------------------------------------
 
 const Wait = {
-  NOHANG: 1, UNTRACED: 2, STOPPED: 2, EXITED: 4, CONTINUED: 8, NOWAIT: 0x01000000, NOTHREAD: 0x20000000, ALL: 0x40000000,
+  NOHANG: 1,
+  UNTRACED: 2,
+  STOPPED: 2,
+  EXITED: 4,
+  CONTINUED: 8,
+  NOWAIT: 0x01000000,
+  NOTHREAD: 0x20000000,
+  ALL: 0x40000000,
   CLONE: 0x80000000,
 } as const;
 
@@ -66,7 +73,8 @@ interface ChildEvent {
 
 /** Which children are waited for: a pid, a group (negative), any (-1). */
 function matches(child: Application, selector: number, group: number, options: number): boolean {
-  if ((options & Wait.ALL) === 0 && (child.exitSignal === SIGCHLD) === ((options & Wait.CLONE) !== 0)) return false;
+  if ((options & Wait.ALL) === 0 && (child.exitSignal === SIGCHLD) === ((options & Wait.CLONE) !== 0))
+    return false;
   if (selector > 0) return child.pid === selector;
   if (selector === 0) return child.processGroup === group;
   return selector === -1 || child.processGroup === -selector;
@@ -86,15 +94,27 @@ function eventOf(child: Application, options: number): ChildEvent | undefined {
   const { stopChange } = child;
   if (stopChange?.kind === "stopped" && (options & Wait.STOPPED) !== 0) {
     const { signal } = stopChange;
-    return { child, status: (signal << 8) | 0x7f, info: { code: SiCode.CLD_STOPPED, pid: child.pid, uid: 0, status: signal } };
+    return {
+      child,
+      status: (signal << 8) | 0x7f,
+      info: { code: SiCode.CLD_STOPPED, pid: child.pid, uid: 0, status: signal },
+    };
   }
   if (stopChange?.kind === "continued" && (options & Wait.CONTINUED) !== 0) {
-    return { child, status: 0xffff, info: { code: SiCode.CLD_CONTINUED, pid: child.pid, uid: 0, status: SIGCONT } };
+    return {
+      child,
+      status: 0xffff,
+      info: { code: SiCode.CLD_CONTINUED, pid: child.pid, uid: 0, status: SIGCONT },
+    };
   }
   return undefined;
 }
 
-function findEvent(thread: Thread, selector: number, options: number): ChildEvent | undefined | "no children" {
+function findEvent(
+  thread: Thread,
+  selector: number,
+  options: number,
+): ChildEvent | undefined | "no children" {
   const { application } = thread;
   let candidates = 0;
   for (const child of application.children.values()) {
@@ -108,7 +128,10 @@ function findEvent(thread: Thread, selector: number, options: number): ChildEven
 
 /** Waits for news of a child; calls back with it (or without, for WNOHANG) to report it. */
 function waitForChild(
-  thread: Thread, selector: number, options: number, report: (event: ChildEvent | undefined) => number,
+  thread: Thread,
+  selector: number,
+  options: number,
+  report: (event: ChildEvent | undefined) => number,
 ): number | Promise<number> {
   const attempt = (): number | undefined => {
     const event = findEvent(thread, selector, options);
@@ -135,7 +158,14 @@ function waitForChild(
 /** struct rusage: times first, most other fields zero. */
 const RUSAGE_SIZE = 144;
 
-function writeRusage(thread: Thread, address: number, time: number, residentKib: number, voluntary = 0, involuntary = 0) {
+function writeRusage(
+  thread: Thread,
+  address: number,
+  time: number,
+  residentKib: number,
+  voluntary = 0,
+  involuntary = 0,
+) {
   const { memory } = thread;
   memory.fill(address, RUSAGE_SIZE, 0);
   writeTimeval(memory, address, timeOf(time));
@@ -145,7 +175,11 @@ function writeRusage(thread: Thread, address: number, time: number, residentKib:
 }
 
 function wait4(
-  thread: Thread, pid: number, statusAddress: number, options: number, rusage: number,
+  thread: Thread,
+  pid: number,
+  statusAddress: number,
+  options: number,
+  rusage: number,
 ): number | Promise<number> {
   const known = Wait.NOHANG | Wait.UNTRACED | Wait.CONTINUED | Wait.NOTHREAD | Wait.ALL | Wait.CLONE;
   if ((options & ~known) !== 0) return -EINVAL;
@@ -161,22 +195,45 @@ function wait4(
 const IdType = { P_ALL: 0, P_PID: 1, P_PGID: 2, P_PIDFD: 3 } as const;
 
 function waitid(
-  thread: Thread, idType: number, id: number, infoAddress: number, options: number, rusage: number,
+  thread: Thread,
+  idType: number,
+  id: number,
+  infoAddress: number,
+  options: number,
+  rusage: number,
 ): number | Promise<number> {
   const known =
-    Wait.NOHANG | Wait.NOWAIT | Wait.EXITED | Wait.STOPPED | Wait.CONTINUED | Wait.NOTHREAD | Wait.ALL | Wait.CLONE;
-  if ((options & ~known) !== 0 || (options & (Wait.EXITED | Wait.STOPPED | Wait.CONTINUED)) === 0) return -EINVAL;
+    Wait.NOHANG |
+    Wait.NOWAIT |
+    Wait.EXITED |
+    Wait.STOPPED |
+    Wait.CONTINUED |
+    Wait.NOTHREAD |
+    Wait.ALL |
+    Wait.CLONE;
+  if ((options & ~known) !== 0 || (options & (Wait.EXITED | Wait.STOPPED | Wait.CONTINUED)) === 0)
+    return -EINVAL;
   let selector: number;
   switch (idType | 0) {
-    case IdType.P_ALL: selector = -1; break;
-    case IdType.P_PID: selector = id | 0; break;
-    case IdType.P_PGID: selector = (id | 0) === 0 ? 0 : -(id | 0); break;
-    default: return -EINVAL;
+    case IdType.P_ALL:
+      selector = -1;
+      break;
+    case IdType.P_PID:
+      selector = id | 0;
+      break;
+    case IdType.P_PGID:
+      selector = (id | 0) === 0 ? 0 : -(id | 0);
+      break;
+    default:
+      return -EINVAL;
   }
   if ((idType | 0) === IdType.P_PID && selector <= 0) return -EINVAL;
   return waitForChild(thread, selector, options, (event) => {
     if (infoAddress !== 0) {
-      thread.memory.write(infoAddress, event === undefined ? new Uint8Array(128) : encodeSignalInfo(SIGCHLD, event.info));
+      thread.memory.write(
+        infoAddress,
+        event === undefined ? new Uint8Array(128) : encodeSignalInfo(SIGCHLD, event.info),
+      );
     }
     if (event !== undefined && rusage !== 0) writeRusage(thread, rusage, event.child.deadThreadsTime, 0);
     return 0;
@@ -191,13 +248,18 @@ function getrusage(thread: Thread, who: number, address: number): number {
   const { application, kernel } = thread;
   let time: number;
   switch (who | 0) {
-    case RUSAGE.SELF: time = applicationTime(kernel, application); break;
-    case RUSAGE.CHILDREN: time = application.childrenTime; break;
+    case RUSAGE.SELF:
+      time = applicationTime(kernel, application);
+      break;
+    case RUSAGE.CHILDREN:
+      time = application.childrenTime;
+      break;
     case RUSAGE.THREAD:
       kernel.scheduler.chargeTime(thread);
       time = thread.cpuTime;
       break;
-    default: return -EINVAL;
+    default:
+      return -EINVAL;
   }
   const resident = application.image === undefined ? 0 : kernel.space.usage(application.image).resident;
   writeRusage(thread, address, time, resident / 1024, thread.voluntarySwitches, thread.involuntarySwitches);
@@ -227,7 +289,9 @@ function encodeLimit(value: number): bigint {
 }
 
 function decodeLimit(value: bigint): number {
-  return value === INFINITY || value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(value);
+  return value === INFINITY || value > BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number.POSITIVE_INFINITY
+    : Number(value);
 }
 
 function setLimit(application: Application, resource: number, limit: ResourceLimit): number {
@@ -238,14 +302,23 @@ function setLimit(application: Application, resource: number, limit: ResourceLim
   return 0;
 }
 
-function prlimit64(thread: Thread, pid: number, resource: number, newAddress: number, oldAddress: number): number {
+function prlimit64(
+  thread: Thread,
+  pid: number,
+  resource: number,
+  newAddress: number,
+  oldAddress: number,
+): number {
   const { memory } = thread;
   const application = target(thread, pid);
   if (application === undefined) return -ESRCH;
   if (!(resource >= 0 && resource < LIMIT_COUNT)) return -EINVAL;
   const old = { ...application.limits[resource] };
   if (newAddress !== 0) {
-    const limit = { soft: decodeLimit(memory.readU64(newAddress)), hard: decodeLimit(memory.readU64(newAddress + 8)) };
+    const limit = {
+      soft: decodeLimit(memory.readU64(newAddress)),
+      hard: decodeLimit(memory.readU64(newAddress + 8)),
+    };
     const result = setLimit(application, resource, limit);
     if (result < 0) return result;
   }
@@ -319,14 +392,19 @@ function setFsId(thread: Thread, kind: IdKind): number {
 }
 
 /** struct __user_cap_header_struct (uapi/linux/capability.h) */
-const CAPABILITY_VERSIONS: Readonly<Record<number, number>> = { 0x19980330: 1, 0x20071026: 2, 0x20080522: 2 };
 const CAPABILITY_VERSION_3 = 0x20080522;
+/** How many 32-bit words each version has. */
+const CAPABILITY_WORDS = new Map([
+  [0x19980330, 1],
+  [0x20071026, 2],
+  [CAPABILITY_VERSION_3, 2],
+]);
 /** CAP_LAST_CAP is 40. */
 const ALL_CAPABILITIES = [0xffffffff, 0x1ff];
 
 function capget(thread: Thread, header: number, data: number): number {
   const { memory, kernel } = thread;
-  const words = CAPABILITY_VERSIONS[memory.readU32(header)];
+  const words = CAPABILITY_WORDS.get(memory.readU32(header));
   if (words === undefined) {
     memory.writeU32(header, CAPABILITY_VERSION_3);
     return data === 0 ? 0 : -EINVAL;
@@ -344,17 +422,33 @@ function capget(thread: Thread, header: number, data: number): number {
 }
 
 function capset(thread: Thread, header: number): number {
-  const words = CAPABILITY_VERSIONS[thread.memory.readU32(header)];
+  const words = CAPABILITY_WORDS.get(thread.memory.readU32(header));
   return words === undefined ? -EINVAL : 0;
 }
 
 // --- prctl -----------------------------------------------------------------------------------------------------------
 
 const Prctl = {
-  SET_PDEATHSIG: 1, GET_PDEATHSIG: 2, GET_DUMPABLE: 3, SET_DUMPABLE: 4, GET_KEEPCAPS: 7, SET_KEEPCAPS: 8, SET_NAME: 15,
-  GET_NAME: 16, GET_SECCOMP: 21, CAPBSET_READ: 23, SET_TIMERSLACK: 29, GET_TIMERSLACK: 30, SET_CHILD_SUBREAPER: 36,
-  GET_CHILD_SUBREAPER: 37, SET_NO_NEW_PRIVS: 38, GET_NO_NEW_PRIVS: 39, GET_TID_ADDRESS: 40, SET_THP_DISABLE: 41,
-  GET_THP_DISABLE: 42, SET_VMA: 0x53564d41,
+  SET_PDEATHSIG: 1,
+  GET_PDEATHSIG: 2,
+  GET_DUMPABLE: 3,
+  SET_DUMPABLE: 4,
+  GET_KEEPCAPS: 7,
+  SET_KEEPCAPS: 8,
+  SET_NAME: 15,
+  GET_NAME: 16,
+  GET_SECCOMP: 21,
+  CAPBSET_READ: 23,
+  SET_TIMERSLACK: 29,
+  GET_TIMERSLACK: 30,
+  SET_CHILD_SUBREAPER: 36,
+  GET_CHILD_SUBREAPER: 37,
+  SET_NO_NEW_PRIVS: 38,
+  GET_NO_NEW_PRIVS: 39,
+  GET_TID_ADDRESS: 40,
+  SET_THP_DISABLE: 41,
+  GET_THP_DISABLE: 42,
+  SET_VMA: 0x53564d41,
 } as const;
 const TIMER_SLACK = 50000;
 const NAME_SIZE = 16;
@@ -435,39 +529,321 @@ const NO_USERS = "remembered, but nothing is decided by it: there are no users";
 
 export const PROCESS_SYSCALLS: readonly SyscallDefinition[] = [
   { number: 39, name: "getpid", state: "done", arguments: [], call: (thread) => thread.application.pid },
-  { number: 110, name: "getppid", state: "done", arguments: [], call: (thread) => thread.application.parentPid },
-  { number: 109, name: "setpgid", state: "done", arguments: [["pid", "pid"], ["pgid", "pid"]], call: setpgid },
-  { number: 111, name: "getpgrp", state: "done", arguments: [], call: (thread) => thread.application.processGroup },
+  {
+    number: 110,
+    name: "getppid",
+    state: "done",
+    arguments: [],
+    call: (thread) => thread.application.parentPid,
+  },
+  {
+    number: 109,
+    name: "setpgid",
+    state: "done",
+    arguments: [
+      ["pid", "pid"],
+      ["pgid", "pid"],
+    ],
+    call: setpgid,
+  },
+  {
+    number: 111,
+    name: "getpgrp",
+    state: "done",
+    arguments: [],
+    call: (thread) => thread.application.processGroup,
+  },
   { number: 112, name: "setsid", state: "done", arguments: [], call: setsid },
   { number: 121, name: "getpgid", state: "done", arguments: PID, call: getpgid },
   { number: 124, name: "getsid", state: "done", arguments: PID, call: getsid },
-  { number: 61, name: "wait4", state: "done", arguments: [["pid", "pid"], ["wstatus", "pointer"], ["options", "hex"], ["rusage", "pointer"]], call: wait4 },
-  { number: 247, name: "waitid", state: "partial", note: "no P_PIDFD", arguments: [["idtype", { oneOf: IdType }], ["id", "pid"], ["infop", "pointer"], ["options", "hex"], ["rusage", "pointer"]], call: waitid },
-  { number: 97, name: "getrlimit", state: "done", arguments: [["resource", RESOURCE], ["rlim", "pointer"]], call: (thread, resource, address) => prlimit64(thread, 0, resource, 0, address) },
-  { number: 160, name: "setrlimit", state: "partial", note: "NOFILE, STACK, AS and DATA have effects", arguments: [["resource", RESOURCE], ["rlim", "pointer"]], call: (thread, resource, address) => (address === 0 ? -EFAULT : prlimit64(thread, 0, resource, address, 0)) },
-  { number: 302, name: "prlimit64", state: "partial", note: "NOFILE, STACK, AS and DATA have effects", arguments: [["pid", "pid"], ["resource", RESOURCE], ["new_limit", "pointer"], ["old_limit", "pointer"]], call: prlimit64 },
-  { number: 98, name: "getrusage", state: "partial", note: "times, maximum resident size and switches", arguments: [["who", { oneOf: { RUSAGE_SELF: 0, RUSAGE_CHILDREN: -1, RUSAGE_THREAD: 1 } }], ["usage", "pointer"]], call: getrusage },
+  {
+    number: 61,
+    name: "wait4",
+    state: "done",
+    arguments: [
+      ["pid", "pid"],
+      ["wstatus", "pointer"],
+      ["options", "hex"],
+      ["rusage", "pointer"],
+    ],
+    call: wait4,
+  },
+  {
+    number: 247,
+    name: "waitid",
+    state: "partial",
+    note: "no P_PIDFD",
+    arguments: [
+      ["idtype", { oneOf: IdType }],
+      ["id", "pid"],
+      ["infop", "pointer"],
+      ["options", "hex"],
+      ["rusage", "pointer"],
+    ],
+    call: waitid,
+  },
+  {
+    number: 97,
+    name: "getrlimit",
+    state: "done",
+    arguments: [
+      ["resource", RESOURCE],
+      ["rlim", "pointer"],
+    ],
+    call: (thread, resource, address) => prlimit64(thread, 0, resource, 0, address),
+  },
+  {
+    number: 160,
+    name: "setrlimit",
+    state: "partial",
+    note: "NOFILE, STACK, AS and DATA have effects",
+    arguments: [
+      ["resource", RESOURCE],
+      ["rlim", "pointer"],
+    ],
+    call: (thread, resource, address) =>
+      address === 0 ? -EFAULT : prlimit64(thread, 0, resource, address, 0),
+  },
+  {
+    number: 302,
+    name: "prlimit64",
+    state: "partial",
+    note: "NOFILE, STACK, AS and DATA have effects",
+    arguments: [
+      ["pid", "pid"],
+      ["resource", RESOURCE],
+      ["new_limit", "pointer"],
+      ["old_limit", "pointer"],
+    ],
+    call: prlimit64,
+  },
+  {
+    number: 98,
+    name: "getrusage",
+    state: "partial",
+    note: "times, maximum resident size and switches",
+    arguments: [
+      ["who", { oneOf: { RUSAGE_SELF: 0, RUSAGE_CHILDREN: -1, RUSAGE_THREAD: 1 } }],
+      ["usage", "pointer"],
+    ],
+    call: getrusage,
+  },
   { number: 100, name: "times", state: "done", arguments: [["buf", "pointer"]], call: times },
-  { number: 140, name: "getpriority", state: "done", arguments: [["which", "int"], ["who", "int"]], call: getpriority },
-  { number: 141, name: "setpriority", state: "partial", note: "remembered; threads have no priorities", arguments: [["which", "int"], ["who", "int"], ["prio", "int"]], call: setpriority },
-  { number: 102, name: "getuid", state: "done", arguments: [], call: (thread) => thread.application.credentials.uid[0] },
-  { number: 104, name: "getgid", state: "done", arguments: [], call: (thread) => thread.application.credentials.gid[0] },
-  { number: 107, name: "geteuid", state: "done", arguments: [], call: (thread) => thread.application.credentials.uid[1] },
-  { number: 108, name: "getegid", state: "done", arguments: [], call: (thread) => thread.application.credentials.gid[1] },
-  { number: 105, name: "setuid", state: "partial", note: NO_USERS, arguments: [["uid", "uint"]], call: (thread, id) => setId(thread, "uid", id) },
-  { number: 106, name: "setgid", state: "partial", note: NO_USERS, arguments: [["gid", "uint"]], call: (thread, id) => setId(thread, "gid", id) },
-  { number: 113, name: "setreuid", state: "partial", note: NO_USERS, arguments: [["ruid", "int"], ["euid", "int"]], call: (thread, real, effective) => setIds(thread, "uid", real, effective, effective) },
-  { number: 114, name: "setregid", state: "partial", note: NO_USERS, arguments: [["rgid", "int"], ["egid", "int"]], call: (thread, real, effective) => setIds(thread, "gid", real, effective, effective) },
-  { number: 115, name: "getgroups", state: "done", arguments: [["size", "int"], ["list", "pointer"]], call: getgroups },
-  { number: 116, name: "setgroups", state: "partial", note: NO_USERS, arguments: [["size", "size"], ["list", "pointer"]], call: setgroups },
-  { number: 117, name: "setresuid", state: "partial", note: NO_USERS, arguments: [["ruid", "int"], ["euid", "int"], ["suid", "int"]], call: (thread, real, effective, saved) => setIds(thread, "uid", real, effective, saved) },
-  { number: 118, name: "getresuid", state: "done", arguments: [["ruid", "pointer"], ["euid", "pointer"], ["suid", "pointer"]], call: (thread, ...ids) => getIds(thread, "uid", ids.slice(0, 3)) },
-  { number: 119, name: "setresgid", state: "partial", note: NO_USERS, arguments: [["rgid", "int"], ["egid", "int"], ["sgid", "int"]], call: (thread, real, effective, saved) => setIds(thread, "gid", real, effective, saved) },
-  { number: 120, name: "getresgid", state: "done", arguments: [["rgid", "pointer"], ["egid", "pointer"], ["sgid", "pointer"]], call: (thread, ...ids) => getIds(thread, "gid", ids.slice(0, 3)) },
-  { number: 122, name: "setfsuid", state: "partial", note: NO_USERS, arguments: [["fsuid", "uint"]], call: (thread) => setFsId(thread, "uid") },
-  { number: 123, name: "setfsgid", state: "partial", note: NO_USERS, arguments: [["fsgid", "uint"]], call: (thread) => setFsId(thread, "gid") },
-  { number: 125, name: "capget", state: "done", arguments: [["hdrp", "pointer"], ["datap", "pointer"]], call: capget },
-  { number: 126, name: "capset", state: "partial", note: "accepted; all capabilities stay", arguments: [["hdrp", "pointer"], ["datap", "pointer"]], call: capset },
-  { number: 135, name: "personality", state: "partial", note: "PER_LINUX only", arguments: [["persona", "hex"]], call: personality },
-  { number: 157, name: "prctl", state: "partial", note: "names, death signals and the harmless ones", arguments: [["option", { oneOf: Object.fromEntries(Object.entries(Prctl).map(([name, number]) => [`PR_${name}`, number])) }], ["arg2", "hex"], ["arg3", "hex"], ["arg4", "hex"], ["arg5", "hex"]], call: prctl },
+  {
+    number: 140,
+    name: "getpriority",
+    state: "done",
+    arguments: [
+      ["which", "int"],
+      ["who", "int"],
+    ],
+    call: getpriority,
+  },
+  {
+    number: 141,
+    name: "setpriority",
+    state: "partial",
+    note: "remembered; threads have no priorities",
+    arguments: [
+      ["which", "int"],
+      ["who", "int"],
+      ["prio", "int"],
+    ],
+    call: setpriority,
+  },
+  {
+    number: 102,
+    name: "getuid",
+    state: "done",
+    arguments: [],
+    call: (thread) => thread.application.credentials.uid[0],
+  },
+  {
+    number: 104,
+    name: "getgid",
+    state: "done",
+    arguments: [],
+    call: (thread) => thread.application.credentials.gid[0],
+  },
+  {
+    number: 107,
+    name: "geteuid",
+    state: "done",
+    arguments: [],
+    call: (thread) => thread.application.credentials.uid[1],
+  },
+  {
+    number: 108,
+    name: "getegid",
+    state: "done",
+    arguments: [],
+    call: (thread) => thread.application.credentials.gid[1],
+  },
+  {
+    number: 105,
+    name: "setuid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [["uid", "uint"]],
+    call: (thread, id) => setId(thread, "uid", id),
+  },
+  {
+    number: 106,
+    name: "setgid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [["gid", "uint"]],
+    call: (thread, id) => setId(thread, "gid", id),
+  },
+  {
+    number: 113,
+    name: "setreuid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [
+      ["ruid", "int"],
+      ["euid", "int"],
+    ],
+    call: (thread, real, effective) => setIds(thread, "uid", real, effective, effective),
+  },
+  {
+    number: 114,
+    name: "setregid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [
+      ["rgid", "int"],
+      ["egid", "int"],
+    ],
+    call: (thread, real, effective) => setIds(thread, "gid", real, effective, effective),
+  },
+  {
+    number: 115,
+    name: "getgroups",
+    state: "done",
+    arguments: [
+      ["size", "int"],
+      ["list", "pointer"],
+    ],
+    call: getgroups,
+  },
+  {
+    number: 116,
+    name: "setgroups",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [
+      ["size", "size"],
+      ["list", "pointer"],
+    ],
+    call: setgroups,
+  },
+  {
+    number: 117,
+    name: "setresuid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [
+      ["ruid", "int"],
+      ["euid", "int"],
+      ["suid", "int"],
+    ],
+    call: (thread, real, effective, saved) => setIds(thread, "uid", real, effective, saved),
+  },
+  {
+    number: 118,
+    name: "getresuid",
+    state: "done",
+    arguments: [
+      ["ruid", "pointer"],
+      ["euid", "pointer"],
+      ["suid", "pointer"],
+    ],
+    call: (thread, ...ids) => getIds(thread, "uid", ids.slice(0, 3)),
+  },
+  {
+    number: 119,
+    name: "setresgid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [
+      ["rgid", "int"],
+      ["egid", "int"],
+      ["sgid", "int"],
+    ],
+    call: (thread, real, effective, saved) => setIds(thread, "gid", real, effective, saved),
+  },
+  {
+    number: 120,
+    name: "getresgid",
+    state: "done",
+    arguments: [
+      ["rgid", "pointer"],
+      ["egid", "pointer"],
+      ["sgid", "pointer"],
+    ],
+    call: (thread, ...ids) => getIds(thread, "gid", ids.slice(0, 3)),
+  },
+  {
+    number: 122,
+    name: "setfsuid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [["fsuid", "uint"]],
+    call: (thread) => setFsId(thread, "uid"),
+  },
+  {
+    number: 123,
+    name: "setfsgid",
+    state: "partial",
+    note: NO_USERS,
+    arguments: [["fsgid", "uint"]],
+    call: (thread) => setFsId(thread, "gid"),
+  },
+  {
+    number: 125,
+    name: "capget",
+    state: "done",
+    arguments: [
+      ["hdrp", "pointer"],
+      ["datap", "pointer"],
+    ],
+    call: capget,
+  },
+  {
+    number: 126,
+    name: "capset",
+    state: "partial",
+    note: "accepted; all capabilities stay",
+    arguments: [
+      ["hdrp", "pointer"],
+      ["datap", "pointer"],
+    ],
+    call: capset,
+  },
+  {
+    number: 135,
+    name: "personality",
+    state: "partial",
+    note: "PER_LINUX only",
+    arguments: [["persona", "hex"]],
+    call: personality,
+  },
+  {
+    number: 157,
+    name: "prctl",
+    state: "partial",
+    note: "names, death signals and the harmless ones",
+    arguments: [
+      [
+        "option",
+        { oneOf: Object.fromEntries(Object.entries(Prctl).map(([name, number]) => [`PR_${name}`, number])) },
+      ],
+      ["arg2", "hex"],
+      ["arg3", "hex"],
+      ["arg4", "hex"],
+      ["arg5", "hex"],
+    ],
+    call: prctl,
+  },
 ];

@@ -1,14 +1,19 @@
 /** Signals: sigaction(2), sigprocmask(2), kill(2), sigaltstack(2) … */
 
 import { Register } from "../../cpu/state.ts";
-import {
-  EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH, Errno,
-} from "../errno.ts";
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH, Errno } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { SignalDelivery } from "../sched/signal-delivery.ts";
 import {
-  decodeSignalInfo, encodeSignalInfo, encodeStack, MINIMUM_SIGNAL_STACK, onAlternateStack, SIGINFO_SIZE, SS_AUTODISARM,
-  SS_DISABLE, SS_ONSTACK,
+  decodeSignalInfo,
+  encodeSignalInfo,
+  encodeStack,
+  MINIMUM_SIGNAL_STACK,
+  onAlternateStack,
+  SIGINFO_SIZE,
+  SS_AUTODISARM,
+  SS_DISABLE,
+  SS_ONSTACK,
 } from "../sched/signal-frame.ts";
 import { SiCode, UNBLOCKABLE } from "../sched/signal-numbers.ts";
 import type { SignalInfo } from "../sched/signals.ts";
@@ -24,7 +29,13 @@ const How = { BLOCK: 0, UNBLOCK: 1, SETMASK: 2 } as const;
 /** Smallest alternate stack that sigaltstack(2) takes (asm/signal.h). */
 const MINSIGSTKSZ = 2048;
 
-function rtSigaction(thread: Thread, signal: number, newAddress: number, oldAddress: number, size: number): number {
+function rtSigaction(
+  thread: Thread,
+  signal: number,
+  newAddress: number,
+  oldAddress: number,
+  size: number,
+): number {
   const { memory, application } = thread;
   if (size !== SIGSET_SIZE) return -EINVAL;
   const number = signal | 0;
@@ -41,7 +52,8 @@ function rtSigaction(thread: Thread, signal: number, newAddress: number, oldAddr
   }
   if (bytes !== undefined) {
     const view = new DataView(bytes.buffer);
-    const pointer = (offset: number): number => view.getInt32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
+    const pointer = (offset: number): number =>
+      view.getInt32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
     thread.kernel.signals.setAction(application, number, {
       handler: pointer(0),
       flags: view.getUint32(8, true),
@@ -52,7 +64,13 @@ function rtSigaction(thread: Thread, signal: number, newAddress: number, oldAddr
   return 0;
 }
 
-function rtSigprocmask(thread: Thread, how: number, setAddress: number, oldAddress: number, size: number): number {
+function rtSigprocmask(
+  thread: Thread,
+  how: number,
+  setAddress: number,
+  oldAddress: number,
+  size: number,
+): number {
   const { memory } = thread;
   if (size !== SIGSET_SIZE) return -EINVAL;
   const old = thread.signalMask;
@@ -60,10 +78,17 @@ function rtSigprocmask(thread: Thread, how: number, setAddress: number, oldAddre
     const set = memory.readU64(setAddress);
     let mask: bigint;
     switch (how | 0) {
-      case How.BLOCK: mask = old | set; break;
-      case How.UNBLOCK: mask = old & ~set; break;
-      case How.SETMASK: mask = set; break;
-      default: return -EINVAL;
+      case How.BLOCK:
+        mask = old | set;
+        break;
+      case How.UNBLOCK:
+        mask = old & ~set;
+        break;
+      case How.SETMASK:
+        mask = set;
+        break;
+      default:
+        return -EINVAL;
     }
     thread.kernel.signals.setMask(thread, mask);
   }
@@ -92,7 +117,11 @@ function rtSigsuspend(thread: Thread, address: number, size: number): number | P
 }
 
 async function rtSigtimedwait(
-  thread: Thread, setAddress: number, infoAddress: number, timeout: number, size: number,
+  thread: Thread,
+  setAddress: number,
+  infoAddress: number,
+  timeout: number,
+  size: number,
 ): Promise<number> {
   const { kernel, memory } = thread;
   if (size !== SIGSET_SIZE) return -EINVAL;
@@ -122,7 +151,8 @@ function infoFrom(thread: Thread, code: number): SignalInfo {
 }
 
 function send(thread: Thread, application: Application, signal: number): void {
-  if (signal !== 0) thread.kernel.signals.sendToApplication(application, signal, infoFrom(thread, SiCode.USER));
+  if (signal !== 0)
+    thread.kernel.signals.sendToApplication(application, signal, infoFrom(thread, SiCode.USER));
 }
 
 function kill(thread: Thread, pidArgument: number, signalArgument: number): number {
@@ -145,7 +175,13 @@ function kill(thread: Thread, pidArgument: number, signalArgument: number): numb
   return targets.length === 0 ? -ESRCH : 0;
 }
 
-function sendToTid(thread: Thread, tgid: number | undefined, tid: number, signal: number, info: SignalInfo): number {
+function sendToTid(
+  thread: Thread,
+  tgid: number | undefined,
+  tid: number,
+  signal: number,
+  info: SignalInfo,
+): number {
   if (tid <= 0 || (tgid !== undefined && tgid <= 0)) return -EINVAL;
   if (signal !== 0 && !SignalDelivery.isValid(signal)) return -EINVAL;
   const target = thread.kernel.threads.get(tid);
@@ -165,7 +201,8 @@ function tgkill(thread: Thread, tgid: number, tid: number, signal: number): numb
 function queuedInfo(thread: Thread, address: number, target: number): SignalInfo {
   const info = decodeSignalInfo(thread.memory.read(address, SIGINFO_SIZE));
   // Codes of the kernel may only be sent to oneself.
-  if ((info.code >= 0 || info.code === SiCode.TKILL) && target !== thread.application.pid) throw new Errno(EPERM);
+  if ((info.code >= 0 || info.code === SiCode.TKILL) && target !== thread.application.pid)
+    throw new Errno(EPERM);
   return info;
 }
 
@@ -179,7 +216,13 @@ function rtSigqueueinfo(thread: Thread, pid: number, signal: number, address: nu
   return 0;
 }
 
-function rtTgsigqueueinfo(thread: Thread, tgid: number, tid: number, signal: number, address: number): number {
+function rtTgsigqueueinfo(
+  thread: Thread,
+  tgid: number,
+  tid: number,
+  signal: number,
+  address: number,
+): number {
   return sendToTid(thread, tgid | 0, tid | 0, signal | 0, queuedInfo(thread, address, tgid | 0));
 }
 
@@ -213,17 +256,126 @@ function rtSigreturn(thread: Thread): number {
 const HOW = { oneOf: { SIG_BLOCK: 0, SIG_UNBLOCK: 1, SIG_SETMASK: 2 } } as const;
 
 export const SIGNAL_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 13, name: "rt_sigaction", state: "done", arguments: [["signum", "signal"], ["act", "pointer"], ["oldact", "pointer"], ["sigsetsize", "size"]], call: rtSigaction },
-  { number: 14, name: "rt_sigprocmask", state: "done", arguments: [["how", HOW], ["set", "pointer"], ["oldset", "pointer"], ["sigsetsize", "size"]], call: rtSigprocmask },
+  {
+    number: 13,
+    name: "rt_sigaction",
+    state: "done",
+    arguments: [
+      ["signum", "signal"],
+      ["act", "pointer"],
+      ["oldact", "pointer"],
+      ["sigsetsize", "size"],
+    ],
+    call: rtSigaction,
+  },
+  {
+    number: 14,
+    name: "rt_sigprocmask",
+    state: "done",
+    arguments: [
+      ["how", HOW],
+      ["set", "pointer"],
+      ["oldset", "pointer"],
+      ["sigsetsize", "size"],
+    ],
+    call: rtSigprocmask,
+  },
   { number: 15, name: "rt_sigreturn", state: "done", arguments: [], call: rtSigreturn },
   { number: 34, name: "pause", state: "done", arguments: [], call: pause },
-  { number: 62, name: "kill", state: "done", arguments: [["pid", "pid"], ["sig", "signal"]], call: kill },
-  { number: 127, name: "rt_sigpending", state: "done", arguments: [["set", "pointer"], ["sigsetsize", "size"]], call: rtSigpending },
-  { number: 128, name: "rt_sigtimedwait", state: "done", arguments: [["set", "pointer"], ["info", "pointer"], ["timeout", "pointer"], ["sigsetsize", "size"]], call: rtSigtimedwait },
-  { number: 129, name: "rt_sigqueueinfo", state: "done", arguments: [["tgid", "pid"], ["sig", "signal"], ["info", "pointer"]], call: rtSigqueueinfo },
-  { number: 130, name: "rt_sigsuspend", state: "done", arguments: [["mask", "pointer"], ["sigsetsize", "size"]], call: rtSigsuspend },
-  { number: 131, name: "sigaltstack", state: "done", arguments: [["ss", "pointer"], ["old_ss", "pointer"]], call: sigaltstack },
-  { number: 200, name: "tkill", state: "done", arguments: [["tid", "tid"], ["sig", "signal"]], call: tkill },
-  { number: 234, name: "tgkill", state: "done", arguments: [["tgid", "pid"], ["tid", "tid"], ["sig", "signal"]], call: tgkill },
-  { number: 297, name: "rt_tgsigqueueinfo", state: "done", arguments: [["tgid", "pid"], ["tid", "tid"], ["sig", "signal"], ["info", "pointer"]], call: rtTgsigqueueinfo },
+  {
+    number: 62,
+    name: "kill",
+    state: "done",
+    arguments: [
+      ["pid", "pid"],
+      ["sig", "signal"],
+    ],
+    call: kill,
+  },
+  {
+    number: 127,
+    name: "rt_sigpending",
+    state: "done",
+    arguments: [
+      ["set", "pointer"],
+      ["sigsetsize", "size"],
+    ],
+    call: rtSigpending,
+  },
+  {
+    number: 128,
+    name: "rt_sigtimedwait",
+    state: "done",
+    arguments: [
+      ["set", "pointer"],
+      ["info", "pointer"],
+      ["timeout", "pointer"],
+      ["sigsetsize", "size"],
+    ],
+    call: rtSigtimedwait,
+  },
+  {
+    number: 129,
+    name: "rt_sigqueueinfo",
+    state: "done",
+    arguments: [
+      ["tgid", "pid"],
+      ["sig", "signal"],
+      ["info", "pointer"],
+    ],
+    call: rtSigqueueinfo,
+  },
+  {
+    number: 130,
+    name: "rt_sigsuspend",
+    state: "done",
+    arguments: [
+      ["mask", "pointer"],
+      ["sigsetsize", "size"],
+    ],
+    call: rtSigsuspend,
+  },
+  {
+    number: 131,
+    name: "sigaltstack",
+    state: "done",
+    arguments: [
+      ["ss", "pointer"],
+      ["old_ss", "pointer"],
+    ],
+    call: sigaltstack,
+  },
+  {
+    number: 200,
+    name: "tkill",
+    state: "done",
+    arguments: [
+      ["tid", "tid"],
+      ["sig", "signal"],
+    ],
+    call: tkill,
+  },
+  {
+    number: 234,
+    name: "tgkill",
+    state: "done",
+    arguments: [
+      ["tgid", "pid"],
+      ["tid", "tid"],
+      ["sig", "signal"],
+    ],
+    call: tgkill,
+  },
+  {
+    number: 297,
+    name: "rt_tgsigqueueinfo",
+    state: "done",
+    arguments: [
+      ["tgid", "pid"],
+      ["tid", "tid"],
+      ["sig", "signal"],
+      ["info", "pointer"],
+    ],
+    call: rtTgsigqueueinfo,
+  },
 ];

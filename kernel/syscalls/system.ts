@@ -21,7 +21,14 @@ function uname(thread: Thread, address: number): number {
   const encoder = new TextEncoder();
   const bytes = new Uint8Array(6 * UTS_FIELD);
   const { sysname, release, version, machine, domain } = SYSTEM_NAME;
-  for (const [index, text] of [sysname, thread.kernel.hostname, release, version, machine, domain].entries()) {
+  for (const [index, text] of [
+    sysname,
+    thread.kernel.hostname,
+    release,
+    version,
+    machine,
+    domain,
+  ].entries()) {
     bytes.set(encoder.encode(text).subarray(0, UTS_FIELD - 1), index * UTS_FIELD);
   }
   thread.memory.write(address, bytes);
@@ -58,7 +65,8 @@ const RANDOM_LIMIT = 0x1ffffff;
 const RANDOM_PIECE = 65536;
 
 function getrandom(thread: Thread, address: number, size: number, flags: number): number {
-  if ((flags & ~7) !== 0 || (flags & (Grnd.RANDOM | Grnd.INSECURE)) === (Grnd.RANDOM | Grnd.INSECURE)) return -EINVAL;
+  if ((flags & ~7) !== 0 || (flags & (Grnd.RANDOM | Grnd.INSECURE)) === (Grnd.RANDOM | Grnd.INSECURE))
+    return -EINVAL;
   const length = size < 0 ? RANDOM_LIMIT : Math.min(size, RANDOM_LIMIT);
   let done = 0;
   while (done < length) {
@@ -73,7 +81,13 @@ function getrandom(thread: Thread, address: number, size: number, flags: number)
 
 /** reboot(2) */
 const REBOOT_MAGIC1 = 0xfee1dead;
-const Reboot = { RESTART: 0x01234567, HALT: 0xcdef0123, POWER_OFF: 0x4321fedc, CAD_ON: 0x89abcdef, CAD_OFF: 0 } as const;
+const Reboot = {
+  RESTART: 0x01234567,
+  HALT: 0xcdef0123,
+  POWER_OFF: 0x4321fedc,
+  CAD_ON: 0x89abcdef,
+  CAD_OFF: 0,
+} as const;
 
 function reboot(thread: Thread, magic: number, _magic2: number, command: number): number {
   if (magic >>> 0 !== REBOOT_MAGIC1) return -EINVAL;
@@ -107,7 +121,12 @@ function syslog(thread: Thread, type: number, address: number, length: number): 
       return 0;
     case Syslog.SIZE_BUFFER:
       return Math.max(text.length, 1 << 17);
-    case 0: case 1: case 5: case 6: case 7: case 8:
+    case 0:
+    case 1:
+    case 5:
+    case 6:
+    case 7:
+    case 8:
       return 0;
     default:
       return -EINVAL;
@@ -117,8 +136,50 @@ function syslog(thread: Thread, type: number, address: number, length: number): 
 export const SYSTEM_SYSCALLS: readonly SyscallDefinition[] = [
   { number: 63, name: "uname", state: "done", arguments: [["buf", "pointer"]], call: uname },
   { number: 99, name: "sysinfo", state: "done", arguments: [["info", "pointer"]], call: sysinfo },
-  { number: 103, name: "syslog", state: "partial", note: "reading the whole log", arguments: [["type", "int"], ["bufp", "pointer"], ["len", "int"]], call: syslog },
-  { number: 169, name: "reboot", state: "partial", note: "halting ends all programs", arguments: [["magic", "hex"], ["magic2", "hex"], ["op", "hex"], ["arg", "pointer"]], call: reboot },
-  { number: 170, name: "sethostname", state: "done", arguments: [["name", "pointer"], ["len", "size"]], call: sethostname },
-  { number: 318, name: "getrandom", state: "done", arguments: [["buf", "outbuffer"], ["buflen", "size"], ["flags", { flags: { GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 } }]], call: getrandom },
+  {
+    number: 103,
+    name: "syslog",
+    state: "partial",
+    note: "reading the whole log",
+    arguments: [
+      ["type", "int"],
+      ["bufp", "pointer"],
+      ["len", "int"],
+    ],
+    call: syslog,
+  },
+  {
+    number: 169,
+    name: "reboot",
+    state: "partial",
+    note: "halting ends all programs",
+    arguments: [
+      ["magic", "hex"],
+      ["magic2", "hex"],
+      ["op", "hex"],
+      ["arg", "pointer"],
+    ],
+    call: reboot,
+  },
+  {
+    number: 170,
+    name: "sethostname",
+    state: "done",
+    arguments: [
+      ["name", "pointer"],
+      ["len", "size"],
+    ],
+    call: sethostname,
+  },
+  {
+    number: 318,
+    name: "getrandom",
+    state: "done",
+    arguments: [
+      ["buf", "outbuffer"],
+      ["buflen", "size"],
+      ["flags", { flags: { GRND_NONBLOCK: 1, GRND_RANDOM: 2, GRND_INSECURE: 4 } }],
+    ],
+    call: getrandom,
+  },
 ];

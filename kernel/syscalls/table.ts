@@ -16,6 +16,7 @@ import { POLL_SYSCALLS } from "./poll.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
 import { READ_WRITE_SYSCALLS } from "./read-write.ts";
 import { SIGNAL_SYSCALLS } from "./signals.ts";
+import { SOCKET_SYSCALLS } from "./sockets.ts";
 import { STAT_SYSCALLS } from "./stat.ts";
 import { SYSTEM_SYSCALLS } from "./system.ts";
 import { THREAD_SYSCALLS } from "./threads.ts";
@@ -37,6 +38,7 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...PROCESS_SYSCALLS,
   ...READ_WRITE_SYSCALLS,
   ...SIGNAL_SYSCALLS,
+  ...SOCKET_SYSCALLS,
   ...STAT_SYSCALLS,
   ...SYSTEM_SYSCALLS,
   ...THREAD_SYSCALLS,

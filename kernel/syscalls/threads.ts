@@ -13,10 +13,30 @@ import { deadlineOfRealtime, nanosecondsOf, readTimespec } from "./timespec.ts";
 
 /** CLONE_* (uapi/linux/sched.h) */
 const Clone = {
-  VM: 0x100, FS: 0x200, FILES: 0x400, SIGHAND: 0x800, PIDFD: 0x1000, PTRACE: 0x2000, VFORK: 0x4000, PARENT: 0x8000,
-  THREAD: 0x10000, NEWNS: 0x20000, SYSVSEM: 0x40000, SETTLS: 0x80000, PARENT_SETTID: 0x100000, CHILD_CLEARTID: 0x200000,
-  DETACHED: 0x400000, UNTRACED: 0x800000, CHILD_SETTID: 0x1000000, NEWCGROUP: 0x2000000, NEWUTS: 0x4000000,
-  NEWIPC: 0x8000000, NEWUSER: 0x10000000, NEWPID: 0x20000000, NEWNET: 0x40000000, IO: 0x80000000,
+  VM: 0x100,
+  FS: 0x200,
+  FILES: 0x400,
+  SIGHAND: 0x800,
+  PIDFD: 0x1000,
+  PTRACE: 0x2000,
+  VFORK: 0x4000,
+  PARENT: 0x8000,
+  THREAD: 0x10000,
+  NEWNS: 0x20000,
+  SYSVSEM: 0x40000,
+  SETTLS: 0x80000,
+  PARENT_SETTID: 0x100000,
+  CHILD_CLEARTID: 0x200000,
+  DETACHED: 0x400000,
+  UNTRACED: 0x800000,
+  CHILD_SETTID: 0x1000000,
+  NEWCGROUP: 0x2000000,
+  NEWUTS: 0x4000000,
+  NEWIPC: 0x8000000,
+  NEWUSER: 0x10000000,
+  NEWPID: 0x20000000,
+  NEWNET: 0x40000000,
+  IO: 0x80000000,
 } as const;
 const NAMESPACES =
   Clone.NEWNS | Clone.NEWCGROUP | Clone.NEWUTS | Clone.NEWIPC | Clone.NEWUSER | Clone.NEWPID | Clone.NEWNET;
@@ -84,7 +104,9 @@ function doClone(thread: Thread, request: CloneRequest): number {
   child.signalMask = thread.signalMask;
   // A thread with a stack of its own cannot use its parent's alternate stack (copy_process()).
   child.alternateStack =
-    (flags & (Clone.VM | Clone.VFORK)) === Clone.VM ? { sp: 0, size: 0, flags: SS_DISABLE } : { ...thread.alternateStack };
+    (flags & (Clone.VM | Clone.VFORK)) === Clone.VM
+      ? { sp: 0, size: 0, flags: SS_DISABLE }
+      : { ...thread.alternateStack };
 
   kernel.scheduler.copyContext(thread, child.context);
   const registers = new Registers(new DataView(child.context.buffer));
@@ -103,7 +125,14 @@ function doClone(thread: Thread, request: CloneRequest): number {
   return thread.suspend(undefined);
 }
 
-function clone(thread: Thread, flags: number, stack: number, parentTid: number, childTid: number, tls: number): number {
+function clone(
+  thread: Thread,
+  flags: number,
+  stack: number,
+  parentTid: number,
+  childTid: number,
+  tls: number,
+): number {
   return doClone(thread, {
     flags: flags & ~CSIGNAL,
     exitSignal: flags & CSIGNAL,
@@ -134,7 +163,12 @@ function clone3(thread: Thread, address: number, size: number): number {
 
 function vfork(thread: Thread): number {
   return doClone(thread, {
-    flags: Clone.VM | Clone.VFORK, exitSignal: 17, stackPointer: 0, parentTid: 0, childTid: 0, tls: 0,
+    flags: Clone.VM | Clone.VFORK,
+    exitSignal: 17,
+    stackPointer: 0,
+    parentTid: 0,
+    childTid: 0,
+    tls: 0,
   });
 }
 
@@ -154,14 +188,32 @@ function exitGroup(thread: Thread, code: number): number {
 
 /** futex(2) operations */
 const Futex = {
-  WAIT: 0, WAKE: 1, FD: 2, REQUEUE: 3, CMP_REQUEUE: 4, WAKE_OP: 5, LOCK_PI: 6, UNLOCK_PI: 7, TRYLOCK_PI: 8, WAIT_BITSET: 9,
-  WAKE_BITSET: 10, WAIT_REQUEUE_PI: 11, CMP_REQUEUE_PI: 12, LOCK_PI2: 13,
+  WAIT: 0,
+  WAKE: 1,
+  FD: 2,
+  REQUEUE: 3,
+  CMP_REQUEUE: 4,
+  WAKE_OP: 5,
+  LOCK_PI: 6,
+  UNLOCK_PI: 7,
+  TRYLOCK_PI: 8,
+  WAIT_BITSET: 9,
+  WAKE_BITSET: 10,
+  WAIT_REQUEUE_PI: 11,
+  CMP_REQUEUE_PI: 12,
+  LOCK_PI2: 13,
 } as const;
 const FUTEX_PRIVATE = 128;
 const FUTEX_CLOCK_REALTIME = 256;
 
 function futex(
-  thread: Thread, address: number, operation: number, value: number, fourth: number, second: number, third: number,
+  thread: Thread,
+  address: number,
+  operation: number,
+  value: number,
+  fourth: number,
+  second: number,
+  third: number,
 ): number {
   const { kernel } = thread;
   const { futexes } = kernel;
@@ -193,7 +245,14 @@ function futex(
     case Futex.CMP_REQUEUE:
       return futexes.requeue(address, second, shared, value | 0, fourth | 0, third >>> 0);
     case Futex.WAKE_OP:
-      return futexes.wakeOperation(address, second, shared, Math.max(1, value | 0), Math.max(1, fourth | 0), third >>> 0);
+      return futexes.wakeOperation(
+        address,
+        second,
+        shared,
+        Math.max(1, value | 0),
+        Math.max(1, fourth | 0),
+        third >>> 0,
+      );
     case Futex.LOCK_PI:
       return futexes.lockPi(thread, address, shared, false, absolute(true));
     case Futex.LOCK_PI2:
@@ -276,7 +335,14 @@ function schedSetaffinity(thread: Thread, tid: number, size: number, mask: numbe
   return bytes.length > 0 && (bytes[0] & 1) !== 0 ? 0 : -EINVAL;
 }
 
-const SCHED_POLICIES = { SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2, SCHED_BATCH: 3, SCHED_IDLE: 5, SCHED_DEADLINE: 6 };
+const SCHED_POLICIES = {
+  SCHED_OTHER: 0,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_BATCH: 3,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
+};
 
 function isRealtimePolicy(policy: number): boolean {
   return policy === SCHED_POLICIES.SCHED_FIFO || policy === SCHED_POLICIES.SCHED_RR;
@@ -312,9 +378,22 @@ function getcpu(thread: Thread, cpu: number, node: number): number {
 }
 
 /** membarrier(2): with one processor every barrier has been passed. */
-const Membarrier = { QUERY: 0, GLOBAL: 1, PRIVATE_EXPEDITED: 8, REGISTER_PRIVATE_EXPEDITED: 16, SYNC_CORE: 32, REGISTER_SYNC_CORE: 64 } as const;
+const Membarrier = {
+  QUERY: 0,
+  GLOBAL: 1,
+  PRIVATE_EXPEDITED: 8,
+  REGISTER_PRIVATE_EXPEDITED: 16,
+  SYNC_CORE: 32,
+  REGISTER_SYNC_CORE: 64,
+} as const;
 const MEMBARRIER_ALL =
-  1 | 2 | 4 | Membarrier.PRIVATE_EXPEDITED | Membarrier.REGISTER_PRIVATE_EXPEDITED | Membarrier.SYNC_CORE | Membarrier.REGISTER_SYNC_CORE;
+  1 |
+  2 |
+  4 |
+  Membarrier.PRIVATE_EXPEDITED |
+  Membarrier.REGISTER_PRIVATE_EXPEDITED |
+  Membarrier.SYNC_CORE |
+  Membarrier.REGISTER_SYNC_CORE;
 
 function membarrier(_thread: Thread, command: number, flags: number): number {
   if (flags !== 0) return -EINVAL;
@@ -328,44 +407,203 @@ const SCHED = { oneOf: SCHED_POLICIES } as const;
 export const THREAD_SYSCALLS: readonly SyscallDefinition[] = [
   { number: 24, name: "sched_yield", state: "done", arguments: [], call: () => YIELD },
   {
-    number: 56, name: "clone", state: "partial", note: "without CLONE_VM (fork) ENOSYS; no namespaces, no CLONE_PIDFD",
-    arguments: [["flags", { flags: CLONE_FLAGS }], ["stack", "pointer"], ["parent_tid", "pointer"], ["child_tid", "pointer"], ["tls", "pointer"]],
+    number: 56,
+    name: "clone",
+    state: "partial",
+    note: "without CLONE_VM (fork) ENOSYS; no namespaces, no CLONE_PIDFD",
+    arguments: [
+      ["flags", { flags: CLONE_FLAGS }],
+      ["stack", "pointer"],
+      ["parent_tid", "pointer"],
+      ["child_tid", "pointer"],
+      ["tls", "pointer"],
+    ],
     call: clone,
   },
-  { number: 57, name: "fork", state: "partial", note: "always ENOSYS: there is one address space", arguments: [], call: fork },
+  {
+    number: 57,
+    name: "fork",
+    state: "partial",
+    note: "always ENOSYS: there is one address space",
+    arguments: [],
+    call: fork,
+  },
   { number: 58, name: "vfork", state: "done", arguments: [], call: vfork },
   { number: 60, name: "exit", state: "done", arguments: [["status", "int"]], call: exit },
   { number: 231, name: "exit_group", state: "done", arguments: [["status", "int"]], call: exitGroup },
   {
-    number: 435, name: "clone3", state: "partial", note: "as clone; no set_tid, no cgroup",
-    arguments: [["cl_args", "pointer"], ["size", "size"]], call: clone3,
+    number: 435,
+    name: "clone3",
+    state: "partial",
+    note: "as clone; no set_tid, no cgroup",
+    arguments: [
+      ["cl_args", "pointer"],
+      ["size", "size"],
+    ],
+    call: clone3,
   },
   {
-    number: 202, name: "futex", state: "partial", note: "no FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; no priorities",
+    number: 202,
+    name: "futex",
+    state: "partial",
+    note: "no FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; no priorities",
     arguments: [
       ["uaddr", "pointer"],
-      ["op", { flags: { ...Object.fromEntries(Object.entries(Futex).map(([name, value]) => [`FUTEX_${name}`, value])), FUTEX_PRIVATE_FLAG: 128, FUTEX_CLOCK_REALTIME: 256 } }],
-      ["val", "uint"], ["timeout", "pointer"], ["uaddr2", "pointer"], ["val3", "hex"],
+      [
+        "op",
+        {
+          flags: {
+            ...Object.fromEntries(Object.entries(Futex).map(([name, value]) => [`FUTEX_${name}`, value])),
+            FUTEX_PRIVATE_FLAG: 128,
+            FUTEX_CLOCK_REALTIME: 256,
+          },
+        },
+      ],
+      ["val", "uint"],
+      ["timeout", "pointer"],
+      ["uaddr2", "pointer"],
+      ["val3", "hex"],
     ],
     call: futex,
   },
-  { number: 273, name: "set_robust_list", state: "done", arguments: [["head", "pointer"], ["len", "size"]], call: setRobustList },
-  { number: 274, name: "get_robust_list", state: "done", arguments: [["pid", "tid"], ["head_ptr", "pointer"], ["len_ptr", "pointer"]], call: getRobustList },
-  { number: 218, name: "set_tid_address", state: "done", arguments: [["tidptr", "pointer"]], call: setTidAddress },
+  {
+    number: 273,
+    name: "set_robust_list",
+    state: "done",
+    arguments: [
+      ["head", "pointer"],
+      ["len", "size"],
+    ],
+    call: setRobustList,
+  },
+  {
+    number: 274,
+    name: "get_robust_list",
+    state: "done",
+    arguments: [
+      ["pid", "tid"],
+      ["head_ptr", "pointer"],
+      ["len_ptr", "pointer"],
+    ],
+    call: getRobustList,
+  },
+  {
+    number: 218,
+    name: "set_tid_address",
+    state: "done",
+    arguments: [["tidptr", "pointer"]],
+    call: setTidAddress,
+  },
   { number: 186, name: "gettid", state: "done", arguments: [], call: (thread) => thread.tid },
   {
-    number: 158, name: "arch_prctl", state: "partial", note: "segment bases only",
-    arguments: [["code", { oneOf: { ARCH_SET_GS: 0x1001, ARCH_SET_FS: 0x1002, ARCH_GET_FS: 0x1003, ARCH_GET_GS: 0x1004 } }], ["addr", "hex"]],
+    number: 158,
+    name: "arch_prctl",
+    state: "partial",
+    note: "segment bases only",
+    arguments: [
+      [
+        "code",
+        { oneOf: { ARCH_SET_GS: 0x1001, ARCH_SET_FS: 0x1002, ARCH_GET_FS: 0x1003, ARCH_GET_GS: 0x1004 } },
+      ],
+      ["addr", "hex"],
+    ],
     call: archPrctl,
   },
-  { number: 203, name: "sched_setaffinity", state: "partial", note: "there is one processor", arguments: [["pid", "tid"], ["len", "size"], ["mask", "pointer"]], call: schedSetaffinity },
-  { number: 204, name: "sched_getaffinity", state: "done", arguments: [["pid", "tid"], ["len", "size"], ["mask", "pointer"]], call: schedGetaffinity },
-  { number: 142, name: "sched_setparam", state: "partial", note: "threads have no priorities", arguments: [["pid", "tid"], ["param", "pointer"]], call: schedSetparam },
-  { number: 143, name: "sched_getparam", state: "done", arguments: [["pid", "tid"], ["param", "pointer"]], call: schedGetparam },
-  { number: 144, name: "sched_setscheduler", state: "partial", note: "real-time policies fail with EPERM", arguments: [["pid", "tid"], ["policy", SCHED], ["param", "pointer"]], call: schedSetscheduler },
-  { number: 145, name: "sched_getscheduler", state: "done", arguments: [["pid", "tid"]], call: schedGetscheduler },
-  { number: 146, name: "sched_get_priority_max", state: "done", arguments: [["policy", SCHED]], call: (_thread, policy) => (isRealtimePolicy(policy) ? 99 : [0, 3, 5, 6].includes(policy) ? 0 : -EINVAL) },
-  { number: 147, name: "sched_get_priority_min", state: "done", arguments: [["policy", SCHED]], call: (_thread, policy) => (isRealtimePolicy(policy) ? 1 : [0, 3, 5, 6].includes(policy) ? 0 : -EINVAL) },
-  { number: 309, name: "getcpu", state: "done", arguments: [["cpu", "pointer"], ["node", "pointer"]], call: getcpu },
-  { number: 324, name: "membarrier", state: "done", arguments: [["cmd", "int"], ["flags", "uint"]], call: membarrier },
+  {
+    number: 203,
+    name: "sched_setaffinity",
+    state: "partial",
+    note: "there is one processor",
+    arguments: [
+      ["pid", "tid"],
+      ["len", "size"],
+      ["mask", "pointer"],
+    ],
+    call: schedSetaffinity,
+  },
+  {
+    number: 204,
+    name: "sched_getaffinity",
+    state: "done",
+    arguments: [
+      ["pid", "tid"],
+      ["len", "size"],
+      ["mask", "pointer"],
+    ],
+    call: schedGetaffinity,
+  },
+  {
+    number: 142,
+    name: "sched_setparam",
+    state: "partial",
+    note: "threads have no priorities",
+    arguments: [
+      ["pid", "tid"],
+      ["param", "pointer"],
+    ],
+    call: schedSetparam,
+  },
+  {
+    number: 143,
+    name: "sched_getparam",
+    state: "done",
+    arguments: [
+      ["pid", "tid"],
+      ["param", "pointer"],
+    ],
+    call: schedGetparam,
+  },
+  {
+    number: 144,
+    name: "sched_setscheduler",
+    state: "partial",
+    note: "real-time policies fail with EPERM",
+    arguments: [
+      ["pid", "tid"],
+      ["policy", SCHED],
+      ["param", "pointer"],
+    ],
+    call: schedSetscheduler,
+  },
+  {
+    number: 145,
+    name: "sched_getscheduler",
+    state: "done",
+    arguments: [["pid", "tid"]],
+    call: schedGetscheduler,
+  },
+  {
+    number: 146,
+    name: "sched_get_priority_max",
+    state: "done",
+    arguments: [["policy", SCHED]],
+    call: (_thread, policy) => (isRealtimePolicy(policy) ? 99 : [0, 3, 5, 6].includes(policy) ? 0 : -EINVAL),
+  },
+  {
+    number: 147,
+    name: "sched_get_priority_min",
+    state: "done",
+    arguments: [["policy", SCHED]],
+    call: (_thread, policy) => (isRealtimePolicy(policy) ? 1 : [0, 3, 5, 6].includes(policy) ? 0 : -EINVAL),
+  },
+  {
+    number: 309,
+    name: "getcpu",
+    state: "done",
+    arguments: [
+      ["cpu", "pointer"],
+      ["node", "pointer"],
+    ],
+    call: getcpu,
+  },
+  {
+    number: 324,
+    name: "membarrier",
+    state: "done",
+    arguments: [
+      ["cmd", "int"],
+      ["flags", "uint"],
+    ],
+    call: membarrier,
+  },
 ];

@@ -10,13 +10,29 @@ import type { Interruptible, Thread, WakeReason } from "../sched/thread.ts";
 import { IntervalTimer, PosixTimer } from "../sched/timers.ts";
 import type { SyscallDefinition } from "./definition.ts";
 import {
-  deadlineOfRealtime, nanosecondsOf, readTimespec, readTimeval, type Time, timeOf, writeTimespec, writeTimeval,
+  deadlineOfRealtime,
+  nanosecondsOf,
+  readTimespec,
+  readTimeval,
+  type Time,
+  timeOf,
+  writeTimespec,
+  writeTimeval,
 } from "./timespec.ts";
 
 /** Clock ids (uapi/linux/time.h) */
 const ClockId = {
-  REALTIME: 0, MONOTONIC: 1, PROCESS_CPUTIME: 2, THREAD_CPUTIME: 3, MONOTONIC_RAW: 4, REALTIME_COARSE: 5,
-  MONOTONIC_COARSE: 6, BOOTTIME: 7, REALTIME_ALARM: 8, BOOTTIME_ALARM: 9, TAI: 11,
+  REALTIME: 0,
+  MONOTONIC: 1,
+  PROCESS_CPUTIME: 2,
+  THREAD_CPUTIME: 3,
+  MONOTONIC_RAW: 4,
+  REALTIME_COARSE: 5,
+  MONOTONIC_COARSE: 6,
+  BOOTTIME: 7,
+  REALTIME_ALARM: 8,
+  BOOTTIME_ALARM: 9,
+  TAI: 11,
 } as const;
 const TIMER_ABSTIME = 1;
 /** Nanoseconds that clocks advance at a time. */
@@ -150,7 +166,13 @@ function nanosleep(thread: Thread, request: number, remaining: number): number {
   return sleepFor(thread, nanosecondsOf(readTimespec(thread.memory, request)), remaining);
 }
 
-function clockNanosleep(thread: Thread, clockId: number, flags: number, request: number, remaining: number): number {
+function clockNanosleep(
+  thread: Thread,
+  clockId: number,
+  flags: number,
+  request: number,
+  remaining: number,
+): number {
   const id = clockId | 0;
   if (typeof clockTime(thread, id) === "number") return -EINVAL;
   if (id === ClockId.THREAD_CPUTIME || id === ClockId.MONOTONIC_RAW || id === ClockId.REALTIME_COARSE) {
@@ -285,7 +307,13 @@ function timerCreate(thread: Thread, clockId: number, eventAddress: number, idAd
   return 0;
 }
 
-function timerSettime(thread: Thread, id: number, flags: number, newAddress: number, oldAddress: number): number {
+function timerSettime(
+  thread: Thread,
+  id: number,
+  flags: number,
+  newAddress: number,
+  oldAddress: number,
+): number {
   const { memory } = thread;
   const { clock } = thread.kernel.host;
   const entry = thread.application.posixTimers.get(id | 0);
@@ -329,25 +357,151 @@ function timerDelete(thread: Thread, id: number): number {
   return 0;
 }
 
-const CLOCK = { oneOf: Object.fromEntries(Object.entries(ClockId).map(([name, id]) => [`CLOCK_${name}`, id])) } as const;
+const CLOCK = {
+  oneOf: Object.fromEntries(Object.entries(ClockId).map(([name, id]) => [`CLOCK_${name}`, id])),
+} as const;
 const ITIMER = { oneOf: { ITIMER_REAL: 0, ITIMER_VIRTUAL: 1, ITIMER_PROF: 2 } } as const;
 const ABSTIME = { flags: { TIMER_ABSTIME } } as const;
 
 export const TIME_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 35, name: "nanosleep", state: "done", arguments: [["req", "pointer"], ["rem", "pointer"]], call: nanosleep },
-  { number: 36, name: "getitimer", state: "done", arguments: [["which", ITIMER], ["curr_value", "pointer"]], call: getitimer },
+  {
+    number: 35,
+    name: "nanosleep",
+    state: "done",
+    arguments: [
+      ["req", "pointer"],
+      ["rem", "pointer"],
+    ],
+    call: nanosleep,
+  },
+  {
+    number: 36,
+    name: "getitimer",
+    state: "done",
+    arguments: [
+      ["which", ITIMER],
+      ["curr_value", "pointer"],
+    ],
+    call: getitimer,
+  },
   { number: 37, name: "alarm", state: "done", arguments: [["seconds", "uint"]], call: alarm },
-  { number: 38, name: "setitimer", state: "done", arguments: [["which", ITIMER], ["new_value", "pointer"], ["old_value", "pointer"]], call: setitimer },
-  { number: 96, name: "gettimeofday", state: "done", arguments: [["tv", "pointer"], ["tz", "pointer"]], call: gettimeofday },
-  { number: 164, name: "settimeofday", state: "partial", note: "EPERM: the time of day is the host's", arguments: [["tv", "pointer"], ["tz", "pointer"]], call: settimeofday },
+  {
+    number: 38,
+    name: "setitimer",
+    state: "done",
+    arguments: [
+      ["which", ITIMER],
+      ["new_value", "pointer"],
+      ["old_value", "pointer"],
+    ],
+    call: setitimer,
+  },
+  {
+    number: 96,
+    name: "gettimeofday",
+    state: "done",
+    arguments: [
+      ["tv", "pointer"],
+      ["tz", "pointer"],
+    ],
+    call: gettimeofday,
+  },
+  {
+    number: 164,
+    name: "settimeofday",
+    state: "partial",
+    note: "EPERM: the time of day is the host's",
+    arguments: [
+      ["tv", "pointer"],
+      ["tz", "pointer"],
+    ],
+    call: settimeofday,
+  },
   { number: 201, name: "time", state: "done", arguments: [["tloc", "pointer"]], call: time },
-  { number: 222, name: "timer_create", state: "partial", note: "no timers on processor time", arguments: [["clockid", CLOCK], ["sevp", "pointer"], ["timerid", "pointer"]], call: timerCreate },
-  { number: 223, name: "timer_settime", state: "done", arguments: [["timerid", "int"], ["flags", ABSTIME], ["new_value", "pointer"], ["old_value", "pointer"]], call: timerSettime },
-  { number: 224, name: "timer_gettime", state: "done", arguments: [["timerid", "int"], ["curr_value", "pointer"]], call: timerGettime },
-  { number: 225, name: "timer_getoverrun", state: "done", arguments: [["timerid", "int"]], call: timerGetoverrun },
+  {
+    number: 222,
+    name: "timer_create",
+    state: "partial",
+    note: "no timers on processor time",
+    arguments: [
+      ["clockid", CLOCK],
+      ["sevp", "pointer"],
+      ["timerid", "pointer"],
+    ],
+    call: timerCreate,
+  },
+  {
+    number: 223,
+    name: "timer_settime",
+    state: "done",
+    arguments: [
+      ["timerid", "int"],
+      ["flags", ABSTIME],
+      ["new_value", "pointer"],
+      ["old_value", "pointer"],
+    ],
+    call: timerSettime,
+  },
+  {
+    number: 224,
+    name: "timer_gettime",
+    state: "done",
+    arguments: [
+      ["timerid", "int"],
+      ["curr_value", "pointer"],
+    ],
+    call: timerGettime,
+  },
+  {
+    number: 225,
+    name: "timer_getoverrun",
+    state: "done",
+    arguments: [["timerid", "int"]],
+    call: timerGetoverrun,
+  },
   { number: 226, name: "timer_delete", state: "done", arguments: [["timerid", "int"]], call: timerDelete },
-  { number: 227, name: "clock_settime", state: "partial", note: "EPERM: the time of day is the host's", arguments: [["clockid", CLOCK], ["tp", "pointer"]], call: clockSettime },
-  { number: 228, name: "clock_gettime", state: "done", arguments: [["clockid", CLOCK], ["tp", "pointer"]], call: clockGettime },
-  { number: 229, name: "clock_getres", state: "done", arguments: [["clockid", CLOCK], ["res", "pointer"]], call: clockGetres },
-  { number: 230, name: "clock_nanosleep", state: "partial", note: "not on processor time", arguments: [["clockid", CLOCK], ["flags", ABSTIME], ["request", "pointer"], ["remain", "pointer"]], call: clockNanosleep },
+  {
+    number: 227,
+    name: "clock_settime",
+    state: "partial",
+    note: "EPERM: the time of day is the host's",
+    arguments: [
+      ["clockid", CLOCK],
+      ["tp", "pointer"],
+    ],
+    call: clockSettime,
+  },
+  {
+    number: 228,
+    name: "clock_gettime",
+    state: "done",
+    arguments: [
+      ["clockid", CLOCK],
+      ["tp", "pointer"],
+    ],
+    call: clockGettime,
+  },
+  {
+    number: 229,
+    name: "clock_getres",
+    state: "done",
+    arguments: [
+      ["clockid", CLOCK],
+      ["res", "pointer"],
+    ],
+    call: clockGetres,
+  },
+  {
+    number: 230,
+    name: "clock_nanosleep",
+    state: "partial",
+    note: "not on processor time",
+    arguments: [
+      ["clockid", CLOCK],
+      ["flags", ABSTIME],
+      ["request", "pointer"],
+      ["remain", "pointer"],
+    ],
+    call: clockNanosleep,
+  },
 ];

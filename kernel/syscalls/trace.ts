@@ -12,7 +12,9 @@ const STRING_LIMIT = 32;
 const AT_FDCWD = -100;
 
 const ERRNO_NAMES = new Map<number, string>(
-  Object.entries(ErrnoNames).flatMap(([name, value]) => (typeof value === "number" ? [[value, name] as const] : [])),
+  Object.entries(ErrnoNames).flatMap(([name, value]) =>
+    typeof value === "number" ? [[value, name] as const] : [],
+  ),
 );
 
 /** "ENOENT" */
@@ -72,7 +74,7 @@ function flagsText(value: number, names: Readonly<Record<string, number>>): stri
   // Names of several bits (O_SYNC) come before the bits they contain.
   const sorted = Object.entries(names).sort(([, a], [, b]) => (b >>> 0) - (a >>> 0));
   for (const [name, bits] of sorted) {
-    if (bits !== 0 && ((rest & bits) >>> 0) === bits >>> 0) {
+    if (bits !== 0 && (rest & bits) >>> 0 === bits >>> 0) {
       parts.unshift(name);
       rest &= ~bits;
     }
@@ -83,11 +85,19 @@ function flagsText(value: number, names: Readonly<Record<string, number>>): stri
   return parts.join("|");
 }
 
-function argumentText(thread: Thread, type: ArgumentType, value: number, next: number, result: number): string {
+function argumentText(
+  thread: Thread,
+  type: ArgumentType,
+  value: number,
+  next: number,
+  result: number,
+): string {
   const { memory } = thread;
   if (typeof type === "object") {
     if ("flags" in type) return flagsText(value, type.flags);
-    const name = Object.entries(type.oneOf).find(([, number]) => number === (value | 0) || number === value)?.[0];
+    const name = Object.entries(type.oneOf).find(
+      ([, number]) => number === (value | 0) || number === value,
+    )?.[0];
     return name ?? hexadecimal(value >>> 0);
   }
   switch (type) {
@@ -141,7 +151,9 @@ export class SyscallTracer {
       const types = definition.arguments.map(([, type]) => type);
       // Input is printed as it was before the call.
       const before = types.map((type, index) =>
-        type === "outbuffer" ? undefined : argumentText(thread, type, values[index], values[index + 1] ?? 0, 0),
+        type === "outbuffer"
+          ? undefined
+          : argumentText(thread, type, values[index], values[index + 1] ?? 0, 0),
       );
       const finish = (result: number): number => {
         if (result === BLOCKED) {
@@ -149,15 +161,20 @@ export class SyscallTracer {
           return result;
         }
         const texts = types.map(
-          (type, index) => before[index] ?? argumentText(thread, type, values[index], values[index + 1] ?? 0, result),
+          (type, index) =>
+            before[index] ?? argumentText(thread, type, values[index], values[index + 1] ?? 0, result),
         );
         const shown = result === YIELD ? 0 : result;
-        this.print(`[pid ${thread.tid}] ${definition.name}(${texts.join(", ")}) = ${resultText(shown, definition.returnsAddress === true)}`);
+        this.print(
+          `[pid ${thread.tid}] ${definition.name}(${texts.join(", ")}) = ${resultText(shown, definition.returnsAddress === true)}`,
+        );
         return result;
       };
       try {
         const result = call(thread, a0, a1, a2, a3, a4, a5);
-        return typeof result === "number" ? finish(result) : result.then(finish, (error) => finish(errorResult(error)));
+        return typeof result === "number"
+          ? finish(result)
+          : result.then(finish, (error) => finish(errorResult(error)));
       } catch (error) {
         return finish(errorResult(error));
       }

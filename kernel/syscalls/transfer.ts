@@ -217,7 +217,9 @@ function writeFrom(
   let done = start;
   do {
     const wanted = Math.min(PIECE, total - done);
-    const length = accessible(thread, segments, done, wanted, false);
+    let length = accessible(thread, segments, done, wanted, false);
+    // Pipes and their like take whole pages or nothing (fs/pipe.c: pipe_write).
+    if (length < wanted && !file.seekable) length -= length % PAGE;
     if (length === 0 && wanted > 0) return done > 0 ? done : -EFAULT;
     const buffer = takeBuffer(length);
     const data = buffer.subarray(0, length);

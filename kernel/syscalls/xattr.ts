@@ -31,7 +31,7 @@ function byDescriptor(thread: Thread, fd: number): Target {
 function attributeName(thread: Thread, address: number): string {
   let name = "";
   try {
-    name = thread.memory.readString(address, XATTR_NAME_MAX);
+    name = thread.memory.readString(address, XATTR_NAME_MAX + 1);
   } catch (error) {
     if (error instanceof Errno && error.errno === ENAMETOOLONG) throw new Errno(ERANGE);
     throw error;

@@ -48,7 +48,21 @@ const STACK_SIZE = 1 << 18;
 interface Activity {
   readonly generator: Generator<Call, void, number>;
   started: boolean;
-  isHandler: boolean;
+  readonly isHandler: boolean;
+}
+
+function activity(program: Program, thread: Thread, isHandler: boolean): Activity {
+  return { generator: program(thread), started: false, isHandler };
+}
+
+function* nothing(): Generator<Call, void, number> {}
+
+/** A program without system calls, that ends at once. */
+export function plain(action: () => void): Program {
+  return () => {
+    action();
+    return nothing();
+  };
 }
 
 export class ScriptedKernel {
@@ -59,6 +73,8 @@ export class ScriptedKernel {
   readonly output: string[] = [];
   readonly trace: string[] = [];
   panic: unknown;
+  /** What threads run that a program made without saying what they run. */
+  orphanProgram: Program | undefined;
   private readonly activities = new Map<Thread, Activity[]>();
   private readonly newborn: Program[] = [];
   private readonly handlers = new Map<number, Program>();
@@ -97,8 +113,14 @@ export class ScriptedKernel {
     application.exitSignal = 17;
     const owner = new MemoryOwner("scripted");
     const attributes = {
-      prot: Prot.Read | Prot.Write, shared: false, growsDown: false, growLimit: 0, mayWrite: true, file: undefined,
-      name: "", owner,
+      prot: Prot.Read | Prot.Write,
+      shared: false,
+      growsDown: false,
+      growLimit: 0,
+      mayWrite: true,
+      file: undefined,
+      name: "",
+      owner,
     };
     if (kernel.space.isFree(DATA, DATA_SIZE)) kernel.space.map(DATA, DATA_SIZE, attributes);
     const top = STACK_TOP + application.pid * STACK_SIZE * 2;
@@ -106,7 +128,7 @@ export class ScriptedKernel {
     application.image = owner;
     const thread = kernel.lifecycle.createThread(application);
     kernel.scheduler.setContext(thread, initialContext(SYSCALL_AT + 2, top - 4096));
-    this.activities.set(thread, [{ generator: program(thread), started: false, isHandler: false }]);
+    this.activities.set(thread, [activity(program, thread, false)]);
     kernel.scheduler.enqueue(thread);
     return application;
   }
@@ -125,21 +147,23 @@ export class ScriptedKernel {
     this.machine.cpu.state.setInt32(EXIT_BUDGET, 1000, true);
     let stack = this.activities.get(thread);
     if (stack === undefined) {
-      const program = this.newborn.shift();
+      const program = this.newborn.shift() ?? this.orphanProgram;
       if (program === undefined) throw new Error("a thread without a program");
-      stack = [{ generator: program(thread), started: false, isHandler: false }];
+      stack = [activity(program, thread, false)];
       this.activities.set(thread, stack);
     }
     const handler = this.handlers.get(registers.rip);
-    if (handler !== undefined) stack.push({ generator: handler(thread), started: false, isHandler: true });
+    if (handler !== undefined) stack.push(activity(handler, thread, true));
     // Going back over the instruction makes the same call again: its number is in RAX, its arguments are where they were.
     else if (registers.rip === SYSCALL_AT) return this.syscall(registers);
-    const activity = stack[stack.length - 1];
-    const result = activity.started ? activity.generator.next(registers.get(Register.RAX)) : activity.generator.next();
-    activity.started = true;
+    const current = stack[stack.length - 1];
+    const result = current.started
+      ? current.generator.next(registers.get(Register.RAX))
+      : current.generator.next();
+    current.started = true;
     if (result.done === true) {
       stack.pop();
-      if (activity.isHandler) {
+      if (current.isHandler) {
         // RET takes the restorer's address; the restorer calls rt_sigreturn.
         registers.set(Register.RSP, registers.get(Register.RSP) + 8);
         registers.set(Register.RAX, 15);

@@ -3,7 +3,7 @@
  * ended, results that are only approximate, fields of stored images that are not compared.
  */
 
-import { createInstruction, Decoder, DecodeResult } from "../../cpu/decoder/decoder.ts";
+import { createInstruction, DecodeResult, Decoder } from "../../cpu/decoder/decoder.ts";
 import { BASE_RIP, type Instruction, NO_REGISTER } from "../../cpu/decoder/instruction.ts";
 import { Vector } from "../../cpu/state.ts";
 import { baseline, CODE, FS_BASE, GS_BASE, snapshotOffset } from "./arena.ts";
@@ -25,8 +25,9 @@ export interface Analysis {
   readonly steps: readonly Step[];
   /** Bits of flags and x87 condition codes (undefined.ts) that are undefined at the end. */
   readonly undefinedFlags: number;
-  /** Some instruction reads flags that are undefined there: the case proves nothing. */
-  readonly readsUndefined: boolean;
+  /** Some instruction reads flags that are undefined there, or a large operand wraps around the end of the address space:
+   * the case proves nothing. */
+  readonly provesNothing: boolean;
   readonly tolerance: Tolerance | undefined;
   /** A page fault may name any address of this range: which byte of a large operand comes first, is not defined. */
   readonly faultRange: AddressRange | undefined;
@@ -87,7 +88,7 @@ export function analyse(initial: Case, end: FinalState): Analysis {
   return {
     steps,
     undefinedFlags,
-    readsUndefined,
+    provesNothing: readsUndefined || (range !== undefined && range.end > 1n << 64n),
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
     faultRange: range,
     ignored:
@@ -164,6 +165,8 @@ const IGNORED: Readonly<Record<string, { narrow: [number, number]; wide: [number
   // 10.5.1: FOP, FIP, FDP; then MXCSR_MASK, which belongs to the processor model.
   fxsave: { narrow: [6, 18], wide: [6, 18] },
   fxsave64: { narrow: [6, 18], wide: [6, 18] },
+  xsave: { narrow: [6, 18], wide: [6, 18] },
+  xsave64: { narrow: [6, 18], wide: [6, 18] },
 };
 
 /**
@@ -183,7 +186,9 @@ function ignoredMemory(
   const [offset, length] = instruction.operandSize === 16 ? field.narrow : field.wide;
   const start = address + BigInt(offset);
   const ranges = [{ start, end: start + BigInt(length) }];
-  if (mnemonic.startsWith("fxsave")) ranges.push({ start: address + 28n, end: address + 32n });
+  if (/^f?xsave/.test(mnemonic)) ranges.push({ start: address + 28n, end: address + 32n });
+  // XSTATE_BV: which components are in use, the processor finds out as well as it can (13.6).
+  if (mnemonic.startsWith("xsave")) ranges.push({ start: address + 512n, end: address + 513n });
   return ranges;
 }
 
@@ -197,6 +202,10 @@ const LARGE_OPERANDS: Readonly<Record<string, number>> = {
   fxsave64: 512,
   fxrstor: 512,
   fxrstor64: 512,
+  xsave: 2816,
+  xsave64: 2816,
+  xrstor: 2816,
+  xrstor64: 2816,
   enter: 1 << 16,
 };
 

@@ -20,8 +20,10 @@ const Layout = {
   ERROR: 156,
   FX: 160,
   ADDRESS: 576,
+  FS_BASE: 584,
+  GS_BASE: 592,
 };
-const FIXED_SIZE = 584;
+const FIXED_SIZE = 600;
 const CASE_CAPACITY = 0x4000;
 
 /** Values of {@link FinalState.vector} beyond the exceptions. */
@@ -195,6 +197,19 @@ export class FinalState extends Registers {
   }
   set address(value: bigint) {
     this.view.setBigUint64(Layout.ADDRESS, value, true);
+  }
+
+  get fsBase(): bigint {
+    return this.view.getBigUint64(Layout.FS_BASE, true);
+  }
+  set fsBase(value: bigint) {
+    this.view.setBigUint64(Layout.FS_BASE, value, true);
+  }
+  get gsBase(): bigint {
+    return this.view.getBigUint64(Layout.GS_BASE, true);
+  }
+  set gsBase(value: bigint) {
+    this.view.setBigUint64(Layout.GS_BASE, value, true);
   }
 
   /** How many pairs of {@link changes} are valid. */

@@ -12,8 +12,12 @@ const LOCK_PREFIX = 0xf0;
 /** ES, CS, SS, DS: without meaning in 64-bit mode. */
 const NULL_SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e];
 
+/** ES CS SS DS FS GS; CS cannot be loaded. */
+const SEGMENTS = [0, 1, 2, 3, 4, 5];
+const DATA_SEGMENTS = [0, 2, 3, 4, 5];
+
 const pair = new Uint32Array(2);
-const contents = new Uint8Array(512);
+const contents = new Uint8Array(64);
 
 /** What {@link chooseFields} has decided beyond the fields. */
 export interface Choice {
@@ -45,6 +49,7 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
   }
   if (row.hasModrm) {
     fields.reg = draft.register(plan.reg?.access !== undefined && plan.reg.class === "gpr");
+    if (plan.reg?.class === "segment") fields.reg = random.pick(plan.reg.access ? DATA_SEGMENTS : SEGMENTS);
     fields.rmIsRegister = plan.canBeRegister && (!plan.canBeMemory || random.chance(45));
     if (fields.rmIsRegister) {
       const isGeneral = plan.rm?.class === "gprOrMem" || plan.rm?.class === "gpr";
@@ -95,8 +100,8 @@ function avoidHighBytes(draft: Draft, plan: RowPlan): void {
 
 function chooseMemory(draft: Draft, plan: RowPlan): void {
   const { fields, random } = draft;
-  const bytes = memoryBytes(plan.rm, fields.operandSize);
-  const mustAlign = plan.row.aligned === true || plan.rm?.size === "m512";
+  const bytes = STATE_AREAS.get(plan.row.mnemonic) ?? memoryBytes(plan.rm, fields.operandSize);
+  const mustAlign = plan.row.aligned === true || STATE_AREAS.has(plan.row.mnemonic);
   const risk = draft.isSingle ? 12 : 0.7;
   const target = recentTarget(draft, bytes, mustAlign) ?? chooseTarget(random, bytes, mustAlign, risk);
   draft.mayLoadRegisters = random.chance(30);
@@ -110,6 +115,18 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
     patchMemory(draft, contents.subarray(0, bytes));
   }
 }
+
+/** Sizes of save areas. Processors access all of an XSAVE area of theirs, whatever is asked for: so much the host's has. */
+const STATE_AREAS: ReadonlyMap<string, number> = new Map([
+  ["fxsave", 512],
+  ["fxsave64", 512],
+  ["fxrstor", 512],
+  ["fxrstor64", 512],
+  ["xsave", 2816],
+  ["xsave64", 2816],
+  ["xrstor", 2816],
+  ["xrstor64", 2816],
+]);
 
 /** In sequences operands often overlap one before: what was stored is loaded again, in other sizes. */
 function recentTarget(draft: Draft, bytes: number, mustAlign: boolean): Target | undefined {

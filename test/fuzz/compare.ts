@@ -74,8 +74,8 @@ export function isSame(silicon: FinalState, ours: FinalState): boolean {
   // General registers, vector and error code, FCW and FSW.
   for (let word = FIRST_GPR; word <= FX; word++) if (a[word] !== b[word]) return false;
   if (((a[FX + 1] ^ b[FX + 1]) & 0xff) !== 0 || silicon.mxcsr !== ours.mxcsr) return false;
-  // ST, XMM, and CR2 behind them.
-  for (let word = ST; word < CR2 + 2; word++) if (a[word] !== b[word]) return false;
+  // ST, XMM, and behind them CR2 and the segment bases.
+  for (let word = ST; word < CR2 + 6; word++) if (a[word] !== b[word]) return false;
   if (silicon.changeCount !== ours.changeCount) return false;
   for (let index = 0; index < 2 * silicon.changeCount; index++) {
     if (silicon.changes[index] !== ours.changes[index]) return false;
@@ -108,6 +108,8 @@ export function differences(silicon: FinalState, ours: FinalState, allowed: Anal
     number(name, silicon.gpr[index], ours.gpr[index]);
   });
 
+  number("fs base", silicon.fsBase, ours.fsBase);
+  number("gs base", silicon.gsBase, ours.gsBase);
   number("fcw", silicon.fcw, ours.fcw);
   const status = ~(allowed.undefinedFlags >> STATUS_SHIFT) & statusMask(allowed);
   number("fsw", silicon.fsw & status, ours.fsw & status);

@@ -1,12 +1,12 @@
 /** A case under construction: its code so far, and what is known about the registers at that point. */
 
+import { createInstruction, DecodeResult, Decoder } from "../../cpu/decoder/decoder.ts";
 import type { Instruction, OpcodeRow, OperandSpec } from "../../cpu/decoder/instruction.ts";
-import { createInstruction, Decoder, DecodeResult } from "../../cpu/decoder/decoder.ts";
 import { operandBits, operandRegister } from "../../cpu/decoder/operands.ts";
+import { ROWS } from "../../cpu/decoder/rows.ts";
 import type { AddressRegisters } from "./address.ts";
 import { Case } from "./case.ts";
 import { CodeBuffer, createFields, type Fields } from "./encode.ts";
-import { ROWS } from "../../cpu/decoder/rows.ts";
 import { Random } from "./random.ts";
 import { flagEffectOf, undefinedAfter } from "./undefined.ts";
 

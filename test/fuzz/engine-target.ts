@@ -8,6 +8,7 @@ import {
   EXCEPTION_VECTOR,
   GPR,
   MXCSR,
+  SEGMENT_BASE,
   Segment,
   Vector,
   X87,
@@ -99,8 +100,6 @@ export class EngineTarget implements Target {
     this.ram.set(this.baseline);
     this.engine = createEngine(cpu);
     this.name = this.engine.name;
-    cpu.setSegmentBase(Segment.FS, Number(FS_BASE));
-    cpu.setSegmentBase(Segment.GS, Number(GS_BASE));
   }
 
   readonly cpu: Cpu;
@@ -148,6 +147,8 @@ export class EngineTarget implements Target {
     }
 
     gpr.set(initial.gpr);
+    cpu.setSegmentBase(Segment.FS, Number(FS_BASE));
+    cpu.setSegmentBase(Segment.GS, Number(GS_BASE));
     cpu.rip = Number(BigInt.asIntN(64, initial.rip));
     cpu.rflags = initial.rflags;
     const top = (initial.fsw & TOP_MASK) >> TOP_SHIFT;
@@ -185,6 +186,8 @@ export class EngineTarget implements Target {
       result.vector = exit === Exit.Budget ? Outcome.TimedOut : Outcome.SystemCall;
     }
 
+    result.fsBase = cpu.getU64(SEGMENT_BASE + 8 * Segment.FS);
+    result.gsBase = cpu.getU64(SEGMENT_BASE + 8 * Segment.GS);
     const top = cpu.getI32(X87_TOP);
     result.fcw = cpu.getI32(X87_CONTROL);
     result.fsw = cpu.getI32(X87_STATUS) | (top << TOP_SHIFT);

@@ -16,48 +16,51 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     why: "the result is another on every processor or at every moment",
   },
   {
-    mnemonics: "syscall sysenter sysexit sysret int int1 iret hlt cli sti in out ins outs",
+    mnemonics: "syscall sysenter sysexit sysret int1 iret",
     from: "everywhere",
-    why: "belongs to the operating system or is a matter of privilege",
+    why: "belongs to the operating system",
   },
   {
     mnemonics:
-      "sldt str lldt ltr verr verw sgdt sidt lgdt lidt smsw lmsw invlpg clac stac xsetbv swapgs lar lsl clts invd " +
-      "wbinvd wbnoinvd wrmsr rdmsr rsm invpcid invept invvpid wrpkru monitor mwait vmcall vmlaunch vmresume vmxoff " +
-      "vmread vmwrite vmptrld vmptrst vmclear vmxon getsec getcap",
+      "hlt cli sti in out ins outs lldt ltr lgdt lidt lmsw invlpg clac stac xsetbv swapgs clts invd wbinvd wbnoinvd " +
+      "wrmsr rdmsr rsm invpcid monitor mwait",
     from: "everywhere",
-    why: "belongs to the operating system or reads the host's descriptor tables",
+    why: "is privileged",
   },
   {
-    mnemonics: "callf jmpf retf lss lfs lgs",
+    mnemonics: "sldt str sgdt sidt smsw",
     from: "everywhere",
-    why: "loads segment registers from the host's descriptor tables",
+    why: "Linux answers for the processor (UMIP)",
   },
   {
-    mnemonics: "rdfsbase rdgsbase wrfsbase wrgsbase",
+    mnemonics: "callf jmpf retf",
     from: "everywhere",
-    why: "the bases of FS and GS are the harness's",
+    why: "goes to other code segments",
   },
   {
-    mnemonics:
-      "xsave xsave64 xsaveopt xsaveopt64 xsavec xsavec64 xsaves xsaves64 xrstor xrstor64 xrstors xrstors64",
+    mnemonics: "xsaveopt xsaveopt64 xsavec xsavec64 xsaves xsaves64 xrstors xrstors64",
     from: "everywhere",
-    why: "the image has state components that only the host has",
+    why: "what is saved depends on what the processor has seen",
   },
   { mnemonics: "int3", from: "everywhere", why: "it is the end of every case" },
-  { mnemonics: "ud0 ud1 ud2", from: "sequences", why: "always ends the sequence" },
+  { mnemonics: "int ud0 ud1 ud2", from: "sequences", why: "always ends the sequence" },
+  {
+    mnemonics: "wrfsbase wrgsbase lfs lgs lss",
+    from: "sequences",
+    why: "moves the memory that later operands mean",
+  },
   {
     mnemonics: "rcpps rcpss rsqrtps rsqrtss f2xm1 fyl2x fyl2xp1 fptan fpatan fsin fcos fsincos",
     from: "sequences",
     why: "approximate: a tolerance applies to the result, not to what follows from it",
   },
   {
-    mnemonics: "fnstenv fnsave fxsave fxsave64",
+    mnemonics: "fnstenv fnsave fxsave fxsave64 xsave xsave64",
     from: "sequences",
     why: "stores the addresses of the last x87 instruction and operand, which are not compared",
   },
   {
-    mnemonics: "fldenv frstor fxrstor fxrstor64 ldmxcsr fldcw",
+    mnemonics: "fldenv frstor fxrstor fxrstor64 xrstor xrstor64 ldmxcsr fldcw",
     from: "sequences",
     why: "needs an image that it accepts, and unmasks exceptions that end the sequence",
   },
@@ -86,12 +89,14 @@ export function exclusionOf(row: OpcodeRow, features: ReadonlySet<string>): stri
   if (row.vex !== undefined) return "VEX encodings come with x86-64-v3";
   if (row.feature !== undefined && !features.has(row.feature)) return `our processor has no ${row.feature}`;
   for (const operand of row.operands) {
-    if (operand.class === "segment") return "loads or stores the host's segment selectors";
     if (operand.class === "control" || operand.class === "debug") return "is a matter of privilege";
   }
   return REASONS.everywhere.get(row.mnemonic);
 }
 
-export function isExcludedFromSequences(mnemonic: string): boolean {
-  return REASONS.sequences.has(mnemonic);
+export function isExcludedFromSequences({ mnemonic, operands }: OpcodeRow): boolean {
+  const loadsSegment = operands.some(
+    (operand) => operand.class === "segment" && operand.access !== undefined,
+  );
+  return loadsSegment || REASONS.sequences.has(mnemonic);
 }

@@ -1,6 +1,6 @@
 /** A target with a known bug, to prove that the fuzzer finds bugs: the host CPU with other code than it was given. */
 
-import { createInstruction, Decoder, DecodeResult } from "../../cpu/decoder/decoder.ts";
+import { createInstruction, DecodeResult, Decoder } from "../../cpu/decoder/decoder.ts";
 import { CODE } from "./arena.ts";
 import { Case, type FinalState } from "./case.ts";
 import type { Target } from "./target.ts";

@@ -18,8 +18,10 @@ export interface Failure {
   readonly case: Case;
   readonly analysis: Analysis;
   readonly differences: readonly Difference[];
-  /** The instructions left in it, and what came out differently: failures with the same one count as one. */
-  readonly signature: string;
+  /** The mnemonics left in it. */
+  readonly instructions: string;
+  /** Kinds of places that differ. */
+  readonly kind: string;
   /** How many cases failed in this way. */
   count: number;
 }
@@ -156,12 +158,13 @@ export class Fuzzer {
     if (verdict.analysis.steps.length > 1 && this.shrunk >= SHRINK_LIMIT) return;
     this.shrunk++;
     const failure = await this.pair.shrink(index, failing, verdict);
-    const same = failures.get(failure.signature);
+    const signature = signatureOf(failure);
+    const same = failures.get(signature);
     if (same !== undefined) {
       same.count++;
       return;
     }
-    failures.set(failure.signature, failure);
+    failures.set(signature, failure);
     this.options.onFailure?.(failure);
   }
 }
@@ -174,14 +177,19 @@ interface Verdict {
 /** Undefined if the difference is allowed or the case proves nothing. */
 function judge(initial: Case, silicon: FinalState, ours: FinalState): Verdict | undefined {
   const analysis = analyse(initial, silicon);
-  if (analysis.readsUndefined) return undefined;
+  if (analysis.provesNothing) return undefined;
   const found = differences(silicon, ours, analysis);
   return found.length > 0 ? { analysis, differences: found } : undefined;
 }
 
+/** Failures with the same instructions and the same kind of difference count as one. */
 function signatureOf({ analysis, differences: found }: Verdict): string {
-  const names = analysis.steps.map((step) => step.mnemonic).filter((name) => name !== "nop");
-  return `${names.length > 0 ? names.join("; ") : "(no instruction)"}: ${kindOf(found)}`;
+  return `${instructionsOf(analysis)}: ${kindOf(found)}`;
+}
+
+function instructionsOf({ steps }: Analysis): string {
+  const names = steps.map((step) => step.mnemonic).filter((name) => name !== "nop");
+  return names.length > 0 ? names.join("; ") : "(no instruction)";
 }
 
 /** How the two sides ended, if not in the same way. */
@@ -190,7 +198,7 @@ function outcomeOf([first]: readonly Difference[]): string | undefined {
 }
 
 /** Kinds of places that differ; if not even the outcome is the same, then that alone. */
-export function kindOf(found: readonly Difference[]): string {
+function kindOf(found: readonly Difference[]): string {
   return outcomeOf(found) ?? [...new Set(found.map(({ what }) => placeOf(what)))].join(" ");
 }
 
@@ -233,7 +241,8 @@ export class Pair {
       case: small,
       analysis,
       differences: found,
-      signature: signatureOf({ analysis, differences: found }),
+      instructions: instructionsOf(analysis),
+      kind: kindOf(found),
       count: 1,
     };
   }

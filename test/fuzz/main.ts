@@ -1,9 +1,9 @@
 /** `npm run fuzz`: compares our engines with the host CPU on generated instructions. */
 
 import { parseArgs } from "node:util";
+import { ROWS } from "../../cpu/decoder/rows.ts";
 import { buildInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
-import { ROWS } from "../../cpu/decoder/rows.ts";
 import { EngineTarget } from "./engine-target.ts";
 import { type Failure, Fuzzer, Pair } from "./fuzzer.ts";
 import { Generator } from "./generate.ts";
@@ -78,7 +78,7 @@ async function repeatCase(text: string, oracle: Target, subject: Target): Promis
     console.log(`silicon and ${subject.name} agree`);
     return 0;
   }
-  const failure: Failure = { index: -1, case: initial, ...verdict, signature: "", count: 1 };
+  const failure: Failure = { index: -1, case: initial, ...verdict, instructions: "", kind: "", count: 1 };
   console.log(describeFailure(failure));
   return 1;
 }
@@ -111,7 +111,7 @@ async function main(): Promise<number> {
       stopAfter: integerOption("stop-after", options["stop-after"], 1),
       rowCount: ROWS.length,
       onFailure: (failure) => {
-        console.log(`\n${failure.signature}  (seed ${seed}, case ${failure.index})`);
+        console.log(`\n${failure.instructions}: ${failure.kind}  (seed ${seed}, case ${failure.index})`);
         console.log(describeFailure(failure));
       },
     });

@@ -157,6 +157,12 @@ function stack(draft: Draft, plan: RowPlan): void {
     case "ret":
       if (isPatchable && random.chance(85)) draft.case.patch(top, bytesOf(codeAddress(draft), 8));
       break;
+    case "pop":
+      // A segment register.
+      if (isPatchable && plan.row.operands[0].class === "segment") {
+        draft.case.patch(top, bytesOf(BigInt(random.pick(SELECTORS)), 2));
+      }
+      break;
     case "popf":
       // No single-stepping, no alignment checks: neither is what user code does.
       if (isPatchable)
@@ -284,6 +290,54 @@ function fxImage(draft: Draft): void {
   patchMemory(draft, image);
 }
 
+/** XSAVE and XRSTOR of x87 and SSE state: the host has more. The area is aligned to 64 bytes in most cases. */
+function xsaveArea(draft: Draft, plan: RowPlan, choice: Choice): void {
+  const { random } = draft;
+  draft.assign(RAX, (random.u64() & ~0xffff_ffffn) | BigInt(random.below(4)));
+  draft.assign(RDX, random.u64() & ~0xffff_ffffn);
+  if (!plan.row.mnemonic.startsWith("xrstor")) return;
+  fxImage(draft);
+  const header = new Uint8Array(64);
+  header[0] = random.below(4);
+  if (random.chance(5)) header[random.below(64)] = random.below(256);
+  if (choice.target !== undefined && choice.isPatchable)
+    draft.case.patch(Number(choice.target) + 512, header);
+}
+
+/** Selectors of Linux's user segments, null selectors, kernel segments, and one beyond the table; not the one whose
+ * limit is the number of the host's processor. */
+const SELECTORS = [0, 1, 2, 3, 0x10, 0x18, 0x28, 0x2b, 0x30, 0x33, 0xfff8];
+
+function selector(draft: Draft): void {
+  const { random, fields } = draft;
+  const value = BigInt(random.pick(SELECTORS));
+  if (fields.rmIsRegister) draft.assign(fields.rm, (random.u64() & ~0xffffn) | value);
+  else patchMemory(draft, bytesOf(value, 2));
+}
+
+function farPointer(draft: Draft): void {
+  const { random, fields } = draft;
+  const offsetBytes = fields.operandSize / 8;
+  image.set(bytesOf(random.u64(), offsetBytes));
+  image.set(bytesOf(BigInt(random.pick(SELECTORS)), 2), offsetBytes);
+  patchMemory(draft, image.subarray(0, offsetBytes + 2));
+}
+
+function segmentBase(draft: Draft): void {
+  const { random, fields } = draft;
+  if (random.chance(70)) draft.assign(fields.rm, BigInt.asUintN(64, BigInt.asIntN(48, random.u64())));
+}
+
+/** MOV to a segment register; the others need nothing. */
+function move(draft: Draft, { reg }: RowPlan): void {
+  if (reg?.class === "segment" && reg.access !== undefined) selector(draft);
+}
+
+/** INT n is a system call for some n; INT3 ends the case. */
+function interrupt(draft: Draft): void {
+  if ((draft.fields.immediateLow & 0xff) === 0x80) draft.fields.immediateLow = 0x81;
+}
+
 /** Puts a value made by a function into ST(i). */
 function setSt(draft: Draft, index: number, exponent: number, high: number, low: number): void {
   const at = Fx.ST + 16 * index;
@@ -352,6 +406,12 @@ export const PREPARATIONS: ReadonlyMap<string, Preparation> = new Map<string, Pr
       ["fldcw", controlWord],
       ["fldenv frstor", environment],
       ["fxrstor fxrstor64", fxImage],
+      ["xsave xsave64 xrstor xrstor64", xsaveArea],
+      ["lar lsl verr verw", selector],
+      ["lss lfs lgs", farPointer],
+      ["wrfsbase wrgsbase", segmentBase],
+      ["mov", move],
+      ["int", interrupt],
       ["f2xm1 fyl2xp1", smallArgument],
       ["fsin fcos fsincos fptan", angle],
       ["fscale", scale],

@@ -7,7 +7,7 @@ import { CODE } from "./arena.ts";
 import { Case, Fx } from "./case.ts";
 import { extended, FLAG_NAMES, REGISTER_NAMES, vector } from "./compare.ts";
 import { EXCLUSIONS } from "./exclusions.ts";
-import { type Failure, kindOf, type Summary } from "./fuzzer.ts";
+import type { Failure, Summary } from "./fuzzer.ts";
 import { FCW_DEFAULT, FIXED_FLAGS, MXCSR_DEFAULT } from "./initial-state.ts";
 
 /** A case as text that `--case` takes. */
@@ -127,10 +127,9 @@ export function describeSummary(summary: Summary, seconds: number): string {
 function groupFailures({ failures }: Summary): string[] {
   const groups = new Map<string, Failure[]>();
   for (const failure of failures.values()) {
-    const kind = kindOf(failure.differences);
-    const group = groups.get(kind) ?? [];
+    const group = groups.get(failure.kind) ?? [];
     group.push(failure);
-    groups.set(kind, group);
+    groups.set(failure.kind, group);
   }
   const total = (group: readonly Failure[]) => group.reduce((sum, { count }) => sum + count, 0);
   return [...groups]
@@ -138,7 +137,7 @@ function groupFailures({ failures }: Summary): string[] {
     .map(([kind, group]) => {
       const names = group
         .sort((a, b) => b.count - a.count)
-        .map(({ signature, count }) => `${signature.slice(0, signature.lastIndexOf(": "))} ${count}`);
+        .map(({ instructions, count }) => `${instructions} ${count}`);
       return `${String(total(group)).padStart(8)}  ${kind}: ${names.join(", ")}`;
     });
 }

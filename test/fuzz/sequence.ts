@@ -56,7 +56,7 @@ export class SequenceMaker {
       const { mnemonic } = plan.row;
       if (/^(j[^m]|loop)/.test(mnemonic)) this.conditionalJumps.push(plan);
       if (mnemonic === "cmp" || mnemonic === "test") this.comparisons.push(plan);
-      if (plan.isBranch || mnemonic === "popf" || isExcludedFromSequences(mnemonic)) continue;
+      if (plan.isBranch || mnemonic === "popf" || isExcludedFromSequences(plan.row)) continue;
       const group = this.byGroup.get(plan.group) ?? [];
       group.push(plan);
       this.byGroup.set(plan.group, group);

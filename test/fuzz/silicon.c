@@ -1,5 +1,5 @@
 /*
- * The silicon oracle: runs cases on the host CPU and tells what they left. Protocol: silicon.ts; layout: layout.ts.
+ * The silicon oracle: runs cases on the host CPU and tells what they left. Protocol: silicon.ts; layout: case.ts.
  *
  *   gcc -O2 -static -nostdlib -ffreestanding -fno-stack-protector -mcmodel=large -o silicon silicon.c
  *
@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- layout.ts ---- */
+/* ---- case.ts ---- */
 
 enum { FX_SIZE = 416, MAXIMUM_REGIONS = 8, MAXIMUM_SNAPSHOT = 1 << 16 };
 
@@ -36,8 +36,9 @@ struct registers {
   uint32_t vector, error; /* results only */
   uint8_t fx[FX_SIZE];
   uint64_t address; /* results only: CR2 after a page fault */
+  uint64_t fs_base, gs_base; /* results only */
 };
-_Static_assert(sizeof(struct registers) == 584, "layout.ts");
+_Static_assert(sizeof(struct registers) == 600, "case.ts");
 
 struct patch {
   uint32_t address, length;
@@ -205,6 +206,24 @@ static void remove_patches(void) {
   }
 }
 
+static uint64_t initial_fs_base, initial_gs_base;
+
+static void load_segments(void) {
+  check(system_call(__NR_arch_prctl, ARCH_SET_FS, (long)initial_fs_base, 0, 0, 0, 0));
+  check(system_call(__NR_arch_prctl, ARCH_SET_GS, (long)initial_gs_base, 0, 0, 0, 0));
+  __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(0));
+}
+
+/* Reports the bases of FS and GS, and undoes what the case has loaded into segment registers. */
+static void take_segments(struct registers *result) {
+  check(system_call(__NR_arch_prctl, ARCH_GET_FS, (long)&result->fs_base, 0, 0, 0, 0));
+  check(system_call(__NR_arch_prctl, ARCH_GET_GS, (long)&result->gs_base, 0, 0, 0, 0));
+  uint16_t ds, es, fs, gs;
+  __asm__("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
+  if (result->fs_base != initial_fs_base || result->gs_base != initial_gs_base || (ds | es | fs | gs) != 0)
+    load_segments();
+}
+
 static void finish_case(struct context *context, uint32_t vector) {
   struct registers *result = (struct registers *)next_result;
   result->rip = context->ip;
@@ -215,6 +234,7 @@ static void finish_case(struct context *context, uint32_t vector) {
   result->error = vector < 32 ? (uint32_t)context->err : 0;
   result->address = vector == 14 ? context->cr2 : 0;
   memcpy(result->fx, context->fpstate, FX_SIZE);
+  take_segments(result);
   struct change *changes = (struct change *)(result + 1);
   struct change *end = take_changes(changes);
   result->count = (uint32_t)(end - changes);
@@ -335,8 +355,9 @@ static void map_regions(void) {
     long protection = PROT_READ | (regions[i].writable ? PROT_WRITE : 0) | (regions[i].executable ? PROT_EXEC : 0);
     check(system_call(__NR_mprotect, (long)regions[i].address, (long)regions[i].size, protection, 0, 0, 0));
   }
-  check(system_call(__NR_arch_prctl, ARCH_SET_FS, (long)setup->fs_base, 0, 0, 0, 0));
-  check(system_call(__NR_arch_prctl, ARCH_SET_GS, (long)setup->gs_base, 0, 0, 0, 0));
+  initial_fs_base = setup->fs_base;
+  initial_gs_base = setup->gs_base;
+  load_segments();
 }
 
 /* Allows what this program does, and nothing that the code under test does. */
@@ -349,12 +370,13 @@ static void forbid_system_calls(void) {
   }
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 8),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 9),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first, 0, 1),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 5),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 6),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_rt_sigreturn, 4, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_rt_sigreturn, 5, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_arch_prctl, 4, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_read, 3, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_write, 2, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_exit_group, 1, 0),

@@ -58,8 +58,9 @@ export function buildSilicon(): string {
   return program;
 }
 
-/** CPU features of the host by their names in /proc/cpuinfo. */
+/** CPU features of the host by their names in /proc/cpuinfo; none where there is no such file. */
 export function hostFeatures(): ReadonlySet<string> {
+  if (!existsSync("/proc/cpuinfo")) return new Set();
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"));
   return new Set((flags?.[1] ?? "").trim().split(/\s+/));
 }

@@ -58,6 +58,7 @@ tzcnt lzcnt                        |        | ZC     | OSAP
 bt bts btr btc                     |        | C      | OSAP
 popcnt rdrand rdseed ptest         |        | OSZAPC |
 cmpxchg8b cmpxchg16b               |        | Z      |
+lar lsl verr verw                  |        | Z      |
 adcx                               | C      | C      |
 adox                               | O      | O      |
 clc stc                            |        | C      |

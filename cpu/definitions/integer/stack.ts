@@ -29,7 +29,8 @@ defineWithContext("pop", (b, [dst], { operandSize }) => {
   const { bytes, kind } = slot(operandSize);
   const rsp = b.gpr(Register.RSP);
   const popped = b.add(rsp, b.const64(bytes));
-  const value = b.load(rsp, kind);
+  // Of a selector only its own two bytes are read, whatever the stack slot's size.
+  const value = b.load(rsp, dst.kind === "segment" ? "u16" : kind);
   const always = b.const32(1);
   if (dst.kind === "segment") {
     loadSelector(b, dst, value);

@@ -5,7 +5,7 @@ import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { define } from "../registry.ts";
 import { fastOrExact, SHAPES, usualMode } from "./float.ts";
-import { enterMmx, readPacked, writeMmx } from "./packed.ts";
+import { defineVector, isMmx, readPacked, writePacked } from "./packed.ts";
 
 const [SINGLE, DOUBLE] = SHAPES;
 
@@ -86,14 +86,13 @@ define("cvtdq2pd", (b, dst, src) => {
   const x = src.isMemory ? b.op("i64x2.splat", src.read()) : src.readVector();
   dst.writeVector(b.op("f64x2.convert_low_i32x4_s", x));
 });
-define("cvtpi2pd", (b, dst, src) => {
-  if (src.kind === "mmx") enterMmx(b);
+defineVector("cvtpi2pd", (b, dst, src) => {
   dst.writeVector(b.op("f64x2.convert_low_i32x4_s", readPacked(b, src)));
 });
-define("cvtpi2ps", (b, dst, src) => {
-  const x = readPacked(b, src);
-  if (src.kind === "mmx") enterMmx(b);
-  b.helper("sse.cvtpi2ps", [x]);
+/** What conversions between MMX and XMM registers tell their helper: the state becomes that of MMX even if #XM follows. */
+const usesMmx = (b: Builder, operand: Operand) => b.const32(isMmx(operand) ? 1 : 0);
+defineVector("cvtpi2ps", (b, dst, src) => {
+  b.helper("sse.cvtpi2ps", [readPacked(b, src), usesMmx(b, src)]);
   dst.writePart("q0", b.helperResult(0, "i64"));
 });
 define("cvtdq2ps", (b, dst, src) => {
@@ -112,15 +111,11 @@ define("cvtps2pd", (b, dst, src) => {
 });
 
 /** The exact path only. */
-function viaHelper(mnemonic: string, read: (b: Builder, src: Operand) => Value): void {
-  define(mnemonic, (b, dst, src) => {
-    b.helper(`sse.${mnemonic}`, [read(b, src)]);
-    if (dst.kind === "mmx") writeMmx(b, dst, b.helperResult(0, "i64"));
-    else dst.writeVector(b.helperResult(0, "v128"));
-  });
-}
 for (const mnemonic of ["cvtpd2ps", "cvtps2dq", "cvttps2dq", "cvtpd2dq", "cvttpd2dq"]) {
-  viaHelper(mnemonic, (_b, src) => src.readVector(true));
+  define(mnemonic, (b, dst, src) => {
+    b.helper(`sse.${mnemonic}`, [src.readVector(true)]);
+    dst.writeVector(b.helperResult(0, "v128"));
+  });
 }
 for (const [mnemonic, bits] of [
   ["cvtps2pi", 64],
@@ -128,9 +123,11 @@ for (const [mnemonic, bits] of [
   ["cvtpd2pi", 128],
   ["cvttpd2pi", 128],
 ] as const) {
-  viaHelper(mnemonic, (b, src) =>
-    bits === 64 && src.isMemory ? b.op("i64x2.splat", src.read()) : src.readVector(true),
-  );
+  defineVector(mnemonic, (b, dst, src) => {
+    const x = bits === 64 && src.isMemory ? b.op("i64x2.splat", src.read()) : src.readVector(true);
+    b.helper(`sse.${mnemonic}`, [x, usesMmx(b, dst)]);
+    writePacked(b, dst, b.helperResult(0, "v128"));
+  });
 }
 
 // ---- ROUNDSS and the like ----

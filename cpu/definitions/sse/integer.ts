@@ -6,8 +6,8 @@ import { define } from "../registry.ts";
 import {
   definePacked,
   definePackedUnary,
+  defineVector,
   direct,
-  enterMmx,
   type PackedOperation,
   readPacked,
   writePacked,
@@ -166,7 +166,7 @@ for (const [mnemonic, shape, kind] of [
   ["psraw", "i16x8", "shr_s"],
   ["psrad", "i32x4", "shr_s"],
 ] as const) {
-  define(mnemonic, (b, dst, count) => {
+  defineVector(mnemonic, (b, dst, count) => {
     const x = readPacked(b, dst);
     const amount =
       count.kind === "immediate" ? count.read() : b.lane("i64x2.extract_lane", 0, readPacked(b, count));
@@ -188,7 +188,7 @@ for (const [mnemonic, name, even, odd] of [
   ["phsubd", "i32x4.sub", EVEN_LONGS, ODD_LONGS],
   ["phsubsw", "i16x8.sub_sat_s", EVEN_WORDS, ODD_WORDS],
 ] as const) {
-  define(mnemonic, (b, dst, src) => {
+  defineVector(mnemonic, (b, dst, src) => {
     let x = readPacked(b, dst);
     let y = readPacked(b, src);
     // The eight bytes of an MMX destination and source make one vector, of which the low half is the result.
@@ -211,9 +211,8 @@ define("ptest", (b, dst, src) => {
   b.flags.setAll({ zero, carry });
 });
 
-define("pmovmskb", (b, dst, src) => {
+defineVector("pmovmskb", (b, dst, src) => {
   const mask = b.extendU(b.op("i8x16.bitmask", readPacked(b, src)));
-  if (src.kind === "mmx") enterMmx(b);
   dst.write(src.kind === "mmx" ? b.zext(mask, 8) : mask);
 });
 define("movmskps", (b, dst, src) => dst.write(b.extendU(b.op("i32x4.bitmask", src.readVector()))));

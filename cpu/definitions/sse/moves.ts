@@ -3,9 +3,10 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
-import { X87_TAGS } from "../../state.ts";
+import { Register, X87_TAGS, X87_TOP } from "../../state.ts";
 import { define } from "../registry.ts";
-import { enterMmx, isMmx, readPacked, writeMmx } from "./packed.ts";
+import { defineWaiting } from "../x87/wait.ts";
+import { defineVector, isMmx, readPacked, writeMmx } from "./packed.ts";
 
 function moveVector(aligned: boolean) {
   return (_b: Builder, dst: Operand, src: Operand): void => dst.writeVector(src.readVector(aligned), aligned);
@@ -32,17 +33,21 @@ define("movsd", moveScalar("q0"));
 
 /** MOVD and MOVQ between MMX, XMM, general registers and memory: into a vector register they zero the rest. */
 function moveInteger(b: Builder, dst: Operand, src: Operand): void {
-  if (isMmx(src)) enterMmx(b);
+  // A store that faults has reset the stack top already, as on silicon.
+  if (isMmx(src) && dst.isMemory) {
+    const moved = b.ne(b.field(X87_TOP, "i32"), b.const32(0));
+    b.if(moved, () => b.setField(X87_TOP, "i32", b.const32(0)));
+  }
   const value = src.kind === "xmm" ? src.readPart(dst.bits === 32 ? "d0" : "q0") : src.read();
   if (isMmx(dst)) writeMmx(b, dst, value);
   else if (dst.kind === "xmm") dst.writeVector(lowQuad(b, value));
   else dst.write(value);
 }
-define("movd", moveInteger);
-define("movq", moveInteger);
-define("movntq", moveInteger);
-define("movq2dq", moveInteger);
-define("movdq2q", moveInteger);
+defineVector("movd", moveInteger);
+defineVector("movq", moveInteger);
+defineVector("movntq", moveInteger);
+defineVector("movq2dq", moveInteger);
+defineVector("movdq2q", moveInteger);
 
 for (const mnemonic of ["movlps", "movlpd"]) {
   define(mnemonic, (_b, dst, src) => dst.writePart("q0", src.readPart("q0")));
@@ -66,23 +71,24 @@ define("movshdup", (b, dst, src) => {
   dst.writeVector(b.shuffle(x, x, [4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15]));
 });
 
-/** MASKMOVDQU, MASKMOVQ: stores the selected bytes at DS:RDI, one by one. */
-for (const mnemonic of ["maskmovdqu", "maskmovq"]) {
-  define(mnemonic, (b, src, mask) => {
-    const bytes = isMmx(src) ? 8 : 16;
-    if (isMmx(src)) enterMmx(b);
-    const data = readPacked(b, src);
-    const selected = b.op("i8x16.bitmask", readPacked(b, mask));
-    const address = b.gpr(7);
-    for (let lane = 0; lane < bytes; lane++) {
-      const wanted = b.ne(b.and(selected, b.const32(1 << lane)), b.const32(0));
-      b.if(wanted, () => {
-        const byte = b.extendU(b.lane("i8x16.extract_lane_u", lane, data));
-        b.store(b.add(address, b.const64(lane)), "u8", byte);
-      });
-    }
-  });
+/** MASKMOVDQU, MASKMOVQ: the selected bytes at DS:RDI. All bytes must be writable, selected or not. */
+defineVector("maskmovdqu", (b, src, mask) => {
+  const memory = b.modify(b.gpr(Register.RDI), "v128");
+  memory.write(selectBytes(b, src.readVector(), memory.value, mask.readVector()));
+});
+defineVector("maskmovq", (b, src, mask) => {
+  const memory = b.modify(b.gpr(Register.RDI), "u64");
+  const selected = selectBytes(b, readPacked(b, src), b.op("i64x2.splat", memory.value), readPacked(b, mask));
+  memory.write(b.lane("i64x2.extract_lane", 0, selected));
+});
+
+/** Bytes of x where the byte of the mask is negative, else bytes of y. */
+function selectBytes(b: Builder, x: Value, y: Value, mask: Value): Value {
+  return b.op("v128.bitselect", x, y, b.op("i8x16.shr_s", mask, b.const32(7)));
 }
 
 /** EMMS: all x87 registers are free again. */
-define("emms", (b) => b.setField(X87_TAGS, "i32", b.const32(0)));
+defineWaiting("emms", (b) => {
+  b.setField(X87_TAGS, "i32", b.const32(0));
+  b.setField(X87_TOP, "i32", b.const32(0));
+});

@@ -8,6 +8,7 @@ import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { X87, X87_STRIDE, X87_TAGS, X87_TOP } from "../../state.ts";
 import { define } from "../registry.ts";
+import { wait } from "../x87/wait.ts";
 
 /** A vector operand; memory must be aligned for XMM instructions. MMX registers and 64-bit memory fill the low half. */
 export function readPacked(b: Builder, operand: Operand): Value {
@@ -21,25 +22,40 @@ export function writePacked(b: Builder, operand: Operand, value: Value): void {
   else operand.writeVector(value);
 }
 
-/** Writes an MMX register: its exponent becomes all ones, and the x87 stack is in MMX state (SDM vol. 1, 9.6). */
+/** Writes an MMX register: its exponent becomes all ones (SDM vol. 1, 9.6). */
 export function writeMmx(b: Builder, operand: Operand, value: Value): void {
   operand.write(value);
   const index = b.registerNumber(operand.register);
   b.set({ kind: "field", offset: X87 + 8, type: "u16", index, stride: X87_STRIDE }, b.const32(0xffff));
-  enterMmx(b);
 }
 
 /** Every MMX instruction but EMMS resets the stack top and marks all registers as in use. */
-export function enterMmx(b: Builder): void {
+function enterMmx(b: Builder): void {
   b.setField(X87_TOP, "i32", b.const32(0));
   b.setField(X87_TAGS, "i32", b.const32(0xff));
+}
+
+/**
+ * Defines an instruction that may have MMX operands. With them it is first of all a waiting x87 instruction: #MF comes
+ * before any fault of its own.
+ */
+export function defineVector(
+  mnemonic: string,
+  definition: (b: Builder, ...operands: Operand[]) => void,
+): void {
+  define(mnemonic, (b, ...operands) => {
+    const usesMmx = operands.some(isMmx);
+    if (usesMmx) wait(b);
+    definition(b, ...operands);
+    if (usesMmx) enterMmx(b);
+  });
 }
 
 export type PackedOperation = (b: Builder, x: Value, y: Value) => Value;
 
 /** dst = operation(dst, src), for XMM and MMX. */
 export function definePacked(mnemonic: string, operation: PackedOperation): void {
-  define(mnemonic, (b, dst, src) => {
+  defineVector(mnemonic, (b, dst, src) => {
     const x = readPacked(b, dst);
     const y = readPacked(b, src);
     writePacked(b, dst, operation(b, x, y));
@@ -48,7 +64,7 @@ export function definePacked(mnemonic: string, operation: PackedOperation): void
 
 /** dst = operation(src), for XMM and MMX. */
 export function definePackedUnary(mnemonic: string, operation: (b: Builder, x: Value) => Value): void {
-  define(mnemonic, (b, dst, src) => writePacked(b, dst, operation(b, readPacked(b, src))));
+  defineVector(mnemonic, (b, dst, src) => writePacked(b, dst, operation(b, readPacked(b, src))));
 }
 
 /** One WebAssembly instruction. */

@@ -6,7 +6,7 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
 import { define } from "../registry.ts";
-import { definePacked, enterMmx, IOTA, isMmx, readPacked, writePacked } from "./packed.ts";
+import { definePacked, defineVector, IOTA, isMmx, readPacked, writePacked } from "./packed.ts";
 
 // ---- packing and unpacking: an MMX result takes half of each source ----
 
@@ -20,7 +20,7 @@ for (const [mnemonic, name] of [
   ["packssdw", "i16x8.narrow_i32x4_s"],
   ["packusdw", "i16x8.narrow_i32x4_u"],
 ] as const) {
-  define(mnemonic, (b, dst, src) => {
+  defineVector(mnemonic, (b, dst, src) => {
     const x = readPacked(b, dst);
     const y = readPacked(b, src);
     const both = isMmx(dst) ? joinLow(b, x, y) : x;
@@ -43,13 +43,13 @@ for (const [suffix, bytes] of [
   ["dq", 4],
   ["qdq", 8],
 ] as const) {
-  define(`punpckl${suffix}`, (b, dst, src) => {
+  defineVector(`punpckl${suffix}`, (b, dst, src) => {
     const x = readPacked(b, dst);
     // The MMX forms read 32 bits of memory only.
     const y = src.isMemory && src.bits === 32 ? b.op("i64x2.splat", src.read()) : readPacked(b, src);
     writePacked(b, dst, b.shuffle(x, y, interleave(bytes, 0)));
   });
-  define(`punpckh${suffix}`, (b, dst, src) => {
+  defineVector(`punpckh${suffix}`, (b, dst, src) => {
     const from = isMmx(dst) ? 4 : 8;
     writePacked(b, dst, b.shuffle(readPacked(b, dst), readPacked(b, src), interleave(bytes, from)));
   });
@@ -101,7 +101,7 @@ for (const [mnemonic, from] of [
   ["pshufhw", 8],
   ["pshufw", 0],
 ] as const) {
-  define(mnemonic, (b, dst, src, immediate) => {
+  defineVector(mnemonic, (b, dst, src, immediate) => {
     const indices = wordIndices(b, b.wrap(immediate.read()), from);
     writePacked(b, dst, b.op("i8x16.swizzle", readPacked(b, src), indices));
   });
@@ -129,7 +129,7 @@ define("shufpd", (b, dst, src, immediate) => {
   dst.writeVector(b.lane("i64x2.replace_lane", 1, b.op("i64x2.splat", pick(x, 0)), pick(y, 1)));
 });
 
-define("pshufb", (b, dst, src) => {
+defineVector("pshufb", (b, dst, src) => {
   // Bit 7 of an index gives zero; of the others only the low bits count.
   const last = isMmx(dst) ? 7 : 15;
   const x = readPacked(b, dst);
@@ -143,7 +143,7 @@ const shiftedIndices = (b: Builder, offset: Value) =>
 const atMost = (b: Builder, value: Value, limit: number) =>
   b.select(b.gtU(value, b.const32(limit)), b.const32(limit), value);
 
-define("palignr", (b, dst, src, immediate) => {
+defineVector("palignr", (b, dst, src, immediate) => {
   const x = readPacked(b, dst);
   const y = readPacked(b, src);
   if (isMmx(dst)) {
@@ -221,7 +221,7 @@ for (const [mnemonic, shape, lanes] of [
   ["pinsrw", "i16x8", 8],
   ["pinsrd", "i32x4", 4],
 ] as const) {
-  define(mnemonic, (b, dst, src, immediate) => {
+  defineVector(mnemonic, (b, dst, src, immediate) => {
     // Four words only in an MMX register.
     const selector = b.wrap(immediate.read());
     const lane = isMmx(dst) ? b.and(selector, b.const32(3)) : selector;
@@ -251,10 +251,9 @@ for (const [mnemonic, lanes, bits] of [
   ["extractps", 4, 32],
   ["pextrq", 2, 64],
 ] as const) {
-  define(mnemonic, (b, dst, src, immediate) => {
+  defineVector(mnemonic, (b, dst, src, immediate) => {
     const selector = b.wrap(immediate.read());
     const lane = isMmx(src) ? b.and(selector, b.const32(3)) : selector;
-    if (isMmx(src)) enterMmx(b);
     const front = laneToFront(b, readPacked(b, src), lane, lanes);
     dst.write(b.zext(b.lane("i64x2.extract_lane", 0, front), bits));
   });

@@ -3,7 +3,7 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
 import { Register } from "../../state.ts";
-import { define } from "../registry.ts";
+import { define, defineWithContext } from "../registry.ts";
 
 /** dst = helper(dst, src) */
 for (const mnemonic of ["aesenc", "aesenclast", "aesdec", "aesdeclast"]) {
@@ -117,10 +117,10 @@ define("mpsadbw", (b, dst, src, immediate) => {
 // ---- string comparison ----
 
 function stringCompare(mnemonic: string, explicit: boolean, mask: boolean): void {
-  define(mnemonic, (b, first, second, immediate) => {
+  defineWithContext(mnemonic, (b, [first, second, immediate], { operandSize }) => {
     const y = second.readVector(false);
     const args = [first.readVector(), y, b.wrap(immediate.read())];
-    if (explicit) args.push(lengths(b));
+    if (explicit) args.push(lengths(b, operandSize === 64 ? 64 : 32));
     b.helper(explicit ? "pcmpestr" : "pcmpistr", args, false);
     const flags = b.helperResult(2, "i32");
     const bit = (position: number) => b.and(b.shr(flags, b.const32(position)), b.const32(1));
@@ -130,9 +130,9 @@ function stringCompare(mnemonic: string, explicit: boolean, mask: boolean): void
   });
 }
 
-/** EAX and EDX, sign-extended. (With REX.W the full registers count; the tables have no such form.) */
-function lengths(b: Builder): Value {
-  const length = (register: number) => b.sext(b.gpr(register, 32), 32);
+/** EAX and EDX (RAX and RDX with REX.W) as signed numbers. */
+function lengths(b: Builder, bits: 32 | 64): Value {
+  const length = (register: number) => b.sext(b.gpr(register, bits), bits);
   return b.lane("i64x2.replace_lane", 1, b.op("i64x2.splat", length(Register.RAX)), length(Register.RDX));
 }
 stringCompare("pcmpestri", true, false);

@@ -14,7 +14,7 @@ define("fnstsw", (b, dst) => {
 define("fnclex", (b) => b.helper("x87.fnclex", [], false));
 define("fninit", (b) => b.helper("x87.fninit", [], false));
 
-/** Bytes of the environment and of the whole state, with 16-bit operand size and without (SDM vol. 1, 8.1.10). */
+/** Bytes of the environment with 16-bit operand size and with others, and of the registers (SDM vol. 1, 8.1.10). */
 const ENVIRONMENT_BYTES = { narrow: 14, wide: 28 } as const;
 const REGISTERS_BYTES = 80;
 
@@ -25,10 +25,13 @@ for (const [mnemonic, loads, registers] of [
   ["frstor", true, REGISTERS_BYTES],
 ] as const) {
   defineWithContext(mnemonic, (b, [area], { operandSize }) => {
-    const [form, field] = operandSize === 16 ? (["narrow", "u16"] as const) : (["wide", "u32"] as const);
+    const form = operandSize === 16 ? "narrow" : "wide";
     const address = area.address();
     if (loads) wait(b);
-    (loads ? requireReadable : requireWritable)(b, address, ENVIRONMENT_BYTES[form] + registers, field);
+    (loads ? requireReadable : requireWritable)(b, address, [
+      [0, operandSize === 16 ? "u16" : "u32"],
+      [ENVIRONMENT_BYTES[form] + registers - 1, "u8"],
+    ]);
     b.helper(`x87.${mnemonic}.${form}`, [address], false);
   });
 }

@@ -31,7 +31,10 @@ for (const mnemonic of ["fld1", "fldz", "fldl2t", "fldl2e", "fldpi", "fldlg2", "
   defineWaiting(mnemonic, (b) => b.helper(`x87.load.${mnemonic}`, [], false));
 }
 
-/** Computes, stores, and only then changes the stack: the store may fault. */
+/**
+ * Computes, stores, and only then changes the stack: the store may fault. Of the two parts of an 80-bit store the second
+ * may fault after the first was done, as on silicon.
+ */
 function storeMemory(b: Builder, dst: Operand, format: string, pops: number): void {
   b.helper(`x87.store.${format}`, [], false);
   const low = b.helperResult(0, "i64");
@@ -41,8 +44,6 @@ function storeMemory(b: Builder, dst: Operand, format: string, pops: number): vo
   b.if(b.eqz(suppressed), () => {
     if (dst.bits === 80) {
       const address = dst.address();
-      b.probeWrite(address, 8);
-      b.probeWrite(b.add(address, b.const64(8)), 2);
       b.store(address, "u64", low);
       b.store(b.add(address, b.const64(8)), "u16", b.extendU(high));
     } else dst.write(low);

@@ -33,6 +33,7 @@ import {
   type HandlerFacts,
 } from "./handler-table.ts";
 import { lowerHandler, type Runtime } from "./lower.ts";
+import { type Candidate, findPairs } from "./pairs.ts";
 import { FIRST_INSTRUCTION_HANDLER, Leave } from "./record.ts";
 
 const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
@@ -162,6 +163,7 @@ export function generateInterpreter(): InterpreterModule {
   const keys: [number, number][] = [];
   const fused: [number, number, number][] = [];
   const fusedDone = new Set<number>();
+  const candidates: Candidate[] = [];
   for (const { form, instructions } of built) {
     const key = formKey(
       form.row.id,
@@ -174,11 +176,19 @@ export function generateInterpreter(): InterpreterModule {
     const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${form.prefix === "none" ? "" : `.${form.prefix}`}`;
     const handler = addHandler(name, instructions);
     keys.push([key, handler]);
+    candidates.push({ name, handler, form, definition, instructions });
     if (instructions.flagsWritten !== 0 && !instructions.transfers) {
-      keys.push([
-        key + FLAGS_DEAD,
-        addHandler(`${name}.noflags`, buildForm({ ...form, flagsDead: true }, definition)),
-      ]);
+      const deadForm = { ...form, flagsDead: true };
+      const dead = buildForm(deadForm, definition);
+      const deadHandler = addHandler(`${name}.noflags`, dead);
+      keys.push([key + FLAGS_DEAD, deadHandler]);
+      candidates.push({
+        name: `${name}.noflags`,
+        handler: deadHandler,
+        form: deadForm,
+        definition,
+        instructions: dead,
+      });
     }
     if (isFusable(form) && !fusedDone.has(handler)) {
       fusedDone.add(handler);
@@ -186,10 +196,26 @@ export function generateInterpreter(): InterpreterModule {
         const b = new Builder();
         buildInto(b, form, definition);
         b.branch(b.flags.condition(code));
-        fused.push([handler, code, addHandler(`${name}+j${CONDITION_SUFFIXES[code]}`, b.finish())]);
+        const instructions = b.finish();
+        const fusedName = `${name}+j${CONDITION_SUFFIXES[code]}`;
+        const fusedHandler = addHandler(fusedName, instructions);
+        fused.push([handler, code, fusedHandler]);
+        candidates.push({
+          name: fusedName,
+          handler: fusedHandler,
+          form,
+          definition,
+          instructions,
+          condition: code,
+        });
       }
     }
   }
+
+  const pairs = findPairs(candidates).map(({ first, second, instructions, bits }) => {
+    const handler = addHandler(`${first.name} & ${second.name}`, instructions);
+    return { first: first.handler, second: second.handler, handler, bits };
+  });
 
   module.defineTable(functions);
   // run(state, record, budget): enters the first handler.
@@ -197,7 +223,10 @@ export function generateInterpreter(): InterpreterModule {
   for (const parameter of [0, 1, 2, 1]) run.byte(0x20).u32(parameter);
   run.byte(0x28).byte(2).u32(0).byte(0x11).u32(handlerType).u32(0).byte(0x0b);
   module.exportFunction("run", module.addFunction("run", HANDLER, [], run.toBytes()));
-  module.addCustomSection(HANDLER_SECTION, encodeHandlerTable({ rows: ROWS.length, facts, keys, fused }));
+  module.addCustomSection(
+    HANDLER_SECTION,
+    encodeHandlerTable({ rows: ROWS.length, facts, keys, fused, pairs }),
+  );
   module.addCustomSection("name", module.nameSection());
   return { bytes: module.toBytes(), handlers: functions.length };
 }

@@ -24,8 +24,9 @@ import {
 } from "../../state.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { HANDLER_SECTION, HandlerTable } from "./handler-table.ts";
-import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, TRACE_LIMIT } from "./record.ts";
-import { type RecordFacts, type Trace, TraceTranslator } from "./trace.ts";
+import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
+import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
+import { type Trace, TraceTranslator } from "./trace.ts";
 
 /** Records at the front of the area for runs that end exactly with the budget. */
 const EXACT_RECORDS = 2 * TRACE_LIMIT;
@@ -81,12 +82,7 @@ export class InterpreterEngine implements Engine {
     const table = new HandlerTable(new Uint8Array(sections[0]));
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
-    this.facts = {
-      rip: new Float64Array(RECORDS),
-      length: new Uint8Array(RECORDS),
-      since: new Uint8Array(RECORDS),
-      target: new Float64Array(RECORDS),
-    };
+    this.facts = createRecordFacts(RECORDS);
     this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     const instance = new WebAssembly.Instance(module, this.imports(module));
@@ -102,21 +98,22 @@ export class InterpreterEngine implements Engine {
     const { cpu } = this;
     let left = budget;
     while (left > 0) {
-      const record = this.entry(left);
-      if (record === 0) {
+      const start = this.entry(left);
+      if (start === 0) {
         this.statistics.instructions += budget - left;
         return Exit.Exception;
       }
-      const code = this.runHandlers(cpu.base, record, left);
+      const code = this.runHandlers(cpu.base, start, left);
       left = cpu.getI32(EXIT_BUDGET);
       if (code === Leave.FetchFault) {
         this.statistics.instructions += budget - left;
         return Exit.Exception;
       }
-      const index = (cpu.getI32(EXIT_RECORD) - cpu.recordBase) >>> RECORD_SHIFT;
-      const rip = this.facts.rip[index];
+      const record = cpu.getI32(EXIT_RECORD);
+      const index = (record - cpu.recordBase) >>> RECORD_SHIFT;
+      const rip = this.ripOf(record);
       if (code >= Leave.Completed) {
-        const next = rip + this.facts.length[index];
+        const next = this.facts.rip[index] + this.facts.length[index];
         cpu.rip = next;
         this.resumeRip = next;
         this.resumeRecord = code === Leave.Completed + Exit.Syscall && index >= EXACT_RECORDS ? index + 1 : 0;
@@ -125,7 +122,7 @@ export class InterpreterEngine implements Engine {
       }
       cpu.rip = rip;
       if (code === Leave.Budget) continue;
-      left -= this.facts.since[index];
+      left -= this.facts.since[index] + (record & SECOND_OF_PAIR);
       if (code === Leave.Fault) {
         this.statistics.instructions += budget - left;
         return Exit.Exception;
@@ -133,6 +130,13 @@ export class InterpreterEngine implements Engine {
     }
     this.statistics.instructions += budget - left;
     return Exit.Budget;
+  }
+
+  /** Address of the instruction that a record's address, perhaps marked with {@link SECOND_OF_PAIR}, stands for. */
+  private ripOf(record: number): number {
+    const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
+    const rip = this.facts.rip[index];
+    return (record & SECOND_OF_PAIR) === 0 ? rip : rip + this.facts.firstLength[index];
   }
 
   /** Address of the record to run from RIP with this budget; 0 after a fetch fault. */
@@ -264,7 +268,7 @@ export class InterpreterEngine implements Engine {
   private accessAddress(record: number, bytes: number, access: "read" | "write"): number {
     const address = this.cpu.getNumber(ACCESS_ADDRESS);
     if (address > CANONICAL_LIMIT - bytes || address < -CANONICAL_LIMIT) {
-      const rip = this.facts.rip[(record - this.cpu.recordBase) >>> RECORD_SHIFT];
+      const rip = this.ripOf(record);
       throw new GuestException(nonCanonicalVector(this.translator.instructionAt(rip), access), 0);
     }
     return address;

@@ -18,7 +18,7 @@ import {
   type Operand,
   XmmOperand,
 } from "../../ir/operand.ts";
-import type { Instructions, OperandBits, RegisterRef } from "../../ir/value.ts";
+import type { Instructions, OperandBits, RecordSlot, RegisterRef } from "../../ir/value.ts";
 
 /** Operand sizes in key order. */
 export const OPERAND_SIZES = [16, 32, 64] as const;
@@ -121,8 +121,13 @@ export function buildForm(form: Form, definition: Definition): Instructions {
 }
 
 /** Builds the IR of a form into a builder that may hold an instruction already. */
-export function buildInto(b: Builder, form: Form, definition: Definition): void {
-  const operands = form.row.operands.map((spec, index) => createOperand(b, spec, index, form));
+export function buildInto(
+  b: Builder,
+  form: Form,
+  definition: Definition,
+  slots: readonly RecordSlot[] = SLOTS,
+): void {
+  const operands = form.row.operands.map((spec, index) => createOperand(b, spec, index, form, slots));
   const context: InstructionContext = {
     operandSize: form.operandSize,
     addressSize: form.rm === "narrow" ? 32 : 64,
@@ -131,13 +136,16 @@ export function buildInto(b: Builder, form: Form, definition: Definition): void 
   definition(b, operands, context);
 }
 
-/** Slot of the decoded record that carries a register operand's number. */
-export function slotOf(operandIndex: number): 0 | 1 | 2 {
-  if (operandIndex > 2) throw new Error("records have three register slots");
-  return operandIndex as 0 | 1 | 2;
-}
+/** Slots of the decoded record that carry the register operands' numbers, by operand. */
+export const SLOTS: readonly RecordSlot[] = [0, 1, 2];
 
-function createOperand(b: Builder, spec: OperandSpec, index: number, form: Form): Operand {
+function createOperand(
+  b: Builder,
+  spec: OperandSpec,
+  index: number,
+  form: Form,
+  slots: readonly RecordSlot[],
+): Operand {
   const bits = operandBitsFor(spec, form.operandSize, 0);
   const memory = (addressForm: AddressForm) => new MemoryOperand(b, bits, addressForm, spec.access === "rw");
   const narrow = form.rm === "narrow";
@@ -162,7 +170,8 @@ function createOperand(b: Builder, spec: OperandSpec, index: number, form: Form)
       if (form.rm !== "register") return memory(form.rm);
       break;
   }
-  const register: RegisterRef = { slot: slotOf(index) };
+  if (index >= slots.length) throw new Error(`the record has no slot for operand ${index}`);
+  const register: RegisterRef = { slot: slots[index] };
   switch (spec.class) {
     case "gpr":
     case "gprOrMem":

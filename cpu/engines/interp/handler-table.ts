@@ -25,11 +25,38 @@ const TRANSFERS = 1;
 const FALLS_THROUGH = 2;
 const OBSERVABLE = 4;
 
+/** What moves where when the second instruction of a pair joins the record of the first (record.ts). */
+export const PairBit = {
+  /** One of the two has a memory operand: the second's registers and immediate stand behind the first's immediate. */
+  Memory: 1,
+  /** The second has an immediate, which must fit 32 bits. */
+  Immediate: 2,
+  /** The second needs the address of the next instruction. */
+  NextRip: 4,
+  /** The memory operand is the second's. */
+  SecondMemory: 8,
+  /** The second transfers control. */
+  Transfers: 16,
+  /** The second names registers. */
+  Registers: 32,
+} as const;
+const PAIR_BITS = 64;
+
+export interface PairEntry {
+  /** Handlers of the two, and of both together. */
+  readonly first: number;
+  readonly second: number;
+  readonly handler: number;
+  /** {@link PairBit}s. */
+  readonly bits: number;
+}
+
 export function encodeHandlerTable(table: {
   rows: number;
   facts: readonly HandlerFacts[];
   keys: readonly (readonly [key: number, handler: number])[];
   fused: readonly (readonly [first: number, condition: number, handler: number])[];
+  pairs: readonly PairEntry[];
 }): Uint8Array {
   const out = new ByteWriter().u32(table.rows).u32(table.facts.length);
   for (const facts of table.facts) {
@@ -44,6 +71,9 @@ export function encodeHandlerTable(table: {
   for (const [key, handler] of table.keys) out.u32(key).u32(handler);
   out.u32(table.fused.length);
   for (const [first, condition, handler] of table.fused) out.u32(first).u32(condition).u32(handler);
+  out.u32(table.pairs.length);
+  for (const { first, second, handler, bits } of table.pairs)
+    out.u32(first).u32(second).u32(handler).u32(bits);
   return out.toBytes();
 }
 
@@ -55,7 +85,9 @@ export class HandlerTable {
   private readonly bits: Uint8Array;
   /** Fused handler by first handler × 16 + condition; 0 = none. */
   private readonly fused: Uint16Array;
-  private readonly fusedHandlers = new Set<number>();
+  /** Handler × 64 + {@link PairBit}s, by first handler × 65536 + second. */
+  private readonly pairs = new Map<number, number>();
+  private readonly isFirstOfPair: Uint8Array;
 
   constructor(bytes: Uint8Array) {
     const reader = new LebReader(bytes);
@@ -76,9 +108,15 @@ export class HandlerTable {
     for (let left = reader.u32(); left > 0; left--) {
       const first = reader.u32();
       const condition = reader.u32();
+      this.fused[first * 16 + condition] = reader.u32();
+    }
+    this.isFirstOfPair = new Uint8Array(count);
+    for (let left = reader.u32(); left > 0; left--) {
+      const first = reader.u32();
+      const second = reader.u32();
       const handler = reader.u32();
-      this.fused[first * 16 + condition] = handler;
-      this.fusedHandlers.add(handler);
+      this.pairs.set(first * 65536 + second, handler * PAIR_BITS + reader.u32());
+      this.isFirstOfPair[first] = 1;
     }
   }
 
@@ -90,9 +128,9 @@ export class HandlerTable {
     return this.fused[first * 16 + condition];
   }
 
-  /** Does it execute two instructions? */
-  isFused(handler: number): boolean {
-    return this.fusedHandlers.has(handler);
+  /** Handler × 64 + {@link PairBit}s of the handler that executes both, or 0. */
+  pair(first: number, second: number): number {
+    return this.isFirstOfPair[first] === 0 ? 0 : (this.pairs.get(first * 65536 + second) ?? 0);
   }
 
   flagsRead(handler: number): number {

@@ -51,12 +51,15 @@ import {
   RECORD_INDEX,
   RECORD_LINK,
   RECORD_NEED,
+  RECORD_PAIR_MEMORY_IMMEDIATE,
+  RECORD_PAIR_PLAIN_IMMEDIATE,
   RECORD_RETIRE,
   RECORD_SCALE,
   RECORD_SEGMENT,
   RECORD_SIZE,
-  RECORD_SLOT0,
   RECORD_SLOT2,
+  SECOND_OF_PAIR,
+  SLOT_BYTES,
 } from "./record.ts";
 
 /** Parameters of every handler. */
@@ -150,6 +153,9 @@ class Lowering {
   private readonly variableLocal = new Map<Variable, number>();
   private readonly modifyLocal = new Map<Modify, { host: number; address: number }>();
 
+  /** The second instruction of a pair is being lowered. */
+  private second = false;
+
   constructor(private readonly runtime: Runtime) {}
 
   handler(instructions: Instructions): LoweredHandler {
@@ -240,6 +246,18 @@ class Lowering {
     this.dispatch(target);
   }
 
+  /** Pushes the record's address, marked if the second instruction of a pair is under way: for whoever may stop here. */
+  private here(): this {
+    this.get(RECORD);
+    if (this.second) this.i32(SECOND_OF_PAIR).numeric("i32.or");
+    return this;
+  }
+
+  private saveFault(): this {
+    this.get(STATE).here().memory(STORE_OPCODE.i32, EXIT_RECORD);
+    return this.get(STATE).get(BUDGET).memory(STORE_OPCODE.i32, EXIT_BUDGET);
+  }
+
   private saveExit(record: number): this {
     this.get(STATE).get(record).memory(STORE_OPCODE.i32, EXIT_RECORD);
     return this.get(STATE).get(BUDGET).memory(STORE_OPCODE.i32, EXIT_BUDGET);
@@ -274,7 +292,7 @@ class Lowering {
         this.store(statement.address, statement.kind, statement.value);
         break;
       case "probe":
-        this.get(STATE).get(RECORD).get(BUDGET);
+        this.get(STATE).here().get(BUDGET);
         this.value(statement.address);
         this.i32(statement.bytes).call(this.runtime.probe);
         this.leaveIfSet();
@@ -311,7 +329,7 @@ class Lowering {
       case "exception":
         this.get(STATE).i32(statement.vector).memory(STORE_OPCODE.i32, EXCEPTION_VECTOR);
         this.get(STATE).i32(statement.error).memory(STORE_OPCODE.i32, EXCEPTION_ERROR);
-        this.saveExit(RECORD).returnCode(Leave.Fault);
+        this.saveFault().returnCode(Leave.Fault);
         break;
       case "exit":
         this.retire();
@@ -338,6 +356,9 @@ class Lowering {
       case "again":
         this.dispatch(RECORD);
         break;
+      case "second":
+        this.second = true;
+        break;
     }
   }
 
@@ -353,7 +374,7 @@ class Lowering {
       this.value(argument);
       this.memory(STORE_OPCODE[argument.type], HELPER_ARGUMENTS + slot * 16);
     });
-    this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.helper(name));
+    this.get(STATE).here().get(BUDGET).call(this.runtime.helper(name));
     if (mayFault) this.leaveIfSet();
     else this.code.byte(0x1a);
   }
@@ -497,9 +518,11 @@ class Lowering {
       case "second":
         this.get(RECORD).memory(LOAD_OPCODE.i32_8u, RECORD_SLOT2);
         break;
-      case "slot0":
-      case "slot1":
-        this.get(RECORD).memory(LOAD_OPCODE.i32_8u, RECORD_SLOT0 + (field === "slot0" ? 0 : 1));
+      case "immediateInDisplacement":
+        this.get(RECORD).memory(LOAD_OPCODE.i64_32s, RECORD_PAIR_PLAIN_IMMEDIATE);
+        break;
+      case "immediateInLink":
+        this.get(RECORD).memory(LOAD_OPCODE.i64_32s, RECORD_PAIR_MEMORY_IMMEDIATE);
         break;
       case "base":
         this.stateOffset(RECORD_BASE).memory(LOAD_OPCODE.i64, 0);
@@ -520,7 +543,7 @@ class Lowering {
 
   private registerNumber(register: RegisterRef): void {
     if ("fixed" in register) this.i32(register.fixed);
-    else this.get(RECORD).memory(LOAD_OPCODE.i32_8u, RECORD_SLOT0 + register.slot);
+    else this.get(RECORD).memory(LOAD_OPCODE.i32_8u, SLOT_BYTES[register.slot]);
   }
 
   /** Pushes the base address of a place and returns the constant offset that belongs to it. */
@@ -531,7 +554,7 @@ class Lowering {
           this.get(STATE);
           return GPR + place.register.fixed * 8 + (place.register.high === true ? 1 : 0);
         }
-        this.stateOffset(RECORD_SLOT0 + place.register.slot);
+        this.stateOffset(SLOT_BYTES[place.register.slot]);
         return GPR;
       case "xmm":
       case "mmx": {
@@ -601,7 +624,7 @@ class Lowering {
     this.code.byte(0x04).byte(I32);
     this.hit(entry, low);
     this.code.byte(0x05);
-    this.get(STATE).get(RECORD).get(BUDGET).get(address).i32(bytes);
+    this.get(STATE).here().get(BUDGET).get(address).i32(bytes);
     this.call(value.write ? this.runtime.modify : this.runtime.load);
     this.tee(host).i32(-1).numeric("i32.eq");
     this.leaveIfSet();
@@ -632,7 +655,7 @@ class Lowering {
     this.hit(entry, low).get(kept).memory(STORE_OPCODE[STORE_KIND[kind]], 0);
     this.code.byte(0x05);
     this.get(STATE).get(kept).memory(STORE_OPCODE[STORE_KIND[kind]], SCRATCH);
-    this.get(STATE).get(RECORD).get(BUDGET).get(address).i32(bytes).call(this.runtime.store);
+    this.get(STATE).here().get(BUDGET).get(address).i32(bytes).call(this.runtime.store);
     this.leaveIfSet();
     this.code.byte(0x0b);
   }

@@ -26,6 +26,17 @@ export const RECORD_SEGMENT = 11;
 export const RECORD_DISPLACEMENT = 12;
 /** i64 */
 export const RECORD_IMMEDIATE = 16;
+/**
+ * A record can hold two instructions of which one at most has a memory operand. The second one's registers and immediate
+ * then stand in fields that the pair leaves free: without a memory operand where base, index and displacement would be,
+ * else where absolute address and link would be.
+ */
+export const RECORD_PAIR_PLAIN_SLOT = 8;
+export const RECORD_PAIR_PLAIN_IMMEDIATE = 12; // i32, sign-extended
+export const RECORD_PAIR_MEMORY_SLOT = 24;
+export const RECORD_PAIR_MEMORY_IMMEDIATE = 28; // i32, sign-extended
+/** Byte of each register slot (RecordSlot). */
+export const SLOT_BYTES = [4, 5, 6, 8, 9, 24, 25] as const;
 /** i64, where the address is known: RIP-relative operands. */
 export const RECORD_ABSOLUTE = 24;
 /** u32, in branches: linear address of the target's record; 0 = not resolved yet. */
@@ -48,6 +59,9 @@ export const Handler = {
   Protection: 4,
 } as const;
 export const FIRST_INSTRUCTION_HANDLER = 8;
+
+/** Set in EXIT_RECORD (records are aligned) if the second instruction of a pair was under way. */
+export const SECOND_OF_PAIR = 1;
 
 /** Why generated code returned to TypeScript (cpu/engine.ts has what callers of the engine see). */
 export const Leave = {

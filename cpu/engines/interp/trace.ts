@@ -18,8 +18,9 @@ import { ROW_TABLE } from "../../decoder/row-table.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
-import { ADDRESS_FORMS, FLAGS_DEAD, formKey, handlerAddressForm, type RmForm, slotOf } from "./forms.ts";
+import { ADDRESS_FORMS, FLAGS_DEAD, formKey, handlerAddressForm, type RmForm, SLOTS } from "./forms.ts";
 import type { HandlerTable } from "./handler-table.ts";
+import { joinPairs } from "./pair-records.ts";
 import {
   Handler,
   RECORD_ABSOLUTE,
@@ -39,6 +40,7 @@ import {
   RECORD_SLOT2,
   TRACE_LIMIT,
 } from "./record.ts";
+import type { RecordFacts } from "./record-facts.ts";
 
 /** A translated run of instructions. */
 export interface Trace {
@@ -53,18 +55,6 @@ export interface Trace {
   readonly count: number;
   /** Indices of records whose link leads here. */
   readonly incoming: number[];
-}
-
-/** What only TypeScript needs to know of each record, by record index. */
-export interface RecordFacts {
-  /** Virtual address of the instruction. */
-  readonly rip: Float64Array;
-  /** Bytes of it (of both, if fused). */
-  readonly length: Uint8Array;
-  /** Instructions of the trace before it since the last record that retired. */
-  readonly since: Uint8Array;
-  /** Virtual address of the branch target. */
-  readonly target: Float64Array;
 }
 
 const RM_INDEX = Object.fromEntries(ADDRESS_FORMS.map((form, index) => [form, index])) as Record<
@@ -101,7 +91,7 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
   const slots = operands.flatMap((spec, index) => {
     const register =
       !["imm", "imm2", "rel", "moffs", "si", "di"].includes(spec.source) && spec.class !== "immediate";
-    return register && index < 3 ? [{ slot: slotOf(index), spec, rm: spec.source === "rm" }] : [];
+    return register && index < 3 ? [{ slot: SLOTS[index], spec, rm: spec.source === "rm" }] : [];
   });
   const constant = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
   const available =
@@ -183,6 +173,8 @@ export class TraceTranslator {
       this.deadHandlers[record & 127] = 0;
       facts.rip[record] = at;
       facts.since[record] = since;
+      facts.firstLength[record] = 0;
+      facts.instructions[record] = 1;
       instructions++;
       since++;
 
@@ -213,6 +205,7 @@ export class TraceTranslator {
           this.view.setUint32(previous + RECORD_HANDLER, handler, true);
           this.view.setUint8(previous + RECORD_RETIRE, since);
           facts.length[record] += length;
+          facts.instructions[record] = 2;
           facts.target[record] = next + instruction.immediateLow;
           since = 0;
           record++;
@@ -242,14 +235,17 @@ export class TraceTranslator {
       facts.rip[record] = at;
       facts.since[record] = since;
       facts.length[record] = 0;
+      facts.firstLength[record] = 0;
+      facts.instructions[record] = 0;
       facts.target[record] = at;
       const address = this.address(record);
       this.view.setUint32(address + RECORD_HANDLER, exact ? Handler.BudgetEnd : Handler.Continue, true);
       this.view.setUint8(address + RECORD_RETIRE, since);
       record++;
     }
-    const count = record - first;
-    this.finish(first, count, instructions);
+    this.dropDeadFlags(first, record - first);
+    const count = joinPairs(this.view, this.recordBase, table, facts, first, record - first);
+    this.writeNeeds(first, count);
     const inFirst = Math.min(at - rip, pageEnd - physical);
     this.mmu.markCode(physical, inFirst);
     if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
@@ -377,11 +373,10 @@ export class TraceTranslator {
     return index === NO_REGISTER ? "base" : "indexed";
   }
 
-  /** What is known only when the trace is complete: budget needs, and which flags nobody reads. */
-  private finish(first: number, count: number, instructions: number): void {
+  /** Gives instructions whose flags nobody reads the handlers that leave them out. */
+  private dropDeadFlags(first: number, count: number): void {
     const { view, table } = this;
     let live: number = FlagField.All;
-    let before = instructions;
     for (let index = first + count - 1; index >= first; index--) {
       const address = this.address(index);
       let handler = view.getUint32(address, true);
@@ -397,16 +392,16 @@ export class TraceTranslator {
       }
       live = (live & ~written) | table.flagsRead(handler);
       if (table.observable(handler)) live = FlagField.All;
-      before -= this.instructionsIn(index);
-      view.setUint8(address + RECORD_NEED, Math.max(1, instructions - before));
     }
   }
 
-  /** How many instructions a record stands for: none, one, or a fused pair. */
-  private instructionsIn(index: number): number {
-    if (this.facts.length[index] === 0) return 0;
-    const handler = this.view.getUint32(this.address(index), true);
-    return this.table.isFused(handler) ? 2 : 1;
+  /** How many instructions there are from each record to the end. */
+  private writeNeeds(first: number, count: number): void {
+    let need = 0;
+    for (let index = first + count - 1; index >= first; index--) {
+      need += this.facts.instructions[index];
+      this.view.setUint8(this.address(index) + RECORD_NEED, Math.max(1, need));
+    }
   }
 
   /** Sets where a branch record leads. */

@@ -110,8 +110,8 @@ export class FlatMemory implements UserMemory {
     this.view.setBigInt64(this.at(address, 8), BigInt(value), true);
   }
 
-  readString(address: number, limit = 4095): string {
-    for (let length = 0; length <= limit; length++) {
+  readString(address: number, limit = 4096): string {
+    for (let length = 0; length < limit; length++) {
       if (this.readU8(address + length) === 0) return decodeName(this.read(address, length));
     }
     throw new Errno(ENAMETOOLONG);
