@@ -45,7 +45,10 @@ export interface HostStream {
 
 /** A failed host operation, with Linux' name for what went wrong ("ENOENT"). */
 export class HostError extends Error {
-  constructor(readonly code: string, message: string = code) {
+  constructor(
+    readonly code: string,
+    message: string = code,
+  ) {
     super(message);
     this.name = "HostError";
   }
@@ -101,7 +104,10 @@ export interface HostDirectory {
   lstat(path: string): HostStat | undefined;
   readdir(path: string): { name: string; ino: bigint; type: number /* d_type, DT_* */ }[];
   readlink(path: string): string;
-  open(path: string, options: { write: boolean; create?: { mode: number; exclusive: boolean }; truncate?: boolean }): HostFile;
+  open(
+    path: string,
+    options: { write: boolean; create?: { mode: number; exclusive: boolean }; truncate?: boolean },
+  ): HostFile;
   mkdir(path: string, mode: number): void;
   rmdir(path: string): void;
   unlink(path: string): void;

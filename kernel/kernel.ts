@@ -11,6 +11,7 @@ import type { Lifecycle } from "./sched/lifecycle.ts";
 import type { Scheduler } from "./sched/scheduler.ts";
 import type { SignalDelivery } from "./sched/signal-delivery.ts";
 import type { Thread } from "./sched/thread.ts";
+import type { SyscallTracer } from "./syscalls/trace.ts";
 import type { MountTable } from "./vfs/mount-table.ts";
 
 export interface Kernel {
@@ -24,6 +25,8 @@ export interface Kernel {
   readonly signals: SignalDelivery;
   readonly futexes: Futexes;
   readonly lifecycle: Lifecycle;
+  /** Prints system calls, signals and ends, if anybody wants to see them. */
+  readonly tracer: SyscallTracer | undefined;
   /** By pid; the ended ones too until their parent has waited for them. */
   readonly applications: Map<number, Application>;
   /** All threads by tid. */

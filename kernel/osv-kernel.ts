@@ -1,6 +1,8 @@
 /** The OSv kernel, put together: memory, threads, files and system calls on one machine. */
 
+import { cpuid, FEATURES } from "../cpu/model.ts";
 import { PAGE_SIZE } from "../mmu/translator.ts";
+import { deterministicHost } from "./deterministic-host.ts";
 import type { Host } from "./host.ts";
 import type { Kernel } from "./kernel.ts";
 import { checkPlace, type LoaderEnvironment, prepareProgram, releaseProgram } from "./loader/program.ts";
@@ -10,9 +12,11 @@ import type { Machine } from "./mm/machine.ts";
 import { ProgramMemory } from "./mm/program-memory.ts";
 import type { UserMemory } from "./mm/user-memory.ts";
 import { Prot } from "./mm/vma.ts";
+import { printable } from "./printable.ts";
 import type { Application } from "./sched/application.ts";
 import { type Disassembler, reportDeath } from "./sched/death-report.ts";
 import { Futexes } from "./sched/futex.ts";
+import { InstructionClock } from "./sched/instruction-clock.ts";
 import { Lifecycle } from "./sched/lifecycle.ts";
 import { Scheduler } from "./sched/scheduler.ts";
 import { SignalDelivery } from "./sched/signal-delivery.ts";
@@ -34,11 +38,11 @@ export interface OsvKernelOptions {
   /** The name space; the kernel does not mount anything itself. */
   readonly mounts: MountTable;
   readonly hostname?: string;
-  /** The order of events depends on instruction counts, not on the host's speed. */
+  /**
+   * The order of events depends on instruction counts, not on the host's speed. For a run that is the same each time
+   * the machine and the file systems have to use the {@link deterministicHost} too: it is then given as `host`.
+   */
   readonly deterministic?: boolean;
-  /** CPUID.1:EDX, for AT_HWCAP; AT_HWCAP2. */
-  readonly hwcap?: number;
-  readonly hwcap2?: number;
   /** Gets every line of the kernel log as it is written (--verbose). */
   readonly onLog?: (line: string) => void;
   /** Gets one line per system call (--trace syscalls). */
@@ -62,8 +66,8 @@ export interface SpawnOptions {
 
 /** Most lines that the log keeps. */
 const LOG_LINES = 4096;
-/** What CPUID.1:EDX of QEMU's "qemu64" says: the features that every x86-64 has. */
-const HWCAP_BASELINE = 0x078bfbff;
+/** Programs may use WRFSBASE and its like (asm/hwcap2.h). */
+const HWCAP2_FSGSBASE = 2;
 
 export class OsvKernel implements Kernel {
   readonly host: Host;
@@ -76,6 +80,7 @@ export class OsvKernel implements Kernel {
   readonly signals: SignalDelivery;
   readonly futexes: Futexes;
   readonly lifecycle: Lifecycle;
+  readonly tracer: SyscallTracer | undefined;
   readonly applications = new Map<number, Application>();
   readonly threads = new Map<number, Thread>();
   hostname: string;
@@ -83,7 +88,8 @@ export class OsvKernel implements Kernel {
   private readonly saidOnce = new Set<string>();
 
   constructor(private readonly options: OsvKernelOptions) {
-    this.host = options.host;
+    const needsClock = options.deterministic === true && !(options.host.clock instanceof InstructionClock);
+    this.host = needsClock ? deterministicHost(options.host) : options.host;
     this.machine = options.machine;
     this.mounts = options.mounts;
     this.hostname = options.hostname ?? "osv";
@@ -94,18 +100,17 @@ export class OsvKernel implements Kernel {
       mounts: options.mounts,
       space: this.space,
       memory: this.memory,
-      entropy: options.host.entropy,
+      entropy: this.host.entropy,
       vdso: this.mapVdso(),
-      hwcap: options.hwcap ?? HWCAP_BASELINE,
-      hwcap2: options.hwcap2 ?? 0,
+      hwcap: cpuid(1, 0).edx >>> 0,
+      hwcap2: FEATURES.has("fsgsbase") ? HWCAP2_FSGSBASE : 0,
       minimumSignalStack: MINIMUM_SIGNAL_STACK,
     };
     this.signals = new SignalDelivery(this);
-    this.futexes = new Futexes(this.space, this.memory, options.host.clock);
+    this.futexes = new Futexes(this.space, this.memory, this.host.clock);
     this.lifecycle = new Lifecycle(this, (thread, signal, sentence) => this.died(thread, signal, sentence));
-    const tracer = options.traceSyscalls === undefined ? undefined : new SyscallTracer(options.traceSyscalls);
-    this.scheduler = new Scheduler(this, new Dispatcher(SYSCALL_TABLE, tracer), {
-      deterministic: options.deterministic ?? false,
+    this.tracer = options.traceSyscalls === undefined ? undefined : new SyscallTracer(options.traceSyscalls);
+    this.scheduler = new Scheduler(this, new Dispatcher(SYSCALL_TABLE, this.tracer), {
       panic: (error) => this.panic(error),
     });
   }
@@ -150,7 +155,8 @@ export class OsvKernel implements Kernel {
         this.lifecycle.exitApplication(application, 127 << 8);
         throw error;
       }
-      this.scheduler.enqueue(thread);
+      // The caller may have things to arrange (a controlling terminal) before the first instruction.
+      void this.host.clock.yield().then(() => this.scheduler.enqueue(thread));
       return application;
     } finally {
       releaseProgram(prepared);
@@ -178,7 +184,7 @@ export class OsvKernel implements Kernel {
 
   log(message: string): void {
     const time = (this.host.clock.monotonic() / 1e9).toFixed(6).padStart(12);
-    const line = `[${time}] ${message}`;
+    const line = `[${time}] ${printable(message)}`;
     this.lines.push(line);
     if (this.lines.length > LOG_LINES) this.lines.shift();
     this.options.onLog?.(line);
@@ -199,7 +205,7 @@ export class OsvKernel implements Kernel {
     this.log(sentence);
     // Ends that somebody asked for need no report.
     if (signal === SIGINT || signal === SIGTERM || signal === SIGPIPE) return;
-    this.options.onDeath?.(sentence, () => reportDeath(this, thread, this.options.disassemble));
+    this.options.onDeath?.(printable(sentence), () => reportDeath(this, thread, this.options.disassemble));
   }
 
   /** A system call needed a page and there was none. The program ends when it returns; until then it sees EFAULT. */

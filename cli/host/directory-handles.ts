@@ -34,7 +34,10 @@ export interface PathFinder {
   reachDirectory(name: string): NodePath;
   /** `name` and everything below is no longer where it was. */
   forget(name: string): void;
-  /** Something was not found: was that due to what we remember? Then it is forgotten, and another try makes sense. */
+  /**
+   * Something was not found: is the directory that we remember gone, and perhaps another there by its name? Then it is
+   * forgotten, and another try makes sense.
+   */
   mayBeStale(name: string): boolean;
   dispose(): void;
 }
@@ -97,14 +100,14 @@ export class HandlePathFinder implements PathFinder {
   }
 
   mayBeStale(name: string): boolean {
-    let known = false;
-    for (let at = name; at !== ""; at = split(at).parent) {
+    let stale = false;
+    for (let at = split(name).parent; at !== ""; at = split(at).parent) {
       const handle = this.handles.get(at);
-      if (handle === undefined || handle.checked === Number.POSITIVE_INFINITY) continue;
-      known = true;
+      if (handle === undefined || fs.fstatSync(handle.fd).nlink > 0) break;
+      stale = true;
       this.forget(at);
     }
-    return known;
+    return stale;
   }
 
   dispose(): void {

@@ -4,7 +4,7 @@ import type { Cpu } from "../cpu.ts";
 import { FXSAVE_SIZE, restoreFxsave, saveFxsave } from "../fpu-image.ts";
 import { resetFpu } from "../fpu-reset.ts";
 import { defineHelper, GuestException } from "../helpers.ts";
-import { CONTEXT_SIZE, MXCSR, Register, Vector, XMM, XMM_STRIDE } from "../state.ts";
+import { CONTEXT_SIZE, GPR, MXCSR, Register, Vector, XMM, XMM_STRIDE } from "../state.ts";
 
 const XSAVE_HEADER = 512;
 const XSAVE_HEADER_SIZE = 64;
@@ -49,7 +49,7 @@ defineHelper("ldmxcsr", (cpu) => {
 
 /** The requested features of EDX:EAX that exist. */
 function requested(cpu: Cpu): number {
-  return cpu.gpr(Register.RAX) & XCR0;
+  return cpu.getI32(GPR + 8 * Register.RAX) & XCR0;
 }
 
 defineHelper("xsave", (cpu) => {

@@ -140,7 +140,7 @@ int main(void) {
   raw(0, 0); V(elapsed_read(10) < 20);
   keys("\r\n\x03\x04"); S(); M();
   raw(0, 1); long ms = elapsed_read(10); V(ms >= 90 && ms < 300);
-  raw(3, 0); pthread_create(&thread, NULL, typist, "abcd"); ms = elapsed_read(10); V(ms >= 100); pthread_join(thread, NULL); S();
+  raw(3, 0); pthread_create(&thread, NULL, typist, "abcdef"); ms = elapsed_read(10); V(ms >= 100); pthread_join(thread, NULL); S();
   raw(3, 0); keys("ab"); V(events(s) & POLLIN); keys("c"); V(events(s) & POLLIN); S();
   raw(10, 2); pthread_create(&thread, NULL, typist, "ab"); ms = elapsed_read(10); V(ms >= 250 && ms < 800); pthread_join(thread, NULL);
   raw(2, 0); keys("abcdef"); R(read(s, name, 1)); raw(1, 0); S();

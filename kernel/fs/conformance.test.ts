@@ -38,7 +38,11 @@ const candidates: Candidate[] = [
   { name: "hostfs", make: () => new HostFs(new NodeDirectory(freshHostDirectory()), testClock) },
   {
     name: "overlayfs over an empty directory",
-    make: () => new OverlayFs(new HostFs(new NodeDirectory(freshHostDirectory(), { readOnly: true }), testClock), testClock),
+    make: () =>
+      new OverlayFs(
+        new HostFs(new NodeDirectory(freshHostDirectory(), { readOnly: true }), testClock),
+        testClock,
+      ),
   },
 ];
 
@@ -53,7 +57,8 @@ function hostCalls(): HostCalls {
   return new HostCalls(path.join(freshHostDirectory(), "up/base"));
 }
 
-const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } =
+  fs.constants;
 const long = "n".repeat(255);
 
 const scenarios: Record<string, Step[]> = {
@@ -332,7 +337,8 @@ describe("overlayfs over a directory with files", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const [below, copy] = [freshHostDirectory(), freshHostDirectory()];
       const before = randomSteps(seed, 120);
-      for (const directory of [below, copy]) transcript(new HostCalls(path.join(directory, "up/base")), before);
+      for (const directory of [below, copy])
+        transcript(new HostCalls(path.join(directory, "up/base")), before);
       const untouched = snapshot(below);
       const lower = new HostFs(new NodeDirectory(below, { readOnly: true }), testClock);
       const guest = new GuestCalls(new Guest(new OverlayFs(lower, testClock)), "/up/base");

@@ -22,7 +22,8 @@ export class DevFs extends RamFs {
     this.root.mkdir("pts", 0o755, 0, 0);
     this.root.mkdir("shm", 0o1777, 0, 0);
     this.root.symlink("fd", "/proc/self/fd", 0, 0);
-    for (const [fd, name] of ["stdin", "stdout", "stderr"].entries()) this.root.symlink(name, `/proc/self/fd/${fd}`, 0, 0);
+    for (const [fd, name] of ["stdin", "stdout", "stderr"].entries())
+      this.root.symlink(name, `/proc/self/fd/${fd}`, 0, 0);
   }
 
   /** A device node, e.g. add("pts/0", S_IFCHR | 0o620, makedev(136, 0)); directories on the way are made. */

@@ -5,7 +5,15 @@ import type { HostFile, HostStat } from "../host.ts";
 import type { Thread } from "../sched/thread.ts";
 import { BaseInode } from "../vfs/base-inode.ts";
 import {
-  type AttributeChanges, type DirectoryItem, type Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, type Stat, type Timestamp,
+  type AttributeChanges,
+  type DirectoryItem,
+  type Inode,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  type Stat,
+  type Timestamp,
 } from "../vfs/inode.ts";
 import { directoryEntryType } from "../vfs/open-flags.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
@@ -19,6 +27,9 @@ import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from 
  * lookup's and a stat's) of 2 µs each. What we change ourselves is seen at once.
  */
 const FRESH_FOR = 200_000;
+
+/** How long a directory, once found, is taken to have its name still (ns): most of a path is directories. */
+const TRUST_DIRECTORIES_FOR = 50e6;
 
 /** Bytes of zeroes written at once by fallocate(2). */
 const ZEROES_AT_ONCE = 65536;
@@ -174,6 +185,8 @@ export abstract class HostInode extends BaseInode {
 export class HostDirectoryInode extends HostInode {
   /** What is in memory only: special files and missing mount points. */
   private inMemory: Map<string, Inode> | undefined;
+  /** Directories in this one, and until when they need not be looked up again. */
+  private readonly subdirectories = new Map<string, { inode: HostInode; until: number }>();
 
   private below(name: string): string {
     const path = this.hostPath;
@@ -183,13 +196,26 @@ export class HostDirectoryInode extends HostInode {
   override lookup(name: string): Inode | undefined {
     const special = this.inMemory?.get(name);
     if (special !== undefined) return special;
+    const known = this.subdirectories.get(name);
+    if (known !== undefined) {
+      if (this.fileSystem.clock.monotonic() < known.until && !known.inode.removed) return known.inode;
+      this.subdirectories.delete(name);
+    }
     let stat: HostStat | undefined;
     try {
       stat = this.fileSystem.host.lstat(this.below(name));
     } catch (error) {
       throw errnoOf(error);
     }
-    return stat === undefined ? undefined : this.fileSystem.inodeFor(stat, this, name);
+    if (stat === undefined) return undefined;
+    const inode = this.fileSystem.inodeFor(stat, this, name);
+    if (inode.type === S_IFDIR) {
+      this.subdirectories.set(name, {
+        inode,
+        until: this.fileSystem.clock.monotonic() + TRUST_DIRECTORIES_FOR,
+      });
+    }
+    return inode;
   }
 
   override readdir(): DirectoryItem[] {
@@ -268,6 +294,7 @@ export class HostDirectoryInode extends HostInode {
     if (inode === undefined) throw new Errno(ENOENT);
     if (inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
     this.fileSystem.call(() => this.fileSystem.host.rmdir(this.below(name)));
+    this.subdirectories.delete(name);
     if (inode instanceof HostInode) {
       inode.unlinked(this, name);
       this.fileSystem.forget(inode);
@@ -276,7 +303,8 @@ export class HostDirectoryInode extends HostInode {
   }
 
   override rename(name: string, newParent: Inode, newName: string): void {
-    if (!(newParent instanceof HostDirectoryInode) || newParent.fileSystem !== this.fileSystem) throw new Errno(EXDEV);
+    if (!(newParent instanceof HostDirectoryInode) || newParent.fileSystem !== this.fileSystem)
+      throw new Errno(EXDEV);
     const special = this.inMemory?.get(name);
     if (special !== undefined) {
       if (newParent.lookup(newName) !== undefined) newParent.unlink(newName);
@@ -290,6 +318,8 @@ export class HostDirectoryInode extends HostInode {
     if (replaced === inode && inode.type !== S_IFDIR) return;
     newParent.inMemory?.delete(newName);
     this.fileSystem.call(() => this.fileSystem.host.rename(this.below(name), newParent.below(newName)));
+    this.subdirectories.delete(name);
+    newParent.subdirectories.delete(newName);
     if (replaced instanceof HostInode) {
       replaced.unlinked(newParent, newName);
       if (replaced.type === S_IFDIR) this.fileSystem.forget(replaced);
@@ -420,7 +450,8 @@ export class HostFileInode extends HostInode implements RegularInode {
   /** The host's own fallocate(2) cannot be reached: files grow, and ranges that shall be zero are written. */
   allocate(mode: number, position: number, length: number): void {
     const end = position + length;
-    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) throw new Errno(EOPNOTSUPP);
+    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0)
+      throw new Errno(EOPNOTSUPP);
     const { size } = this;
     if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
       const zeroes = new Uint8Array(Math.min(ZEROES_AT_ONCE, length));

@@ -83,7 +83,9 @@ export function registerMemoryDevices(devices: DeviceRegistry, entropy: Entropy)
   devices.register(MEMORY_DEVICES.null, { open: (_thread, flags, path) => new NullFile(flags, path) }, "mem");
   devices.register(MEMORY_DEVICES.zero, { open: (_thread, flags, path) => new ZeroFile(flags, path) });
   devices.register(MEMORY_DEVICES.full, { open: (_thread, flags, path) => new FullFile(flags, path) });
-  const random = { open: (_thread: Thread | undefined, flags: number, path: Path) => new RandomFile(flags, path, entropy) };
+  const random = {
+    open: (_thread: Thread | undefined, flags: number, path: Path) => new RandomFile(flags, path, entropy),
+  };
   devices.register(MEMORY_DEVICES.random, random);
   devices.register(MEMORY_DEVICES.urandom, random);
 }

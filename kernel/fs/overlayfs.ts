@@ -8,9 +8,23 @@
  */
 
 import type { Clock } from "../host.ts";
-import { type FileSystem, type FileSystemStat, type Inode, S_IFDIR, S_IFLNK, type Stat } from "../vfs/inode.ts";
+import {
+  type FileSystem,
+  type FileSystemStat,
+  type Inode,
+  S_IFDIR,
+  S_IFLNK,
+  type Stat,
+} from "../vfs/inode.ts";
 import { isRegularInode } from "../vfs/regular-file.ts";
-import { Backing, OverlayDirectory, OverlayFile, type OverlayInode, OverlayLink, OverlaySpecial } from "./overlayfs-inode.ts";
+import {
+  Backing,
+  OverlayDirectory,
+  OverlayFile,
+  type OverlayInode,
+  OverlayLink,
+  OverlaySpecial,
+} from "./overlayfs-inode.ts";
 import { RamFs, type RamFsOptions } from "./ramfs.ts";
 import type { RamDirectory } from "./ramfs-directory.ts";
 

@@ -32,7 +32,8 @@ export class RamDirectory extends RamInode {
   override readdir(): DirectoryItem[] {
     this.accessed();
     const items: DirectoryItem[] = [];
-    for (const [name, inode] of this.entries) items.push({ name, ino: inode.ino, type: directoryEntryType(inode.type) });
+    for (const [name, inode] of this.entries)
+      items.push({ name, ino: inode.ino, type: directoryEntryType(inode.type) });
     return items;
   }
 
@@ -131,11 +132,11 @@ export class RamDirectory extends RamInode {
     }
   }
 
-  tmpfile(mode: number, uid: number, gid: number): RamInode {
+  tmpfile(mode: number, uid: number, gid: number, linkable: boolean): RamInode {
     if (this.dead) throw new Errno(ENOENT);
     const inode = this.fileSystem.newFile(mode, uid, this.groupFor(gid));
     inode.nlink = 0;
-    inode.linkable = true;
+    inode.linkable = linkable;
     return inode;
   }
 

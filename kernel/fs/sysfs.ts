@@ -4,7 +4,11 @@ import type { Clock } from "../host.ts";
 import type { FileSystemStat, Timestamp } from "../vfs/inode.ts";
 import { allocateDevice } from "./device-numbers.ts";
 import {
-  fixedDirectory, fixedFile, type SyntheticDirectory, type SyntheticFileSystem, type SyntheticInode,
+  fixedDirectory,
+  fixedFile,
+  type SyntheticDirectory,
+  type SyntheticFileSystem,
+  type SyntheticInode,
 } from "./procfs/proc-inode.ts";
 
 /** SYSFS_MAGIC (linux/magic.h) */
@@ -24,12 +28,24 @@ export class SysFs implements SyntheticFileSystem {
     const file = (content: string | number) => fixedFile(this, `${content}\n`);
     const cpu0 = directory({
       topology: directory({
-        core_cpus: file(1), core_cpus_list: file(0), core_id: file(0), core_siblings: file(1), core_siblings_list: file(0),
-        physical_package_id: file(0), thread_siblings: file(1), thread_siblings_list: file(0),
+        core_cpus: file(1),
+        core_cpus_list: file(0),
+        core_id: file(0),
+        core_siblings: file(1),
+        core_siblings_list: file(0),
+        physical_package_id: file(0),
+        thread_siblings: file(1),
+        thread_siblings_list: file(0),
       }),
     });
     const cpu = directory({
-      cpu0, isolated: file(""), kernel_max: file(0), offline: file(""), online: file(0), possible: file(0), present: file(0),
+      cpu0,
+      isolated: file(""),
+      kernel_max: file(0),
+      offline: file(""),
+      online: file(0),
+      possible: file(0),
+      present: file(0),
     });
     const node = directory({ has_cpu: file(0), online: file(0), possible: file(0) });
     this.root = directory({
@@ -60,7 +76,15 @@ export class SysFs implements SyntheticFileSystem {
   }
 
   statfs(): FileSystemStat {
-    return { type: SYSFS_MAGIC, blockSize: 4096, blocks: 0, freeBlocks: 0, files: 0, freeFiles: 0, nameLength: 255 };
+    return {
+      type: SYSFS_MAGIC,
+      blockSize: 4096,
+      blocks: 0,
+      freeBlocks: 0,
+      files: 0,
+      freeFiles: 0,
+      nameLength: 255,
+    };
   }
 
   sync(): void {}

@@ -5,6 +5,7 @@
  */
 
 import { ENOEXEC } from "../errno.ts";
+import { printable } from "../printable.ts";
 import { decodeName } from "../vfs/names.ts";
 
 /** Why a program cannot be loaded, as a sentence. `errno` is what execve(2) returns for it. */
@@ -14,7 +15,7 @@ export class ElfError extends Error {
     readonly reason: string,
     readonly errno: number = ENOEXEC,
   ) {
-    super(`${path}: ${reason}`);
+    super(printable(`${path}: ${reason}`));
     this.name = "ElfError";
   }
 }

@@ -16,7 +16,7 @@ const RW = Prot.Read | Prot.Write;
 let machine: FakeMachine;
 let space: AddressSpace;
 let memory: ProgramMemory;
-const owner = new MemoryOwner("test");
+let owner: MemoryOwner;
 const out: Translation = { physicalPage: 0, rights: 0, errorCode: 0 };
 
 function area(prot: number, more: Partial<VmaAttributes> = {}): VmaAttributes {
@@ -51,6 +51,7 @@ function fileByte(inode: Inode, position: number): number {
 }
 
 beforeEach(() => {
+  owner = new MemoryOwner("test");
   machine = createFakeMachine(64 * PAGE);
   space = new AddressSpace(machine);
   memory = new ProgramMemory(space, machine.ram);
@@ -100,8 +101,11 @@ describe("anonymous memory", () => {
     while (space.fault(AT + written * PAGE, Access.Write) === undefined) written++;
     expect(written).toBe(free);
     expect(space.fault(AT + written * PAGE, Access.Write)).toBe("out of memory");
+    expect(owner.residentPages).toBe(written);
     space.unmapAll(owner);
     expect(space.frames.free).toBe(free);
+    expect(owner.residentPages).toBe(0);
+    expect(owner.peakResidentPages).toBe(written);
   });
 });
 
@@ -176,17 +180,17 @@ describe("code", () => {
 
 describe("stacks", () => {
   const top = AT + 1024 * PAGE;
-  const stack = area(RW, { growsDown: true, growLimit: top - 600 * PAGE, name: "[stack]" });
+  const stack = () => area(RW, { growsDown: true, growLimit: top - 600 * PAGE, name: "[stack]" });
 
   it("grow when touched below, down to their limit", () => {
-    space.map(top - PAGE, PAGE, stack);
+    space.map(top - PAGE, PAGE, stack());
     memory.writeU8(top - 400 * PAGE, 1);
     expect(space.areas.find(top - 200 * PAGE)?.name).toBe("[stack]");
     expect(space.fault(top - 601 * PAGE, Access.Write)).toBe("unmapped");
   });
 
   it("keep their distance from what is below", () => {
-    space.map(top - PAGE, PAGE, stack);
+    space.map(top - PAGE, PAGE, stack());
     space.map(top - 400 * PAGE, PAGE, area(RW));
     expect(space.fault(top - 300 * PAGE, Access.Write)).toBe("unmapped");
     expect(space.fault(top - 100 * PAGE, Access.Write)).toBeUndefined();

@@ -8,7 +8,15 @@
 import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "../../mmu/translator.ts";
 import { Errno } from "../errno.ts";
 import { FrameAllocator, NO_FRAME } from "./frames.ts";
-import { LOW_MMAP_END, LOW_MMAP_START, MMAP_MIN, MMAP_TOP, STACK_GUARD_GAP, USER_END } from "./layout.ts";
+import {
+  LOW_MMAP_END,
+  LOW_MMAP_START,
+  MAX_MAP_COUNT,
+  MMAP_MIN,
+  MMAP_TOP,
+  STACK_GUARD_GAP,
+  USER_END,
+} from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryOwner } from "./memory-owner.ts";
 import type { Inode } from "../vfs/inode.ts";
@@ -114,7 +122,7 @@ export class AddressSpace implements Translator {
     if ((entry & access) !== 0) return undefined;
     if ((entry & Entry.Present) === 0) return this.bringIn(vma, page, access, rights);
     // A first write: to a page that has to be copied, or to one of a shared file, which only has to be noted.
-    if ((entry & Entry.CopyOnWrite) !== 0) return this.copyPage(page, entry, rights);
+    if ((entry & Entry.CopyOnWrite) !== 0) return this.copyPage(vma, page, entry, rights);
     if (vma.file !== undefined && vma.shared) {
       this.sharedFile(vma.file.inode).markDirty(vma.file.offset + (page - vma.start));
     }
@@ -130,6 +138,7 @@ export class AddressSpace implements Translator {
       }
       const frame = this.frames.allocate(true);
       if (frame === NO_FRAME) return "out of memory";
+      vma.owner?.addPage();
       this.install(page, frame, rights);
       return undefined;
     }
@@ -142,6 +151,7 @@ export class AddressSpace implements Translator {
         if (frame === NO_FRAME) return "out of memory";
         if (frame === PAST_END) return "past end";
         if (access === Access.Write) file.markDirty(position);
+        vma.owner?.addPage();
         this.install(page, frame, access === Access.Write ? rights : rights & ~Access.Write);
         return undefined;
       }
@@ -155,6 +165,7 @@ export class AddressSpace implements Translator {
         if (inFile === 0) this.frames.release(frame);
       }
       if (inFile === 0) return "past end";
+      vma.owner?.addPage();
       this.install(page, frame, rights);
       return undefined;
     } catch (error) {
@@ -182,12 +193,14 @@ export class AddressSpace implements Translator {
     this.pages.set(page, entryOf(frame, bits | Entry.Present));
   }
 
-  private copyPage(page: number, entry: number, rights: number): FaultReason | undefined {
+  private copyPage(vma: Vma, page: number, entry: number, rights: number): FaultReason | undefined {
     const from = entry >>> FRAME_SHIFT;
     const isZero = from === this.zeroFrame;
     const frame = this.frames.allocate(isZero);
     if (frame === NO_FRAME) return "out of memory";
-    if (!isZero) {
+    if (isZero) {
+      vma.owner?.addPage();
+    } else {
       this.machine.ram.copyWithin(frame * PAGE_SIZE, from * PAGE_SIZE, (from + 1) * PAGE_SIZE);
       this.frames.release(from);
     }
@@ -218,6 +231,11 @@ export class AddressSpace implements Translator {
   overcommits(length: number): boolean {
     const pages = Math.ceil(length / PAGE_SIZE);
     return pages > this.frames.total || this.frames.free * RESERVE_FRACTION < this.frames.total;
+  }
+
+  /** No more areas, please (vm.max_map_count): their number bounds the time that changes take. */
+  get isCrowded(): boolean {
+    return this.areas.size >= MAX_MAP_COUNT;
   }
 
   /** A free range of `length` bytes for mmap without a fixed address; -1 when there is none. */
@@ -288,6 +306,7 @@ export class AddressSpace implements Translator {
     this.pages.update(piece.start, piece.end, (address, entry) => {
       some = true;
       const frame = entry >>> FRAME_SHIFT;
+      if (frame !== this.zeroFrame && piece.owner !== undefined) piece.owner.residentPages--;
       if (piece.file !== undefined && piece.shared) {
         this.sharedFile(piece.file.inode).release(piece.file.offset + (address - piece.start), frame);
       } else if (frame !== this.zeroFrame) {
@@ -360,15 +379,7 @@ export class AddressSpace implements Translator {
   /** Bytes that the owner's areas span, and bytes that have frames of their own. */
   usage(owner: MemoryOwner): { virtual: number; resident: number } {
     let virtual = 0;
-    let pages = 0;
-    for (const vma of this.areas) {
-      if (vma.owner !== owner) continue;
-      virtual += vma.end - vma.start;
-      this.pages.update(vma.start, vma.end, (_address, entry) => {
-        if (entry >>> FRAME_SHIFT !== this.zeroFrame) pages++;
-        return entry;
-      });
-    }
-    return { virtual, resident: pages * PAGE_SIZE };
+    for (const vma of this.areas) if (vma.owner === owner) virtual += vma.end - vma.start;
+    return { virtual, resident: owner.residentPages * PAGE_SIZE };
   }
 }

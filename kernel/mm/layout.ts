@@ -19,3 +19,6 @@ export const STACK_GUARD_GAP = 1 << 20;
 export const PIE_BASE = 0x555555554000;
 export const PIE_STRIDE = 64 * 2 ** 30;
 export const PIE_END = 0x7e0000000000;
+
+/** How many areas there may be (vm.max_map_count). */
+export const MAX_MAP_COUNT = 65530;

@@ -18,5 +18,15 @@ export class MemoryOwner {
   entry = 0;
   base = 0;
 
+  /** Pages with a frame of their own, now and at most. */
+  residentPages = 0;
+  peakResidentPages = 0;
+
   constructor(readonly name: string) {}
+
+  /** A page has got a frame. */
+  addPage(): void {
+    this.residentPages++;
+    if (this.residentPages > this.peakResidentPages) this.peakResidentPages = this.residentPages;
+  }
 }

@@ -12,7 +12,7 @@ import {
 } from "../../cpu/state.ts";
 import { Access, PageFaultBit } from "../../mmu/translator.ts";
 import type { Kernel } from "../kernel.ts";
-import { SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP, SiCode } from "./signal-numbers.ts";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SiCode } from "./signal-numbers.ts";
 import type { Thread } from "./thread.ts";
 
 /** MXCSR: mask bits are this far above the flags they mask. */

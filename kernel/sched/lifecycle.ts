@@ -138,6 +138,7 @@ export class Lifecycle {
 
   private finish(application: Application, status: number): void {
     application.exitStatus = status;
+    this.kernel.tracer?.exit(application.pid, status);
     application.stopped = false;
     application.stoppedThreads.length = 0;
     application.realTimer?.set(undefined, 0);

@@ -355,6 +355,7 @@ describe("the trace", () => {
       "[pid 2] mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0x0) = 0x7ffff7ffc000",
       "[pid 2] nanosleep(0x500000, NULL) = 0",
       "[pid 2] exit_group(0) = ?",
+      "[pid 2] +++ exited with 0 +++",
     ]);
   });
 });

@@ -13,6 +13,7 @@ import type { Clock } from "../host.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Machine } from "../mm/machine.ts";
 import type { Dispatcher } from "../syscalls/dispatch.ts";
+import { InstructionClock } from "./instruction-clock.ts";
 import { handleException } from "./exceptions.ts";
 import type { Application } from "./application.ts";
 import { Registers } from "./registers.ts";
@@ -45,8 +46,6 @@ const R9 = (GPR + Register.R9 * 8) >> 2;
 const TWO_32 = 4294967296;
 
 export interface SchedulerOptions {
-  /** Slices of a fixed number of instructions: the order of events does not depend on the speed of the host. */
-  readonly deterministic?: boolean;
   /** Something in the kernel itself threw: nothing can be trusted any more. */
   readonly panic: (error: unknown) => void;
 }
@@ -59,6 +58,8 @@ export class Scheduler {
   syscalls = 0;
   private readonly machine: Machine;
   private readonly clock: Clock;
+  /** The clock, if it counts instructions: the order of events then does not depend on the speed of the host. */
+  private readonly instructionClock: InstructionClock | undefined;
   private readonly words: Int32Array;
   private readonly unsigned: Uint32Array;
   private readonly live: Registers;
@@ -79,6 +80,7 @@ export class Scheduler {
   ) {
     this.machine = kernel.machine;
     this.clock = kernel.host.clock;
+    this.instructionClock = this.clock instanceof InstructionClock ? this.clock : undefined;
     const { state } = this.machine.cpu;
     this.words = new Int32Array(state.buffer, state.byteOffset, state.byteLength >> 2);
     this.unsigned = new Uint32Array(state.buffer, state.byteOffset, state.byteLength >> 2);
@@ -170,8 +172,12 @@ export class Scheduler {
   private async loop(): Promise<void> {
     for (;;) {
       const thread = this.next();
-      if (thread === undefined) break;
+      if (thread === undefined) {
+        if (await this.passTime()) continue;
+        break;
+      }
       this.runThread(thread);
+      this.instructionClock?.fireDue();
       // Promises of threads that have been woken come true here.
       await undefined;
       if (this.clock.monotonic() - this.lastHostTurn > HOST_LATENCY) {
@@ -180,6 +186,13 @@ export class Scheduler {
       }
     }
     this.active = false;
+  }
+
+  /** Nobody can run. Where time is made of instructions it goes on to what is waited for. */
+  private async passTime(): Promise<boolean> {
+    if (this.instructionClock === undefined) return false;
+    await this.clock.yield();
+    return this.ready.length > this.readyHead || this.instructionClock.skipToNext();
   }
 
   private next(): Thread | undefined {
@@ -229,7 +242,7 @@ export class Scheduler {
       thread.involuntarySwitches++;
       this.enqueue(thread);
     }
-    if (this.options.deterministic !== true) this.adapt(this.sliceStart - start);
+    if (this.instructionClock === undefined) this.adapt(this.sliceStart - start);
   }
 
   /** Makes slices as long as they should be, in time. Short ones, that ended in a wait, say nothing. */
@@ -248,6 +261,7 @@ export class Scheduler {
     let budget = this.slice;
     while (budget > 0) {
       const exit = engine.run(budget);
+      this.instructionClock?.advance(budget - words[BUDGET]);
       budget = words[BUDGET];
       if (exit === Exit.Syscall) {
         const number = words[RAX_LOW];

@@ -200,6 +200,7 @@ export class SignalDelivery implements Signals {
       const next = thread.pending.take(wanted) ?? application.pending.take(wanted);
       if (next === undefined) break;
       const { signal, info } = next;
+      this.kernel.tracer?.signal(thread, signal, info);
       const action = application.actions[signal];
       if (action.handler === SIG_IGN) continue;
       if (action.handler === SIG_DFL) {

@@ -35,14 +35,25 @@ export function baseFor(thread: Thread, dirfd: number, name: string): Path | und
   return path;
 }
 
-/** The place a (dirfd, name) pair means; with AT_EMPTY_PATH and "" the descriptor's own. */
-export function pathAt(thread: Thread, dirfd: number, name: string, follow: boolean, flags = 0): Path {
+/** The place a (dirfd, name) pair means; with AT_EMPTY_PATH and "" the descriptor's own. A negative errno if there is none. */
+export function findAt(
+  thread: Thread,
+  dirfd: number,
+  name: string,
+  follow: boolean,
+  flags = 0,
+): Path | number {
   if (name === "") {
-    if ((flags & AT_EMPTY_PATH) === 0) throw new Errno(ENOENT);
+    if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
     if ((dirfd | 0) === AT_FDCWD) return thread.application.cwd;
-    const { path } = anyFileOf(thread, dirfd);
-    if (path === undefined) throw new Errno(EINVAL);
-    return path;
+    return anyFileOf(thread, dirfd).path ?? -EINVAL;
   }
-  return thread.kernel.mounts.resolve(thread, name, { base: baseFor(thread, dirfd, name), follow });
+  return thread.kernel.mounts.find(thread, name, { base: baseFor(thread, dirfd, name), follow });
+}
+
+/** As {@link findAt}, but throws Errno. */
+export function pathAt(thread: Thread, dirfd: number, name: string, follow: boolean, flags = 0): Path {
+  const path = findAt(thread, dirfd, name, follow, flags);
+  if (typeof path === "number") throw new Errno(-path);
+  return path;
 }

@@ -65,7 +65,14 @@ function fchown(thread: Thread, fd: number, uid: number, gid: number): number {
   return change(inode, path?.mount, ownerChanges(inode, uid, gid));
 }
 
-function fchownat(thread: Thread, dirfd: number, pathname: number, uid: number, gid: number, flags: number): number {
+function fchownat(
+  thread: Thread,
+  dirfd: number,
+  pathname: number,
+  uid: number,
+  gid: number,
+  flags: number,
+): number {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   const name = nameAt(thread, pathname);
   if (name === "" && (flags & AT_EMPTY_PATH) !== 0 && (dirfd | 0) !== AT_FDCWD) {
@@ -94,7 +101,12 @@ function timesChange(atime: NewTime, mtime: NewTime): AttributeChanges {
 
 /** Where the times of a call go: by name, or to a descriptor when the name is NULL (do_utimes). */
 function setTimes(
-  thread: Thread, dirfd: number, pathname: number, flags: number, atime: NewTime, mtime: NewTime,
+  thread: Thread,
+  dirfd: number,
+  pathname: number,
+  flags: number,
+  atime: NewTime,
+  mtime: NewTime,
 ): number {
   const changes = timesChange(atime, mtime);
   if (pathname === 0 && (dirfd | 0) !== AT_FDCWD) {
@@ -154,43 +166,137 @@ function utime(thread: Thread, pathname: number, times: number): number {
 }
 
 export const ATTRIBUTE_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 90, name: "chmod", arguments: [["pathname", "path"], ["mode", "mode"]], state: "done", call: chmod },
-  { number: 91, name: "fchmod", arguments: [["fd", "fd"], ["mode", "mode"]], state: "done", call: fchmod },
   {
-    number: 92, name: "chown", arguments: [["pathname", "path"], ["owner", "int"], ["group", "int"]],
-    state: "done", call: chown,
+    number: 90,
+    name: "chmod",
+    arguments: [
+      ["pathname", "path"],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: chmod,
   },
-  { number: 93, name: "fchown", arguments: [["fd", "fd"], ["owner", "int"], ["group", "int"]], state: "done", call: fchown },
   {
-    number: 94, name: "lchown", arguments: [["pathname", "path"], ["owner", "int"], ["group", "int"]],
-    state: "done", call: lchown,
+    number: 91,
+    name: "fchmod",
+    arguments: [
+      ["fd", "fd"],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: fchmod,
+  },
+  {
+    number: 92,
+    name: "chown",
+    arguments: [
+      ["pathname", "path"],
+      ["owner", "int"],
+      ["group", "int"],
+    ],
+    state: "done",
+    call: chown,
+  },
+  {
+    number: 93,
+    name: "fchown",
+    arguments: [
+      ["fd", "fd"],
+      ["owner", "int"],
+      ["group", "int"],
+    ],
+    state: "done",
+    call: fchown,
+  },
+  {
+    number: 94,
+    name: "lchown",
+    arguments: [
+      ["pathname", "path"],
+      ["owner", "int"],
+      ["group", "int"],
+    ],
+    state: "done",
+    call: lchown,
   },
   { number: 95, name: "umask", arguments: [["mask", "mode"]], state: "done", call: umask },
-  { number: 132, name: "utime", arguments: [["filename", "path"], ["times", "pointer"]], state: "done", call: utime },
-  { number: 235, name: "utimes", arguments: [["filename", "path"], ["times", "pointer"]], state: "done", call: utimes },
   {
-    number: 260, name: "fchownat",
+    number: 132,
+    name: "utime",
     arguments: [
-      ["dirfd", "dirfd"], ["pathname", "path"], ["owner", "int"], ["group", "int"], ["flags", { flags: FLAGS }],
+      ["filename", "path"],
+      ["times", "pointer"],
     ],
-    state: "done", call: fchownat,
+    state: "done",
+    call: utime,
   },
   {
-    number: 261, name: "futimesat", arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["times", "pointer"]],
-    state: "done", call: futimesat,
+    number: 235,
+    name: "utimes",
+    arguments: [
+      ["filename", "path"],
+      ["times", "pointer"],
+    ],
+    state: "done",
+    call: utimes,
   },
   {
-    number: 268, name: "fchmodat", arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["mode", "mode"]],
-    state: "done", call: fchmodat,
+    number: 260,
+    name: "fchownat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["owner", "int"],
+      ["group", "int"],
+      ["flags", { flags: FLAGS }],
+    ],
+    state: "done",
+    call: fchownat,
   },
   {
-    number: 280, name: "utimensat",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["times", "pointer"], ["flags", { flags: FLAGS }]],
-    state: "done", call: utimensat,
+    number: 261,
+    name: "futimesat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["times", "pointer"],
+    ],
+    state: "done",
+    call: futimesat,
   },
   {
-    number: 452, name: "fchmodat2",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["mode", "mode"], ["flags", { flags: FLAGS }]],
-    state: "done", call: fchmodat2,
+    number: 268,
+    name: "fchmodat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: fchmodat,
+  },
+  {
+    number: 280,
+    name: "utimensat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["times", "pointer"],
+      ["flags", { flags: FLAGS }],
+    ],
+    state: "done",
+    call: utimensat,
+  },
+  {
+    number: 452,
+    name: "fchmodat2",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["mode", "mode"],
+      ["flags", { flags: FLAGS }],
+    ],
+    state: "done",
+    call: fchmodat2,
   },
 ];

@@ -48,6 +48,8 @@ export interface SyscallDefinition {
   readonly state: "done" | "partial" | "absent";
   readonly note?: string;
   readonly call?: SyscallFunction;
+  /** Does not return: traces print it beforehand. */
+  readonly neverReturns?: boolean;
   /** The result is an address: traces print it so. */
   readonly returnsAddress?: boolean;
 }

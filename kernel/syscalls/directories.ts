@@ -5,7 +5,13 @@ import type { Thread } from "../sched/thread.ts";
 import { S_IFDIR } from "../vfs/inode.ts";
 import { encodeName, nameLength } from "../vfs/names.ts";
 import {
-  makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, removeName, rename as renamePath,
+  makeDirectory,
+  makeLink,
+  makeNode,
+  makeSymlink,
+  removeDirectory,
+  removeName,
+  rename as renamePath,
 } from "../vfs/namespace.ts";
 import type { DirectoryEntry, OpenFile } from "../vfs/open-file.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW } from "../vfs/open-flags.ts";
@@ -149,7 +155,14 @@ function renameat(thread: Thread, fromDir: number, from: number, toDir: number, 
   return renameat2(thread, fromDir, from, toDir, to, 0);
 }
 
-function renameat2(thread: Thread, fromDir: number, from: number, toDir: number, to: number, flags: number): number {
+function renameat2(
+  thread: Thread,
+  fromDir: number,
+  from: number,
+  toDir: number,
+  to: number,
+  flags: number,
+): number {
   const oldName = nameAt(thread, from);
   const newName = nameAt(thread, to);
   const oldOptions = { base: baseFor(thread, fromDir, oldName) };
@@ -162,7 +175,14 @@ function link(thread: Thread, from: number, to: number): number {
   return linkat(thread, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-function linkat(thread: Thread, fromDir: number, from: number, toDir: number, to: number, flags: number): number {
+function linkat(
+  thread: Thread,
+  fromDir: number,
+  from: number,
+  toDir: number,
+  to: number,
+  flags: number,
+): number {
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   const source = pathAt(thread, fromDir, nameAt(thread, from), (flags & AT_SYMLINK_FOLLOW) !== 0, flags);
   const name = nameAt(thread, to);
@@ -197,62 +217,175 @@ function mknodat(thread: Thread, dirfd: number, pathname: number, mode: number, 
 
 export const DIRECTORY_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 78, name: "getdents", arguments: [["fd", "fd"], ["dirp", "pointer"], ["count", "uint"]],
-    state: "done", call: getdents,
+    number: 78,
+    name: "getdents",
+    arguments: [
+      ["fd", "fd"],
+      ["dirp", "pointer"],
+      ["count", "uint"],
+    ],
+    state: "done",
+    call: getdents,
   },
-  { number: 79, name: "getcwd", arguments: [["buf", "pointer"], ["size", "size"]], state: "done", call: getcwd },
+  {
+    number: 79,
+    name: "getcwd",
+    arguments: [
+      ["buf", "pointer"],
+      ["size", "size"],
+    ],
+    state: "done",
+    call: getcwd,
+  },
   { number: 80, name: "chdir", arguments: [["path", "path"]], state: "done", call: chdir },
   { number: 81, name: "fchdir", arguments: [["fd", "fd"]], state: "done", call: fchdir },
-  { number: 82, name: "rename", arguments: [["oldpath", "path"], ["newpath", "path"]], state: "done", call: rename },
-  { number: 83, name: "mkdir", arguments: [["pathname", "path"], ["mode", "mode"]], state: "done", call: mkdir },
-  { number: 84, name: "rmdir", arguments: [["pathname", "path"]], state: "done", call: rmdir },
-  { number: 86, name: "link", arguments: [["oldpath", "path"], ["newpath", "path"]], state: "done", call: link },
-  { number: 87, name: "unlink", arguments: [["pathname", "path"]], state: "done", call: unlink },
-  { number: 88, name: "symlink", arguments: [["target", "string"], ["linkpath", "path"]], state: "done", call: symlink },
   {
-    number: 133, name: "mknod", arguments: [["pathname", "path"], ["mode", "mode"], ["dev", "hex"]],
-    state: "done", call: mknod,
+    number: 82,
+    name: "rename",
+    arguments: [
+      ["oldpath", "path"],
+      ["newpath", "path"],
+    ],
+    state: "done",
+    call: rename,
+  },
+  {
+    number: 83,
+    name: "mkdir",
+    arguments: [
+      ["pathname", "path"],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: mkdir,
+  },
+  { number: 84, name: "rmdir", arguments: [["pathname", "path"]], state: "done", call: rmdir },
+  {
+    number: 86,
+    name: "link",
+    arguments: [
+      ["oldpath", "path"],
+      ["newpath", "path"],
+    ],
+    state: "done",
+    call: link,
+  },
+  { number: 87, name: "unlink", arguments: [["pathname", "path"]], state: "done", call: unlink },
+  {
+    number: 88,
+    name: "symlink",
+    arguments: [
+      ["target", "string"],
+      ["linkpath", "path"],
+    ],
+    state: "done",
+    call: symlink,
+  },
+  {
+    number: 133,
+    name: "mknod",
+    arguments: [
+      ["pathname", "path"],
+      ["mode", "mode"],
+      ["dev", "hex"],
+    ],
+    state: "done",
+    call: mknod,
   },
   { number: 161, name: "chroot", arguments: [["path", "path"]], state: "done", call: chroot },
   {
-    number: 217, name: "getdents64", arguments: [["fd", "fd"], ["dirp", "pointer"], ["count", "uint"]],
-    state: "done", call: getdents64,
-  },
-  {
-    number: 258, name: "mkdirat", arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["mode", "mode"]],
-    state: "done", call: mkdirat,
-  },
-  {
-    number: 259, name: "mknodat",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["mode", "mode"], ["dev", "hex"]], state: "done", call: mknodat,
-  },
-  {
-    number: 263, name: "unlinkat",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["flags", { flags: { AT_REMOVEDIR } }]],
-    state: "done", call: unlinkat,
-  },
-  {
-    number: 264, name: "renameat",
-    arguments: [["olddirfd", "dirfd"], ["oldpath", "path"], ["newdirfd", "dirfd"], ["newpath", "path"]],
-    state: "done", call: renameat,
-  },
-  {
-    number: 265, name: "linkat",
+    number: 217,
+    name: "getdents64",
     arguments: [
-      ["olddirfd", "dirfd"], ["oldpath", "path"], ["newdirfd", "dirfd"], ["newpath", "path"],
+      ["fd", "fd"],
+      ["dirp", "pointer"],
+      ["count", "uint"],
+    ],
+    state: "done",
+    call: getdents64,
+  },
+  {
+    number: 258,
+    name: "mkdirat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: mkdirat,
+  },
+  {
+    number: 259,
+    name: "mknodat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["mode", "mode"],
+      ["dev", "hex"],
+    ],
+    state: "done",
+    call: mknodat,
+  },
+  {
+    number: 263,
+    name: "unlinkat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["flags", { flags: { AT_REMOVEDIR } }],
+    ],
+    state: "done",
+    call: unlinkat,
+  },
+  {
+    number: 264,
+    name: "renameat",
+    arguments: [
+      ["olddirfd", "dirfd"],
+      ["oldpath", "path"],
+      ["newdirfd", "dirfd"],
+      ["newpath", "path"],
+    ],
+    state: "done",
+    call: renameat,
+  },
+  {
+    number: 265,
+    name: "linkat",
+    arguments: [
+      ["olddirfd", "dirfd"],
+      ["oldpath", "path"],
+      ["newdirfd", "dirfd"],
+      ["newpath", "path"],
       ["flags", { flags: { AT_SYMLINK_FOLLOW, AT_EMPTY_PATH } }],
     ],
-    state: "done", call: linkat,
+    state: "done",
+    call: linkat,
   },
   {
-    number: 266, name: "symlinkat", arguments: [["target", "string"], ["newdirfd", "dirfd"], ["linkpath", "path"]],
-    state: "done", call: symlinkat,
-  },
-  {
-    number: 316, name: "renameat2",
+    number: 266,
+    name: "symlinkat",
     arguments: [
-      ["olddirfd", "dirfd"], ["oldpath", "path"], ["newdirfd", "dirfd"], ["newpath", "path"], ["flags", { flags: RENAME }],
+      ["target", "string"],
+      ["newdirfd", "dirfd"],
+      ["linkpath", "path"],
     ],
-    state: "partial", note: "no RENAME_WHITEOUT; RENAME_EXCHANGE not on a host directory", call: renameat2,
+    state: "done",
+    call: symlinkat,
+  },
+  {
+    number: 316,
+    name: "renameat2",
+    arguments: [
+      ["olddirfd", "dirfd"],
+      ["oldpath", "path"],
+      ["newdirfd", "dirfd"],
+      ["newpath", "path"],
+      ["flags", { flags: RENAME }],
+    ],
+    state: "partial",
+    note: "no RENAME_WHITEOUT; RENAME_EXCHANGE not on a host directory",
+    call: renameat2,
   },
 ];

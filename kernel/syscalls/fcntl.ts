@@ -1,15 +1,28 @@
 /** fcntl(2), flock(2) and ioctl(2). */
 
+import { EBADF, EBUSY, EFAULT, EINVAL, ENOTTY, EOPNOTSUPP, EOVERFLOW, EPERM, Errno } from "../errno.ts";
 import {
-  EBADF, EBUSY, EFAULT, EINVAL, ENOTTY, EOPNOTSUPP, EOVERFLOW, EPERM, Errno,
-} from "../errno.ts";
-import { F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from "../fs/ramfs-file.ts";
+  F_SEAL_EXEC,
+  F_SEAL_FUTURE_WRITE,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+} from "../fs/ramfs-file.ts";
 import type { Thread } from "../sched/thread.ts";
 import { FileLocks, type LockType, type RecordLock } from "../vfs/file-locks.ts";
 import { S_IFDIR, S_IFREG } from "../vfs/inode.ts";
 import type { OpenFile, Result } from "../vfs/open-file.ts";
 import {
-  FASYNC, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END, SEEK_SET,
+  FASYNC,
+  O_APPEND,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+  O_PATH,
+  SEEK_CUR,
+  SEEK_END,
+  SEEK_SET,
 } from "../vfs/open-flags.ts";
 import { anyFileOf, fileOf } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
@@ -43,9 +56,32 @@ const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 
 const COMMANDS = {
-  F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG,
-  F_SETOWN_EX, F_GETOWN_EX, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLEASE, F_GETLEASE, F_NOTIFY, F_DUPFD_QUERY,
-  F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
+  F_DUPFD,
+  F_GETFD,
+  F_SETFD,
+  F_GETFL,
+  F_SETFL,
+  F_GETLK,
+  F_SETLK,
+  F_SETLKW,
+  F_SETOWN,
+  F_GETOWN,
+  F_SETSIG,
+  F_GETSIG,
+  F_SETOWN_EX,
+  F_GETOWN_EX,
+  F_OFD_GETLK,
+  F_OFD_SETLK,
+  F_OFD_SETLKW,
+  F_SETLEASE,
+  F_GETLEASE,
+  F_NOTIFY,
+  F_DUPFD_QUERY,
+  F_DUPFD_CLOEXEC,
+  F_SETPIPE_SZ,
+  F_GETPIPE_SZ,
+  F_ADD_SEALS,
+  F_GET_SEALS,
 } as const;
 
 const FD_CLOEXEC = 1;
@@ -56,7 +92,8 @@ const F_RDLCK = 0;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 
-const ALL_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
+const ALL_SEALS =
+  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
 
 /** Commands that O_PATH descriptors take (check_fcntl_cmd). */
 function worksOnPath(command: number): boolean {
@@ -268,12 +305,36 @@ function ioctl(thread: Thread, fd: number, request: number, argument: number): R
 
 export const DESCRIPTOR_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 16, name: "ioctl", arguments: [["fd", "fd"], ["request", "hex"], ["argp", "pointer"]],
-    state: "done", call: ioctl,
+    number: 16,
+    name: "ioctl",
+    arguments: [
+      ["fd", "fd"],
+      ["request", "hex"],
+      ["argp", "pointer"],
+    ],
+    state: "done",
+    call: ioctl,
   },
   {
-    number: 72, name: "fcntl", arguments: [["fd", "fd"], ["cmd", { oneOf: COMMANDS }], ["arg", "hex"]],
-    state: "partial", note: "no leases, no signal-driven I/O (F_SETSIG, F_SETOWN_EX, F_NOTIFY)", call: fcntl,
+    number: 72,
+    name: "fcntl",
+    arguments: [
+      ["fd", "fd"],
+      ["cmd", { oneOf: COMMANDS }],
+      ["arg", "hex"],
+    ],
+    state: "partial",
+    note: "no leases, no signal-driven I/O (F_SETSIG, F_SETOWN_EX, F_NOTIFY)",
+    call: fcntl,
   },
-  { number: 73, name: "flock", arguments: [["fd", "fd"], ["operation", { flags: LOCK }]], state: "done", call: flock },
+  {
+    number: 73,
+    name: "flock",
+    arguments: [
+      ["fd", "fd"],
+      ["operation", { flags: LOCK }],
+    ],
+    state: "done",
+    call: flock,
+  },
 ];

@@ -2,7 +2,11 @@
 
 import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EPERM, EROFS, ESPIPE } from "../errno.ts";
 import {
-  FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_UNSHARE_RANGE,
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_UNSHARE_RANGE,
   FALLOC_FL_ZERO_RANGE,
 } from "../fs/ramfs-file.ts";
 import type { Thread } from "../sched/thread.ts";
@@ -14,13 +18,21 @@ import { anyFileOf, fileOf, nameAt, pathAt } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
 
 const FALLOC = {
-  FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_ZERO_RANGE, FALLOC_FL_INSERT_RANGE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_ZERO_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_UNSHARE_RANGE,
 } as const;
 const FALLOC_KNOWN = Object.values(FALLOC).reduce((all, flag) => all | flag, 0);
 
 const ADVICE = {
-  POSIX_FADV_NORMAL: 0, POSIX_FADV_RANDOM: 1, POSIX_FADV_SEQUENTIAL: 2, POSIX_FADV_WILLNEED: 3, POSIX_FADV_DONTNEED: 4,
+  POSIX_FADV_NORMAL: 0,
+  POSIX_FADV_RANDOM: 1,
+  POSIX_FADV_SEQUENTIAL: 2,
+  POSIX_FADV_WILLNEED: 3,
+  POSIX_FADV_DONTNEED: 4,
   POSIX_FADV_NOREUSE: 5,
 } as const;
 
@@ -55,7 +67,11 @@ function fallocate(thread: Thread, fd: number, mode: number, offset: number, len
   if (punch && (mode & FALLOC_FL_KEEP_SIZE) === 0) return -EOPNOTSUPP;
   if ((mode & FALLOC_FL_COLLAPSE_RANGE) !== 0 && (mode & ~FALLOC_FL_COLLAPSE_RANGE) !== 0) return -EINVAL;
   if ((mode & FALLOC_FL_INSERT_RANGE) !== 0 && (mode & ~FALLOC_FL_INSERT_RANGE) !== 0) return -EINVAL;
-  if ((mode & FALLOC_FL_UNSHARE_RANGE) !== 0 && (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)) !== 0) return -EINVAL;
+  if (
+    (mode & FALLOC_FL_UNSHARE_RANGE) !== 0 &&
+    (mode & ~(FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE)) !== 0
+  )
+    return -EINVAL;
   if (!file.writable) return -EBADF;
   if ((mode & ~FALLOC_FL_KEEP_SIZE) !== 0 && (file.flags & O_APPEND) !== 0) return -EPERM;
   const { inode } = file;
@@ -106,26 +122,74 @@ function readahead(thread: Thread, fd: number): number {
 export const FILE_SPACE_SYSCALLS: readonly SyscallDefinition[] = [
   { number: 74, name: "fsync", arguments: [["fd", "fd"]], state: "done", call: fsync },
   { number: 75, name: "fdatasync", arguments: [["fd", "fd"]], state: "done", call: fsync },
-  { number: 76, name: "truncate", arguments: [["path", "path"], ["length", "offset"]], state: "done", call: truncate },
-  { number: 77, name: "ftruncate", arguments: [["fd", "fd"], ["length", "offset"]], state: "done", call: ftruncate },
+  {
+    number: 76,
+    name: "truncate",
+    arguments: [
+      ["path", "path"],
+      ["length", "offset"],
+    ],
+    state: "done",
+    call: truncate,
+  },
+  {
+    number: 77,
+    name: "ftruncate",
+    arguments: [
+      ["fd", "fd"],
+      ["length", "offset"],
+    ],
+    state: "done",
+    call: ftruncate,
+  },
   { number: 162, name: "sync", arguments: [], state: "done", call: sync },
   {
-    number: 187, name: "readahead", arguments: [["fd", "fd"], ["offset", "offset"], ["count", "size"]],
-    state: "done", call: readahead,
+    number: 187,
+    name: "readahead",
+    arguments: [
+      ["fd", "fd"],
+      ["offset", "offset"],
+      ["count", "size"],
+    ],
+    state: "done",
+    call: readahead,
   },
   {
-    number: 221, name: "fadvise64",
-    arguments: [["fd", "fd"], ["offset", "offset"], ["len", "offset"], ["advice", { oneOf: ADVICE }]],
-    state: "done", call: fadvise64,
+    number: 221,
+    name: "fadvise64",
+    arguments: [
+      ["fd", "fd"],
+      ["offset", "offset"],
+      ["len", "offset"],
+      ["advice", { oneOf: ADVICE }],
+    ],
+    state: "done",
+    call: fadvise64,
   },
   {
-    number: 277, name: "sync_file_range",
-    arguments: [["fd", "fd"], ["offset", "offset"], ["nbytes", "offset"], ["flags", "hex"]], state: "done", call: syncFileRange,
+    number: 277,
+    name: "sync_file_range",
+    arguments: [
+      ["fd", "fd"],
+      ["offset", "offset"],
+      ["nbytes", "offset"],
+      ["flags", "hex"],
+    ],
+    state: "done",
+    call: syncFileRange,
   },
   {
-    number: 285, name: "fallocate",
-    arguments: [["fd", "fd"], ["mode", { flags: FALLOC }], ["offset", "offset"], ["len", "offset"]],
-    state: "partial", note: "no COLLAPSE_RANGE, INSERT_RANGE; on a host directory only growing", call: fallocate,
+    number: 285,
+    name: "fallocate",
+    arguments: [
+      ["fd", "fd"],
+      ["mode", { flags: FALLOC }],
+      ["offset", "offset"],
+      ["len", "offset"],
+    ],
+    state: "partial",
+    note: "no COLLAPSE_RANGE, INSERT_RANGE; on a host directory only growing",
+    call: fallocate,
   },
   { number: 306, name: "syncfs", arguments: [["fd", "fd"]], state: "done", call: syncfs },
 ];

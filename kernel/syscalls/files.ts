@@ -5,7 +5,15 @@ import type { Thread } from "../sched/thread.ts";
 import type { ResolveOptions } from "../vfs/mount-table.ts";
 import type { OpenFile, Result } from "../vfs/open-file.ts";
 import {
-  AT_FDCWD, O_CLOEXEC, O_CREAT, O_LARGEFILE, O_PATH, O_TMPFILE_BIT, O_TRUNC, O_WRONLY, VALID_OPEN_FLAGS,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_CREAT,
+  O_LARGEFILE,
+  O_PATH,
+  O_TMPFILE_BIT,
+  O_TRUNC,
+  O_WRONLY,
+  VALID_OPEN_FLAGS,
 } from "../vfs/open-flags.ts";
 import * as Open from "../vfs/open-flags.ts";
 import { RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT } from "../vfs/path-walk.ts";
@@ -16,10 +24,24 @@ import { baseFor, nameAt } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
 
 const OPEN_FLAGS = {
-  O_WRONLY: Open.O_WRONLY, O_RDWR: Open.O_RDWR, O_CREAT: Open.O_CREAT, O_EXCL: Open.O_EXCL, O_NOCTTY: Open.O_NOCTTY,
-  O_TRUNC: Open.O_TRUNC, O_APPEND: Open.O_APPEND, O_NONBLOCK: Open.O_NONBLOCK, O_SYNC: Open.O_SYNC, O_DSYNC: Open.O_DSYNC,
-  O_ASYNC: Open.FASYNC, O_DIRECT: Open.O_DIRECT, O_LARGEFILE: Open.O_LARGEFILE, O_TMPFILE: Open.O_TMPFILE,
-  O_DIRECTORY: Open.O_DIRECTORY, O_NOFOLLOW: Open.O_NOFOLLOW, O_NOATIME: Open.O_NOATIME, O_CLOEXEC: Open.O_CLOEXEC,
+  O_WRONLY: Open.O_WRONLY,
+  O_RDWR: Open.O_RDWR,
+  O_CREAT: Open.O_CREAT,
+  O_EXCL: Open.O_EXCL,
+  O_NOCTTY: Open.O_NOCTTY,
+  O_TRUNC: Open.O_TRUNC,
+  O_APPEND: Open.O_APPEND,
+  O_NONBLOCK: Open.O_NONBLOCK,
+  O_SYNC: Open.O_SYNC,
+  O_DSYNC: Open.O_DSYNC,
+  O_ASYNC: Open.FASYNC,
+  O_DIRECT: Open.O_DIRECT,
+  O_LARGEFILE: Open.O_LARGEFILE,
+  O_TMPFILE: Open.O_TMPFILE,
+  O_DIRECTORY: Open.O_DIRECTORY,
+  O_NOFOLLOW: Open.O_NOFOLLOW,
+  O_NOATIME: Open.O_NOATIME,
+  O_CLOEXEC: Open.O_CLOEXEC,
   O_PATH: Open.O_PATH,
 } as const;
 
@@ -27,12 +49,25 @@ const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
 
 /** memfd_create(2) (linux/memfd.h) */
-const MFD = { MFD_CLOEXEC: 1, MFD_ALLOW_SEALING: 2, MFD_HUGETLB: 4, MFD_NOEXEC_SEAL: 8, MFD_EXEC: 16 } as const;
+const MFD = {
+  MFD_CLOEXEC: 1,
+  MFD_ALLOW_SEALING: 2,
+  MFD_HUGETLB: 4,
+  MFD_NOEXEC_SEAL: 8,
+  MFD_EXEC: 16,
+} as const;
 const F_SEAL_SEAL = 1;
 
 /** Everything of open(2) from the name in memory to the descriptor. */
-function openInto(thread: Thread, name: string, flags: number, mode: number, options: ResolveOptions): Result {
-  const opened = thread.kernel.mounts.open(thread, name, flags | 0, mode, options);
+function openInto(
+  thread: Thread,
+  name: string,
+  flags: number,
+  mode: number,
+  options: ResolveOptions,
+): Result {
+  const opened = thread.kernel.mounts.tryOpen(thread, name, flags | 0, mode, options);
+  if (typeof opened === "number") return opened;
   if (opened instanceof Promise) return opened.then((file) => install(thread, file, flags));
   return install(thread, opened, flags);
 }
@@ -75,12 +110,14 @@ function openat2(thread: Thread, dirfd: number, pathname: number, how: number, s
   const scoped = resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT);
   if (scoped === (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) return -EINVAL;
   if ((flags & (O_CREAT | O_TMPFILE_BIT)) !== 0 ? mode < 0 || mode > 0o7777 : mode !== 0) return -EINVAL;
-  if ((flags & O_PATH) !== 0 && (flags & ~(O_PATH | Open.O_DIRECTORY | Open.O_NOFOLLOW | O_CLOEXEC)) !== 0) return -EINVAL;
+  if ((flags & O_PATH) !== 0 && (flags & ~(O_PATH | Open.O_DIRECTORY | Open.O_NOFOLLOW | O_CLOEXEC)) !== 0)
+    return -EINVAL;
   // Nothing is known without asking the file system.
   if ((resolve & RESOLVE_CACHED) !== 0) return -EAGAIN;
   const name = nameAt(thread, pathname);
   if (thread.application.files.free() < 0) return -EMFILE;
-  if (scoped === 0) return openInto(thread, name, flags, mode, { base: baseFor(thread, dirfd, name), restrict: resolve });
+  if (scoped === 0)
+    return openInto(thread, name, flags, mode, { base: baseFor(thread, dirfd, name), restrict: resolve });
   const base = baseFor(thread, dirfd, `./${name}`) ?? thread.application.cwd;
   return openInto(thread, name, flags, mode, { base, root: base, restrict: resolve });
 }
@@ -130,7 +167,8 @@ function dup3(thread: Thread, oldfd: number, newfd: number, flags: number): numb
 const memfdFileSystems = new WeakMap<object, RamFs>();
 
 function memfdCreate(thread: Thread, nameAddress: number, flags: number): number {
-  if ((flags & ~(MFD.MFD_CLOEXEC | MFD.MFD_ALLOW_SEALING | MFD.MFD_NOEXEC_SEAL | MFD.MFD_EXEC)) !== 0) return -EINVAL;
+  if ((flags & ~(MFD.MFD_CLOEXEC | MFD.MFD_ALLOW_SEALING | MFD.MFD_NOEXEC_SEAL | MFD.MFD_EXEC)) !== 0)
+    return -EINVAL;
   if ((flags & MFD.MFD_EXEC) !== 0 && (flags & MFD.MFD_NOEXEC_SEAL) !== 0) return -EINVAL;
   let name: string;
   try {
@@ -158,33 +196,94 @@ function memfdCreate(thread: Thread, nameAddress: number, flags: number): number
 
 export const FILE_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 2, name: "open", arguments: [["pathname", "path"], ["flags", { flags: OPEN_FLAGS }], ["mode", "mode"]],
-    state: "done", call: open,
+    number: 2,
+    name: "open",
+    arguments: [
+      ["pathname", "path"],
+      ["flags", { flags: OPEN_FLAGS }],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: open,
   },
   { number: 3, name: "close", arguments: [["fd", "fd"]], state: "done", call: close },
   { number: 32, name: "dup", arguments: [["oldfd", "fd"]], state: "done", call: dup },
-  { number: 33, name: "dup2", arguments: [["oldfd", "fd"], ["newfd", "fd"]], state: "done", call: dup2 },
-  { number: 85, name: "creat", arguments: [["pathname", "path"], ["mode", "mode"]], state: "done", call: creat },
   {
-    number: 257, name: "openat",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["flags", { flags: OPEN_FLAGS }], ["mode", "mode"]],
-    state: "done", call: openat,
+    number: 33,
+    name: "dup2",
+    arguments: [
+      ["oldfd", "fd"],
+      ["newfd", "fd"],
+    ],
+    state: "done",
+    call: dup2,
   },
   {
-    number: 292, name: "dup3", arguments: [["oldfd", "fd"], ["newfd", "fd"], ["flags", { flags: OPEN_FLAGS }]],
-    state: "done", call: dup3,
+    number: 85,
+    name: "creat",
+    arguments: [
+      ["pathname", "path"],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: creat,
   },
   {
-    number: 319, name: "memfd_create", arguments: [["name", "string"], ["flags", { flags: MFD }]],
-    state: "partial", note: "no MFD_HUGETLB", call: memfdCreate,
+    number: 257,
+    name: "openat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["flags", { flags: OPEN_FLAGS }],
+      ["mode", "mode"],
+    ],
+    state: "done",
+    call: openat,
   },
   {
-    number: 436, name: "close_range", arguments: [["first", "uint"], ["last", "uint"], ["flags", "hex"]],
-    state: "partial", note: "CLOSE_RANGE_UNSHARE only where the table is not shared", call: closeRange,
+    number: 292,
+    name: "dup3",
+    arguments: [
+      ["oldfd", "fd"],
+      ["newfd", "fd"],
+      ["flags", { flags: OPEN_FLAGS }],
+    ],
+    state: "done",
+    call: dup3,
   },
   {
-    number: 437, name: "openat2",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["how", "pointer"], ["size", "size"]],
-    state: "done", call: openat2,
+    number: 319,
+    name: "memfd_create",
+    arguments: [
+      ["name", "string"],
+      ["flags", { flags: MFD }],
+    ],
+    state: "partial",
+    note: "no MFD_HUGETLB",
+    call: memfdCreate,
+  },
+  {
+    number: 436,
+    name: "close_range",
+    arguments: [
+      ["first", "uint"],
+      ["last", "uint"],
+      ["flags", "hex"],
+    ],
+    state: "partial",
+    note: "CLOSE_RANGE_UNSHARE only where the table is not shared",
+    call: closeRange,
+  },
+  {
+    number: 437,
+    name: "openat2",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["how", "pointer"],
+      ["size", "size"],
+    ],
+    state: "done",
+    call: openat2,
   },
 ];

@@ -195,7 +195,7 @@ function mmap(
   const accounted =
     (prot & Prot.Write) !== 0 && !(shared && file !== undefined) && (flags & Map_.NORESERVE) === 0;
   if (accounted && space.overcommits(length)) return -ENOMEM;
-  if (exceedsAddressSpace(thread, length)) return -ENOMEM;
+  if (exceedsAddressSpace(thread, length) || space.isCrowded) return -ENOMEM;
   if ((flags & Map_.FIXED) !== 0) space.unmap(start, length, owner);
   const growsDown = (flags & Map_.GROWSDOWN) !== 0;
   space.map(
@@ -224,7 +224,12 @@ function mmap(
 function munmap(thread: Thread, start: number, size: number): number {
   const length = pageUp(size);
   if (!isRange(start, length) || length === 0) return -EINVAL;
-  thread.kernel.space.unmap(start, length, ownerOf(thread));
+  const { space } = thread.kernel;
+  const around = space.areas.find(start);
+  // A hole in the middle makes one more area.
+  if (space.isCrowded && around !== undefined && around.start < start && start + length < around.end)
+    return -ENOMEM;
+  space.unmap(start, length, ownerOf(thread));
   return 0;
 }
 
@@ -244,6 +249,7 @@ function mprotect(thread: Thread, start: number, size: number, prot: number): nu
     if (areas[0] === undefined || !areas[0].growsDown) return -EINVAL;
     from = areas[0].start;
   }
+  if (space.isCrowded) return -ENOMEM;
   // Areas up to the first hole are changed, then the hole is reported.
   let at = from;
   for (const vma of areas) {
@@ -283,6 +289,7 @@ function mremap(
   }
   const vma = space.areas.find(old);
   if (vma === undefined || vma.owner !== owner) return -EFAULT;
+  if (space.isCrowded) return -ENOMEM;
   // An old size of 0 makes a second view of a shared mapping.
   if (oldLength === 0 && !vma.shared) return -EINVAL;
   if (old + oldLength > vma.end) return -EFAULT;

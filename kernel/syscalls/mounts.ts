@@ -3,7 +3,14 @@
 import { EBUSY, EINVAL, ENODEV } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import {
-  MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_PER_MOUNT, MS_RDONLY, MS_RELATIME,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PER_MOUNT,
+  MS_RDONLY,
+  MS_RELATIME,
 } from "../vfs/mount.ts";
 import { nameAt } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
@@ -24,8 +31,25 @@ const MS_SHARED = 1 << 20;
 const MS_STRICTATIME = 1 << 24;
 
 const MOUNT_FLAGS = {
-  MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_SYNCHRONOUS, MS_REMOUNT, MS_MANDLOCK, MS_DIRSYNC, MS_NOATIME,
-  MS_NODIRATIME, MS_BIND, MS_MOVE, MS_REC, MS_SILENT, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_RELATIME,
+  MS_RDONLY,
+  MS_NOSUID,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_SYNCHRONOUS,
+  MS_REMOUNT,
+  MS_MANDLOCK,
+  MS_DIRSYNC,
+  MS_NOATIME,
+  MS_NODIRATIME,
+  MS_BIND,
+  MS_MOVE,
+  MS_REC,
+  MS_SILENT,
+  MS_UNBINDABLE,
+  MS_PRIVATE,
+  MS_SLAVE,
+  MS_SHARED,
+  MS_RELATIME,
   MS_STRICTATIME,
 } as const;
 
@@ -35,9 +59,16 @@ const UMOUNT_FLAGS = { MNT_FORCE: 1, MNT_DETACH: 2, MNT_EXPIRE: 4, UMOUNT_NOFOLL
 const MS_MGC_MSK = 0xffff0000;
 const MS_MGC_VAL = 0xc0ed0000;
 
-function mount(thread: Thread, source: number, target: number, type: number, flagBits: number, data: number): number {
+function mount(
+  thread: Thread,
+  source: number,
+  target: number,
+  type: number,
+  flagBits: number,
+  data: number,
+): number {
   const { mounts } = thread.kernel;
-  const flags = ((flagBits & MS_MGC_MSK) >>> 0) === MS_MGC_VAL ? flagBits & ~MS_MGC_MSK : flagBits;
+  const flags = (flagBits & MS_MGC_MSK) >>> 0 === MS_MGC_VAL ? flagBits & ~MS_MGC_MSK : flagBits;
   const typeName = type === 0 ? "" : nameAt(thread, type);
   const sourceName = source === 0 ? "" : nameAt(thread, source);
   const at = mounts.resolve(thread, nameAt(thread, target));
@@ -53,7 +84,8 @@ function mount(thread: Thread, source: number, target: number, type: number, fla
     return 0;
   }
   // There is one name space: how mounts spread to others makes no difference.
-  if ((flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) !== 0) return at.dentry === at.mount.root ? 0 : -EINVAL;
+  if ((flags & (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) !== 0)
+    return at.dentry === at.mount.root ? 0 : -EINVAL;
   if ((flags & MS_MOVE) !== 0) return -EINVAL;
   if (typeName === "") return -EINVAL;
   const factory = mounts.fileSystemTypes.get(typeName);
@@ -86,15 +118,28 @@ function inUse(thread: Thread, mount: unknown): boolean {
 
 export const MOUNT_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 165, name: "mount",
+    number: 165,
+    name: "mount",
     arguments: [
-      ["source", "string"], ["target", "path"], ["filesystemtype", "string"], ["mountflags", { flags: MOUNT_FLAGS }],
+      ["source", "string"],
+      ["target", "path"],
+      ["filesystemtype", "string"],
+      ["mountflags", { flags: MOUNT_FLAGS }],
       ["data", "pointer"],
     ],
-    state: "partial", note: "no MS_MOVE; MS_REC binds only the mount itself", call: mount,
+    state: "partial",
+    note: "no MS_MOVE; MS_REC binds only the mount itself",
+    call: mount,
   },
   {
-    number: 166, name: "umount2", arguments: [["target", "path"], ["flags", { flags: UMOUNT_FLAGS }]],
-    state: "partial", note: "no MNT_EXPIRE", call: umount2,
+    number: 166,
+    name: "umount2",
+    arguments: [
+      ["target", "path"],
+      ["flags", { flags: UMOUNT_FLAGS }],
+    ],
+    state: "partial",
+    note: "no MNT_EXPIRE",
+    call: umount2,
   },
 ];

@@ -1,5 +1,6 @@
 /** Applications as Linux' processes: ids, groups and sessions, waiting for children, limits, credentials. */
 
+import { PAGE_SIZE } from "../../mmu/translator.ts";
 import { ECHILD, EFAULT, EINVAL, EPERM, ERESTARTSYS, ESRCH } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { Limit, LIMIT_COUNT, type ResourceLimit } from "../sched/resource-limits.ts";
@@ -261,8 +262,8 @@ function getrusage(thread: Thread, who: number, address: number): number {
     default:
       return -EINVAL;
   }
-  const resident = application.image === undefined ? 0 : kernel.space.usage(application.image).resident;
-  writeRusage(thread, address, time, resident / 1024, thread.voluntarySwitches, thread.involuntarySwitches);
+  const peak = ((application.image?.peakResidentPages ?? 0) * PAGE_SIZE) / 1024;
+  writeRusage(thread, address, time, peak, thread.voluntarySwitches, thread.involuntarySwitches);
   return 0;
 }
 
@@ -596,7 +597,7 @@ export const PROCESS_SYSCALLS: readonly SyscallDefinition[] = [
     number: 160,
     name: "setrlimit",
     state: "partial",
-    note: "NOFILE, STACK, AS and DATA have effects",
+    note: "NOFILE, AS and DATA have effects",
     arguments: [
       ["resource", RESOURCE],
       ["rlim", "pointer"],
@@ -608,7 +609,7 @@ export const PROCESS_SYSCALLS: readonly SyscallDefinition[] = [
     number: 302,
     name: "prlimit64",
     state: "partial",
-    note: "NOFILE, STACK, AS and DATA have effects",
+    note: "NOFILE, AS and DATA have effects",
     arguments: [
       ["pid", "pid"],
       ["resource", RESOURCE],

@@ -1,8 +1,6 @@
 /** Reading and writing: read(2) and its family, sendfile, copy_file_range, lseek. */
 
-import {
-  EBADF, EFAULT, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE, EXDEV,
-} from "../errno.ts";
+import { EBADF, EFAULT, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, ESPIPE, EXDEV } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { S_IFDIR, S_IFREG } from "../vfs/inode.ts";
 import type { OpenFile, Result } from "../vfs/open-file.ts";
@@ -10,7 +8,13 @@ import { O_APPEND, O_PATH } from "../vfs/open-flags.ts";
 import { fileOf } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
 import {
-  copyBetween, MAX_RW_COUNT, readIovec, readSegments, readToUser, writeFromUser, writeSegments,
+  copyBetween,
+  MAX_RW_COUNT,
+  readIovec,
+  readSegments,
+  readToUser,
+  writeFromUser,
+  writeSegments,
 } from "./transfer.ts";
 
 /** preadv2(2), pwritev2(2) flags (linux/fs.h). */
@@ -80,20 +84,33 @@ function pwritev(thread: Thread, fd: number, vector: number, count: number, posi
 
 /** The position's upper half (a4) is 0 on 64-bit systems: the C library passes the whole in a3. */
 function preadv2(
-  thread: Thread, fd: number, vector: number, count: number, position: number, _high: number, flags: number,
+  thread: Thread,
+  fd: number,
+  vector: number,
+  count: number,
+  position: number,
+  _high: number,
+  flags: number,
 ): Result {
   if ((flags & ~RWF_SUPPORTED) !== 0) return -EOPNOTSUPP;
   return position === -1 ? readv(thread, fd, vector, count) : preadv(thread, fd, vector, count, position);
 }
 
 function pwritev2(
-  thread: Thread, fd: number, vector: number, count: number, position: number, _high: number, flags: number,
+  thread: Thread,
+  fd: number,
+  vector: number,
+  count: number,
+  position: number,
+  _high: number,
+  flags: number,
 ): Result {
   if ((flags & ~RWF_SUPPORTED) !== 0) return -EOPNOTSUPP;
   const file = fileOf(thread, fd);
   const at = (flags & RWF.RWF_APPEND) !== 0 && file.seekable ? file.inode.stat().size : position;
   const result = at === -1 ? writev(thread, fd, vector, count) : pwritev(thread, fd, vector, count, at);
-  if ((flags & (RWF.RWF_DSYNC | RWF.RWF_SYNC)) === 0 || typeof result !== "number" || result <= 0) return result;
+  if ((flags & (RWF.RWF_DSYNC | RWF.RWF_SYNC)) === 0 || typeof result !== "number" || result <= 0)
+    return result;
   const synced = file.sync();
   return typeof synced === "number" && synced < 0 ? synced : result;
 }
@@ -123,7 +140,13 @@ function sendfile(thread: Thread, outFd: number, inFd: number, offsetAt: number,
 }
 
 function copyFileRange(
-  thread: Thread, inFd: number, inAt: number, outFd: number, outAt: number, length: number, flags: number,
+  thread: Thread,
+  inFd: number,
+  inAt: number,
+  outFd: number,
+  outAt: number,
+  length: number,
+  flags: number,
 ): Result {
   const input = fileOf(thread, inFd);
   const output = fileOf(thread, outFd);
@@ -149,53 +172,163 @@ function copyFileRange(
 }
 
 export const READ_WRITE_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 0, name: "read", arguments: [["fd", "fd"], ["buf", "outbuffer"], ["count", "size"]], state: "done", call: read },
-  { number: 1, name: "write", arguments: [["fd", "fd"], ["buf", "buffer"], ["count", "size"]], state: "done", call: write },
   {
-    number: 8, name: "lseek", arguments: [["fd", "fd"], ["offset", "offset"], ["whence", { oneOf: SEEK }]],
-    state: "done", call: lseek,
-  },
-  {
-    number: 17, name: "pread64",
-    arguments: [["fd", "fd"], ["buf", "outbuffer"], ["count", "size"], ["offset", "offset"]], state: "done", call: pread64,
-  },
-  {
-    number: 18, name: "pwrite64",
-    arguments: [["fd", "fd"], ["buf", "buffer"], ["count", "size"], ["offset", "offset"]], state: "done", call: pwrite64,
-  },
-  { number: 19, name: "readv", arguments: [["fd", "fd"], ["iov", "pointer"], ["iovcnt", "int"]], state: "done", call: readv },
-  { number: 20, name: "writev", arguments: [["fd", "fd"], ["iov", "pointer"], ["iovcnt", "int"]], state: "done", call: writev },
-  {
-    number: 40, name: "sendfile",
-    arguments: [["out_fd", "fd"], ["in_fd", "fd"], ["offset", "pointer"], ["count", "size"]], state: "done", call: sendfile,
-  },
-  {
-    number: 295, name: "preadv",
-    arguments: [["fd", "fd"], ["iov", "pointer"], ["iovcnt", "int"], ["offset", "offset"]], state: "done", call: preadv,
-  },
-  {
-    number: 296, name: "pwritev",
-    arguments: [["fd", "fd"], ["iov", "pointer"], ["iovcnt", "int"], ["offset", "offset"]], state: "done", call: pwritev,
-  },
-  {
-    number: 326, name: "copy_file_range",
+    number: 0,
+    name: "read",
     arguments: [
-      ["fd_in", "fd"], ["off_in", "pointer"], ["fd_out", "fd"], ["off_out", "pointer"], ["len", "size"], ["flags", "hex"],
+      ["fd", "fd"],
+      ["buf", "outbuffer"],
+      ["count", "size"],
     ],
-    state: "done", call: copyFileRange,
+    state: "done",
+    call: read,
   },
   {
-    number: 327, name: "preadv2",
+    number: 1,
+    name: "write",
     arguments: [
-      ["fd", "fd"], ["iov", "pointer"], ["iovcnt", "int"], ["offset", "offset"], ["offset_high", "long"], ["flags", { flags: RWF }],
+      ["fd", "fd"],
+      ["buf", "buffer"],
+      ["count", "size"],
     ],
-    state: "partial", note: "RWF_NOWAIT does not keep from waiting", call: preadv2,
+    state: "done",
+    call: write,
   },
   {
-    number: 328, name: "pwritev2",
+    number: 8,
+    name: "lseek",
     arguments: [
-      ["fd", "fd"], ["iov", "pointer"], ["iovcnt", "int"], ["offset", "offset"], ["offset_high", "long"], ["flags", { flags: RWF }],
+      ["fd", "fd"],
+      ["offset", "offset"],
+      ["whence", { oneOf: SEEK }],
     ],
-    state: "partial", note: "RWF_NOWAIT does not keep from waiting", call: pwritev2,
+    state: "done",
+    call: lseek,
+  },
+  {
+    number: 17,
+    name: "pread64",
+    arguments: [
+      ["fd", "fd"],
+      ["buf", "outbuffer"],
+      ["count", "size"],
+      ["offset", "offset"],
+    ],
+    state: "done",
+    call: pread64,
+  },
+  {
+    number: 18,
+    name: "pwrite64",
+    arguments: [
+      ["fd", "fd"],
+      ["buf", "buffer"],
+      ["count", "size"],
+      ["offset", "offset"],
+    ],
+    state: "done",
+    call: pwrite64,
+  },
+  {
+    number: 19,
+    name: "readv",
+    arguments: [
+      ["fd", "fd"],
+      ["iov", "pointer"],
+      ["iovcnt", "int"],
+    ],
+    state: "done",
+    call: readv,
+  },
+  {
+    number: 20,
+    name: "writev",
+    arguments: [
+      ["fd", "fd"],
+      ["iov", "pointer"],
+      ["iovcnt", "int"],
+    ],
+    state: "done",
+    call: writev,
+  },
+  {
+    number: 40,
+    name: "sendfile",
+    arguments: [
+      ["out_fd", "fd"],
+      ["in_fd", "fd"],
+      ["offset", "pointer"],
+      ["count", "size"],
+    ],
+    state: "done",
+    call: sendfile,
+  },
+  {
+    number: 295,
+    name: "preadv",
+    arguments: [
+      ["fd", "fd"],
+      ["iov", "pointer"],
+      ["iovcnt", "int"],
+      ["offset", "offset"],
+    ],
+    state: "done",
+    call: preadv,
+  },
+  {
+    number: 296,
+    name: "pwritev",
+    arguments: [
+      ["fd", "fd"],
+      ["iov", "pointer"],
+      ["iovcnt", "int"],
+      ["offset", "offset"],
+    ],
+    state: "done",
+    call: pwritev,
+  },
+  {
+    number: 326,
+    name: "copy_file_range",
+    arguments: [
+      ["fd_in", "fd"],
+      ["off_in", "pointer"],
+      ["fd_out", "fd"],
+      ["off_out", "pointer"],
+      ["len", "size"],
+      ["flags", "hex"],
+    ],
+    state: "done",
+    call: copyFileRange,
+  },
+  {
+    number: 327,
+    name: "preadv2",
+    arguments: [
+      ["fd", "fd"],
+      ["iov", "pointer"],
+      ["iovcnt", "int"],
+      ["offset", "offset"],
+      ["offset_high", "long"],
+      ["flags", { flags: RWF }],
+    ],
+    state: "partial",
+    note: "RWF_NOWAIT does not keep from waiting",
+    call: preadv2,
+  },
+  {
+    number: 328,
+    name: "pwritev2",
+    arguments: [
+      ["fd", "fd"],
+      ["iov", "pointer"],
+      ["iovcnt", "int"],
+      ["offset", "offset"],
+      ["offset_high", "long"],
+      ["flags", { flags: RWF }],
+    ],
+    state: "partial",
+    note: "RWF_NOWAIT does not keep from waiting",
+    call: pwritev2,
   },
 ];

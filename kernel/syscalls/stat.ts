@@ -4,14 +4,37 @@ import { EACCES, EFAULT, EINVAL, ENOENT, EROFS } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { major, minor } from "../vfs/character-device.ts";
 import {
-  type FileSystem, type Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK, type Stat, type Timestamp,
+  type FileSystem,
+  type Inode,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFREG,
+  S_IFSOCK,
+  type Stat,
+  type Timestamp,
 } from "../vfs/inode.ts";
-import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RELATIME, type Mount } from "../vfs/mount.ts";
+import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RELATIME,
+  type Mount,
+} from "../vfs/mount.ts";
 import { encodeName } from "../vfs/names.ts";
 import {
-  AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_NO_AUTOMOUNT,
+  AT_STATX_SYNC_TYPE,
+  AT_SYMLINK_NOFOLLOW,
 } from "../vfs/open-flags.ts";
-import { anyFileOf, nameAt, pathAt } from "./arguments.ts";
+import { anyFileOf, findAt, nameAt } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
 
 const STAT_FLAGS = { AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH } as const;
@@ -34,7 +57,11 @@ const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const ST_RDONLY = 0x0001;
 const ST_VALID = 0x0020;
 const ST_FLAGS: readonly (readonly [mount: number, flag: number])[] = [
-  [MS_NOSUID, 0x0002], [MS_NODEV, 0x0004], [MS_NOEXEC, 0x0008], [MS_NOATIME, 0x0400], [MS_NODIRATIME, 0x0800],
+  [MS_NOSUID, 0x0002],
+  [MS_NODEV, 0x0004],
+  [MS_NOEXEC, 0x0008],
+  [MS_NOATIME, 0x0400],
+  [MS_NODIRATIME, 0x0800],
   [MS_RELATIME, 0x1000],
 ];
 
@@ -72,20 +99,30 @@ function putStat(thread: Thread, address: number, stat: Stat): number {
 }
 
 /** The file a (dirfd, name, flags) triple means, which needs no name with AT_EMPTY_PATH; since Linux 6.11 NULL is "" there. */
-function inodeAt(thread: Thread, dirfd: number, pathname: number, flags: number): { inode: Inode; mount?: Mount } {
+function targetAt(thread: Thread, dirfd: number, pathname: number, flags: number): Target | number {
   const canBeEmpty = (flags & AT_EMPTY_PATH) !== 0;
   const name = pathname === 0 && canBeEmpty ? "" : nameAt(thread, pathname);
-  if (name === "" && canBeEmpty && (dirfd | 0) !== AT_FDCWD) return anyFileOf(thread, dirfd);
-  const path = pathAt(thread, dirfd, name, (flags & AT_SYMLINK_NOFOLLOW) === 0, flags);
-  return { inode: path.inode, mount: path.mount };
+  if (name === "" && canBeEmpty && (dirfd | 0) !== AT_FDCWD) {
+    const { inode, path } = anyFileOf(thread, dirfd);
+    return { inode, mount: path?.mount };
+  }
+  return findAt(thread, dirfd, name, (flags & AT_SYMLINK_NOFOLLOW) === 0, flags);
+}
+
+/** A file, and the mount it was reached by, if it has a name. A Path is one. */
+interface Target {
+  readonly inode: Inode;
+  readonly mount: Mount | undefined;
 }
 
 function stat(thread: Thread, pathname: number, address: number): number {
-  return putStat(thread, address, pathAt(thread, AT_FDCWD, nameAt(thread, pathname), true).inode.stat());
+  const path = findAt(thread, AT_FDCWD, nameAt(thread, pathname), true);
+  return typeof path === "number" ? path : putStat(thread, address, path.inode.stat());
 }
 
 function lstat(thread: Thread, pathname: number, address: number): number {
-  return putStat(thread, address, pathAt(thread, AT_FDCWD, nameAt(thread, pathname), false).inode.stat());
+  const path = findAt(thread, AT_FDCWD, nameAt(thread, pathname), false);
+  return typeof path === "number" ? path : putStat(thread, address, path.inode.stat());
 }
 
 function fstat(thread: Thread, fd: number, address: number): number {
@@ -93,8 +130,10 @@ function fstat(thread: Thread, fd: number, address: number): number {
 }
 
 function newfstatat(thread: Thread, dirfd: number, pathname: number, address: number, flags: number): number {
-  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0) return -EINVAL;
-  return putStat(thread, address, inodeAt(thread, dirfd, pathname, flags).inode.stat());
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0)
+    return -EINVAL;
+  const target = targetAt(thread, dirfd, pathname, flags);
+  return typeof target === "number" ? target : putStat(thread, address, target.inode.stat());
 }
 
 function putTimestamp(offset: number, time: Timestamp): void {
@@ -102,16 +141,28 @@ function putTimestamp(offset: number, time: Timestamp): void {
   view.setUint32(offset + 8, time.nanoseconds, true);
 }
 
-function statx(thread: Thread, dirfd: number, pathname: number, flags: number, mask: number, address: number): number {
+function statx(
+  thread: Thread,
+  dirfd: number,
+  pathname: number,
+  flags: number,
+  mask: number,
+  address: number,
+): number {
   if (mask >>> 0 >= STATX__RESERVED) return -EINVAL;
   if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -EINVAL;
-  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0) return -EINVAL;
-  const found = inodeAt(thread, dirfd, pathname, flags);
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) !== 0)
+    return -EINVAL;
+  const found = targetAt(thread, dirfd, pathname, flags);
+  if (typeof found === "number") return found;
+  const { mount } = found;
   const attributes = found.inode.stat();
-  const mount = found.mount ?? thread.application.files.get(dirfd | 0)?.path?.mount;
   record.fill(0);
   const isMountRoot = mount !== undefined && mount.root.inode === found.inode;
-  const known = STATX_BASIC_STATS | (attributes.btime === undefined ? 0 : STATX_BTIME) | (mount === undefined ? 0 : STATX_MNT_ID);
+  const known =
+    STATX_BASIC_STATS |
+    (attributes.btime === undefined ? 0 : STATX_BTIME) |
+    (mount === undefined ? 0 : STATX_MNT_ID);
   view.setUint32(0, known, true);
   view.setUint32(4, attributes.blksize, true);
   put64(8, isMountRoot ? STATX_ATTR_MOUNT_ROOT : 0);
@@ -136,7 +187,13 @@ function statx(thread: Thread, dirfd: number, pathname: number, flags: number, m
   return 0;
 }
 
-function putStatfs(thread: Thread, address: number, fileSystem: FileSystem, dev: number, mount: Mount | undefined): number {
+function putStatfs(
+  thread: Thread,
+  address: number,
+  fileSystem: FileSystem,
+  dev: number,
+  mount: Mount | undefined,
+): number {
   const space = fileSystem.statfs();
   record.fill(0, 0, STATFS_SIZE);
   put64(0, space.type);
@@ -157,7 +214,9 @@ function putStatfs(thread: Thread, address: number, fileSystem: FileSystem, dev:
 }
 
 function statfs(thread: Thread, pathname: number, address: number): number {
-  const { inode, mount } = pathAt(thread, AT_FDCWD, nameAt(thread, pathname), true);
+  const path = findAt(thread, AT_FDCWD, nameAt(thread, pathname), true);
+  if (typeof path === "number") return path;
+  const { inode, mount } = path;
   return putStatfs(thread, address, inode.fileSystem, inode.stat().dev, mount);
 }
 
@@ -189,8 +248,8 @@ function faccessat(thread: Thread, dirfd: number, pathname: number, mode: number
 function faccessat2(thread: Thread, dirfd: number, pathname: number, mode: number, flags: number): number {
   if ((mode & ~7) !== 0) return -EINVAL;
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  const { inode, mount } = inodeAt(thread, dirfd, pathname, flags);
-  return checkAccess(inode, mount, mode);
+  const target = targetAt(thread, dirfd, pathname, flags);
+  return typeof target === "number" ? target : checkAccess(target.inode, target.mount, mode);
 }
 
 function readlink(thread: Thread, pathname: number, address: number, size: number): number {
@@ -203,7 +262,9 @@ function readlinkat(thread: Thread, dirfd: number, pathname: number, address: nu
   const name = nameAt(thread, pathname);
   // "" means a link opened with O_PATH | O_NOFOLLOW.
   if (name === "" && (dirfd | 0) === AT_FDCWD) return -ENOENT;
-  const { inode } = pathAt(thread, dirfd, name, false, AT_EMPTY_PATH);
+  const path = findAt(thread, dirfd, name, false, AT_EMPTY_PATH);
+  if (typeof path === "number") return path;
+  const { inode } = path;
   if (inode.type !== S_IFLNK) return name === "" ? -ENOENT : -EINVAL;
   const target = encodeName(inode.readlink(thread));
   const length = Math.min(target.length, limit);
@@ -213,45 +274,135 @@ function readlinkat(thread: Thread, dirfd: number, pathname: number, address: nu
 }
 
 export const STAT_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 4, name: "stat", arguments: [["pathname", "path"], ["statbuf", "pointer"]], state: "done", call: stat },
-  { number: 5, name: "fstat", arguments: [["fd", "fd"], ["statbuf", "pointer"]], state: "done", call: fstat },
-  { number: 6, name: "lstat", arguments: [["pathname", "path"], ["statbuf", "pointer"]], state: "done", call: lstat },
   {
-    number: 21, name: "access", arguments: [["pathname", "path"], ["mode", { flags: ACCESS_MODE }]],
-    state: "done", call: access,
-  },
-  {
-    number: 89, name: "readlink", arguments: [["pathname", "path"], ["buf", "outbuffer"], ["bufsiz", "size"]],
-    state: "done", call: readlink,
-  },
-  { number: 137, name: "statfs", arguments: [["path", "path"], ["buf", "pointer"]], state: "done", call: statfs },
-  { number: 138, name: "fstatfs", arguments: [["fd", "fd"], ["buf", "pointer"]], state: "done", call: fstatfs },
-  {
-    number: 262, name: "newfstatat",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["statbuf", "pointer"], ["flags", { flags: STAT_FLAGS }]],
-    state: "done", call: newfstatat,
-  },
-  {
-    number: 267, name: "readlinkat",
-    arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["buf", "outbuffer"], ["bufsiz", "size"]],
-    state: "done", call: readlinkat,
-  },
-  {
-    number: 269, name: "faccessat", arguments: [["dirfd", "dirfd"], ["pathname", "path"], ["mode", { flags: ACCESS_MODE }]],
-    state: "done", call: faccessat,
-  },
-  {
-    number: 332, name: "statx",
+    number: 4,
+    name: "stat",
     arguments: [
-      ["dirfd", "dirfd"], ["pathname", "path"], ["flags", { flags: STAT_FLAGS }], ["mask", "hex"], ["statxbuf", "pointer"],
+      ["pathname", "path"],
+      ["statbuf", "pointer"],
     ],
-    state: "done", call: statx,
+    state: "done",
+    call: stat,
   },
   {
-    number: 439, name: "faccessat2",
+    number: 5,
+    name: "fstat",
     arguments: [
-      ["dirfd", "dirfd"], ["pathname", "path"], ["mode", { flags: ACCESS_MODE }], ["flags", { flags: ACCESS_FLAGS }],
+      ["fd", "fd"],
+      ["statbuf", "pointer"],
     ],
-    state: "done", call: faccessat2,
+    state: "done",
+    call: fstat,
+  },
+  {
+    number: 6,
+    name: "lstat",
+    arguments: [
+      ["pathname", "path"],
+      ["statbuf", "pointer"],
+    ],
+    state: "done",
+    call: lstat,
+  },
+  {
+    number: 21,
+    name: "access",
+    arguments: [
+      ["pathname", "path"],
+      ["mode", { flags: ACCESS_MODE }],
+    ],
+    state: "done",
+    call: access,
+  },
+  {
+    number: 89,
+    name: "readlink",
+    arguments: [
+      ["pathname", "path"],
+      ["buf", "outbuffer"],
+      ["bufsiz", "size"],
+    ],
+    state: "done",
+    call: readlink,
+  },
+  {
+    number: 137,
+    name: "statfs",
+    arguments: [
+      ["path", "path"],
+      ["buf", "pointer"],
+    ],
+    state: "done",
+    call: statfs,
+  },
+  {
+    number: 138,
+    name: "fstatfs",
+    arguments: [
+      ["fd", "fd"],
+      ["buf", "pointer"],
+    ],
+    state: "done",
+    call: fstatfs,
+  },
+  {
+    number: 262,
+    name: "newfstatat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["statbuf", "pointer"],
+      ["flags", { flags: STAT_FLAGS }],
+    ],
+    state: "done",
+    call: newfstatat,
+  },
+  {
+    number: 267,
+    name: "readlinkat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["buf", "outbuffer"],
+      ["bufsiz", "size"],
+    ],
+    state: "done",
+    call: readlinkat,
+  },
+  {
+    number: 269,
+    name: "faccessat",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["mode", { flags: ACCESS_MODE }],
+    ],
+    state: "done",
+    call: faccessat,
+  },
+  {
+    number: 332,
+    name: "statx",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["flags", { flags: STAT_FLAGS }],
+      ["mask", "hex"],
+      ["statxbuf", "pointer"],
+    ],
+    state: "done",
+    call: statx,
+  },
+  {
+    number: 439,
+    name: "faccessat2",
+    arguments: [
+      ["dirfd", "dirfd"],
+      ["pathname", "path"],
+      ["mode", { flags: ACCESS_MODE }],
+      ["flags", { flags: ACCESS_FLAGS }],
+    ],
+    state: "done",
+    call: faccessat2,
   },
 ];

@@ -429,8 +429,15 @@ export const THREAD_SYSCALLS: readonly SyscallDefinition[] = [
     call: fork,
   },
   { number: 58, name: "vfork", state: "done", arguments: [], call: vfork },
-  { number: 60, name: "exit", state: "done", arguments: [["status", "int"]], call: exit },
-  { number: 231, name: "exit_group", state: "done", arguments: [["status", "int"]], call: exitGroup },
+  { number: 60, name: "exit", neverReturns: true, state: "done", arguments: [["status", "int"]], call: exit },
+  {
+    number: 231,
+    name: "exit_group",
+    neverReturns: true,
+    state: "done",
+    arguments: [["status", "int"]],
+    call: exitGroup,
+  },
   {
     number: 435,
     name: "clone3",

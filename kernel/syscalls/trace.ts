@@ -4,6 +4,7 @@ import { Errno } from "../errno.ts";
 import * as ErrnoNames from "../errno.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
 import { signalName } from "../sched/signal-numbers.ts";
+import type { SignalInfo } from "../sched/signals.ts";
 import { BLOCKED, KEEP_REGISTERS, type Thread, YIELD } from "../sched/thread.ts";
 import type { ArgumentType, SyscallDefinition, SyscallFunction } from "./definition.ts";
 
@@ -170,6 +171,10 @@ export class SyscallTracer {
         );
         return result;
       };
+      if (definition.neverReturns === true) {
+        finish(KEEP_REGISTERS);
+        return call(thread, a0, a1, a2, a3, a4, a5);
+      }
       try {
         const result = call(thread, a0, a1, a2, a3, a4, a5);
         return typeof result === "number"
@@ -182,8 +187,9 @@ export class SyscallTracer {
   }
 
   /** A signal is delivered. */
-  signal(thread: Thread, signal: number): void {
-    this.print(`[pid ${thread.tid}] --- ${signalName(signal)} ---`);
+  signal(thread: Thread, signal: number, info: SignalInfo): void {
+    const address = info.address === undefined ? "" : `, si_addr=${hexadecimal(info.address)}`;
+    this.print(`[pid ${thread.tid}] --- ${signalName(signal)} {si_code=${info.code}${address}} ---`);
   }
 
   /** An application ended. */

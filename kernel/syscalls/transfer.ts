@@ -44,11 +44,18 @@ export function isUserRange(address: number, length: number): boolean {
 }
 
 /** read(2), pread64(2): `position` undefined means the file's own. */
-export function readToUser(thread: Thread, file: OpenFile, address: number, length: number, position?: number): Result {
+export function readToUser(
+  thread: Thread,
+  file: OpenFile,
+  address: number,
+  length: number,
+  position?: number,
+): Result {
   if (!file.readable) return -EBADF;
   if (!isUserRange(address, length)) return -EFAULT;
   if (length > PIECE) return readSegments(thread, file, [address, Math.min(length, MAX_RW_COUNT)], position);
-  if (!thread.memory.check(address, length, true)) return readSegments(thread, file, [address, length], position);
+  if (!thread.memory.check(address, length, true))
+    return readSegments(thread, file, [address, length], position);
   const buffer = takeBuffer(length);
   const target = buffer.length === length ? buffer : buffer.subarray(0, length);
   const result = file.read(thread, target, position);
@@ -59,7 +66,11 @@ export function readToUser(thread: Thread, file: OpenFile, address: number, leng
 }
 
 async function finishRead(
-  thread: Thread, file: OpenFile, pending: Promise<number>, buffer: Uint8Array, segments: Segments,
+  thread: Thread,
+  file: OpenFile,
+  pending: Promise<number>,
+  buffer: Uint8Array,
+  segments: Segments,
 ): Promise<number> {
   file.retain();
   try {
@@ -73,11 +84,18 @@ async function finishRead(
 }
 
 /** write(2), pwrite64(2) */
-export function writeFromUser(thread: Thread, file: OpenFile, address: number, length: number, position?: number): Result {
+export function writeFromUser(
+  thread: Thread,
+  file: OpenFile,
+  address: number,
+  length: number,
+  position?: number,
+): Result {
   if (!file.writable) return -EBADF;
   if (!isUserRange(address, length)) return -EFAULT;
   if (length > PIECE) return writeSegments(thread, file, [address, Math.min(length, MAX_RW_COUNT)], position);
-  if (!thread.memory.check(address, length, false)) return writeSegments(thread, file, [address, length], position);
+  if (!thread.memory.check(address, length, false))
+    return writeSegments(thread, file, [address, length], position);
   const buffer = takeBuffer(length);
   const data = buffer.length === length ? buffer : buffer.subarray(0, length);
   thread.memory.readInto(address, data);
@@ -185,7 +203,11 @@ export function readSegments(thread: Thread, file: OpenFile, segments: Segments,
     const length = accessible(thread, segments, done, wanted, true);
     if (length === 0 && wanted > 0) return done > 0 ? done : readNowhere(thread, file, position);
     const buffer = takeBuffer(length);
-    const result = file.read(thread, buffer.subarray(0, length), position === undefined ? undefined : position + done);
+    const result = file.read(
+      thread,
+      buffer.subarray(0, length),
+      position === undefined ? undefined : position + done,
+    );
     if (typeof result !== "number") return finishRead(thread, file, result, buffer, segments);
     if (result > 0) scatter(thread, segments, done, buffer, result);
     giveBuffer(buffer);
@@ -211,7 +233,11 @@ export function writeSegments(thread: Thread, file: OpenFile, segments: Segments
 }
 
 function writeFrom(
-  thread: Thread, file: OpenFile, segments: Segments, position: number | undefined, start: number,
+  thread: Thread,
+  file: OpenFile,
+  segments: Segments,
+  position: number | undefined,
+  start: number,
 ): Result {
   const total = totalLength(segments);
   let done = start;
@@ -225,7 +251,8 @@ function writeFrom(
     const data = buffer.subarray(0, length);
     gather(thread, segments, done, data);
     const result = file.write(thread, data, position === undefined ? undefined : position + done);
-    if (typeof result !== "number") return writeOn(thread, file, segments, position, done, length, result, buffer);
+    if (typeof result !== "number")
+      return writeOn(thread, file, segments, position, done, length, result, buffer);
     giveBuffer(buffer);
     if (result < 0) return done > 0 ? done : result;
     done += result;
@@ -236,8 +263,14 @@ function writeFrom(
 
 /** The rest of a write that has to wait. */
 async function writeOn(
-  thread: Thread, file: OpenFile, segments: Segments, position: number | undefined, before: number, piece: number,
-  pending: Promise<number>, buffer: Uint8Array,
+  thread: Thread,
+  file: OpenFile,
+  segments: Segments,
+  position: number | undefined,
+  before: number,
+  piece: number,
+  pending: Promise<number>,
+  buffer: Uint8Array,
 ): Promise<number> {
   file.retain();
   try {
@@ -254,7 +287,12 @@ async function writeOn(
 
 /** Copies from one file to another through a buffer: sendfile(2), copy_file_range(2). Positions undefined: the files' own. */
 export async function copyBetween(
-  thread: Thread, input: OpenFile, output: OpenFile, length: number, inputAt?: number, outputAt?: number,
+  thread: Thread,
+  input: OpenFile,
+  output: OpenFile,
+  length: number,
+  inputAt?: number,
+  outputAt?: number,
 ): Promise<number> {
   const buffer = takeBuffer(PIECE);
   input.retain();

@@ -1,6 +1,17 @@
 /** Extended attributes (xattr(7)). */
 
-import { E2BIG, EEXIST, EINVAL, ENAMETOOLONG, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, Errno } from "../errno.ts";
+import {
+  E2BIG,
+  EEXIST,
+  EINVAL,
+  ENAMETOOLONG,
+  ENODATA,
+  EOPNOTSUPP,
+  EPERM,
+  ERANGE,
+  EROFS,
+  Errno,
+} from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { type Inode, S_IFDIR, S_IFREG } from "../vfs/inode.ts";
 import type { Mount } from "../vfs/mount.ts";
@@ -52,7 +63,14 @@ function checkNamespace(inode: Inode, name: string, writing: boolean): void {
   throw new Errno(name === "user." || name === "trusted." || name === "security." ? EINVAL : EOPNOTSUPP);
 }
 
-function set(thread: Thread, target: () => Target, nameAddress: number, value: number, size: number, flags: number): number {
+function set(
+  thread: Thread,
+  target: () => Target,
+  nameAddress: number,
+  value: number,
+  size: number,
+  flags: number,
+): number {
   if ((flags & ~3) !== 0) return -EINVAL;
   const name = attributeName(thread, nameAddress);
   if (size < 0 || size > XATTR_SIZE_MAX) return -E2BIG;
@@ -104,58 +122,130 @@ function remove(thread: Thread, { inode, mount }: Target, nameAddress: number): 
   return 0;
 }
 
-const SET_REST = [["name", "string"], ["value", "buffer"], ["size", "size"], ["flags", { flags: SET_FLAGS }]] as const;
-const GET_REST = [["name", "string"], ["value", "outbuffer"], ["size", "size"]] as const;
-const LIST_REST = [["list", "outbuffer"], ["size", "size"]] as const;
+const SET_REST = [
+  ["name", "string"],
+  ["value", "buffer"],
+  ["size", "size"],
+  ["flags", { flags: SET_FLAGS }],
+] as const;
+const GET_REST = [
+  ["name", "string"],
+  ["value", "outbuffer"],
+  ["size", "size"],
+] as const;
+const LIST_REST = [
+  ["list", "outbuffer"],
+  ["size", "size"],
+] as const;
 const NOTE = "in memory only; none on a host directory";
 
 export const XATTR_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 188, name: "setxattr", arguments: [["path", "path"], ...SET_REST], state: "partial", note: NOTE,
-    call: (thread, path, name, value, size, flags) => set(thread, () => byPath(thread, path, true), name, value, size, flags),
+    number: 188,
+    name: "setxattr",
+    arguments: [["path", "path"], ...SET_REST],
+    state: "partial",
+    note: NOTE,
+    call: (thread, path, name, value, size, flags) =>
+      set(thread, () => byPath(thread, path, true), name, value, size, flags),
   },
   {
-    number: 189, name: "lsetxattr", arguments: [["path", "path"], ...SET_REST], state: "partial", note: NOTE,
-    call: (thread, path, name, value, size, flags) => set(thread, () => byPath(thread, path, false), name, value, size, flags),
+    number: 189,
+    name: "lsetxattr",
+    arguments: [["path", "path"], ...SET_REST],
+    state: "partial",
+    note: NOTE,
+    call: (thread, path, name, value, size, flags) =>
+      set(thread, () => byPath(thread, path, false), name, value, size, flags),
   },
   {
-    number: 190, name: "fsetxattr", arguments: [["fd", "fd"], ...SET_REST], state: "partial", note: NOTE,
-    call: (thread, fd, name, value, size, flags) => set(thread, () => byDescriptor(thread, fd), name, value, size, flags),
+    number: 190,
+    name: "fsetxattr",
+    arguments: [["fd", "fd"], ...SET_REST],
+    state: "partial",
+    note: NOTE,
+    call: (thread, fd, name, value, size, flags) =>
+      set(thread, () => byDescriptor(thread, fd), name, value, size, flags),
   },
   {
-    number: 191, name: "getxattr", arguments: [["path", "path"], ...GET_REST], state: "partial", note: NOTE,
+    number: 191,
+    name: "getxattr",
+    arguments: [["path", "path"], ...GET_REST],
+    state: "partial",
+    note: NOTE,
     call: (thread, path, name, value, size) => get(thread, byPath(thread, path, true), name, value, size),
   },
   {
-    number: 192, name: "lgetxattr", arguments: [["path", "path"], ...GET_REST], state: "partial", note: NOTE,
+    number: 192,
+    name: "lgetxattr",
+    arguments: [["path", "path"], ...GET_REST],
+    state: "partial",
+    note: NOTE,
     call: (thread, path, name, value, size) => get(thread, byPath(thread, path, false), name, value, size),
   },
   {
-    number: 193, name: "fgetxattr", arguments: [["fd", "fd"], ...GET_REST], state: "partial", note: NOTE,
+    number: 193,
+    name: "fgetxattr",
+    arguments: [["fd", "fd"], ...GET_REST],
+    state: "partial",
+    note: NOTE,
     call: (thread, fd, name, value, size) => get(thread, byDescriptor(thread, fd), name, value, size),
   },
   {
-    number: 194, name: "listxattr", arguments: [["path", "path"], ...LIST_REST], state: "partial", note: NOTE,
+    number: 194,
+    name: "listxattr",
+    arguments: [["path", "path"], ...LIST_REST],
+    state: "partial",
+    note: NOTE,
     call: (thread, path, address, size) => list(thread, byPath(thread, path, true), address, size),
   },
   {
-    number: 195, name: "llistxattr", arguments: [["path", "path"], ...LIST_REST], state: "partial", note: NOTE,
+    number: 195,
+    name: "llistxattr",
+    arguments: [["path", "path"], ...LIST_REST],
+    state: "partial",
+    note: NOTE,
     call: (thread, path, address, size) => list(thread, byPath(thread, path, false), address, size),
   },
   {
-    number: 196, name: "flistxattr", arguments: [["fd", "fd"], ...LIST_REST], state: "partial", note: NOTE,
+    number: 196,
+    name: "flistxattr",
+    arguments: [["fd", "fd"], ...LIST_REST],
+    state: "partial",
+    note: NOTE,
     call: (thread, fd, address, size) => list(thread, byDescriptor(thread, fd), address, size),
   },
   {
-    number: 197, name: "removexattr", arguments: [["path", "path"], ["name", "string"]], state: "partial", note: NOTE,
+    number: 197,
+    name: "removexattr",
+    arguments: [
+      ["path", "path"],
+      ["name", "string"],
+    ],
+    state: "partial",
+    note: NOTE,
     call: (thread, path, name) => remove(thread, byPath(thread, path, true), name),
   },
   {
-    number: 198, name: "lremovexattr", arguments: [["path", "path"], ["name", "string"]], state: "partial", note: NOTE,
+    number: 198,
+    name: "lremovexattr",
+    arguments: [
+      ["path", "path"],
+      ["name", "string"],
+    ],
+    state: "partial",
+    note: NOTE,
     call: (thread, path, name) => remove(thread, byPath(thread, path, false), name),
   },
   {
-    number: 199, name: "fremovexattr", arguments: [["fd", "fd"], ["name", "string"]], state: "partial", note: NOTE,
+    number: 199,
+    name: "fremovexattr",
+    arguments: [
+      ["fd", "fd"],
+      ["name", "string"],
+    ],
+    state: "partial",
+    note: NOTE,
     call: (thread, fd, name) => remove(thread, byDescriptor(thread, fd), name),
   },
 ];

@@ -28,7 +28,9 @@ export class VirtualClock implements Clock {
     };
   }
 
-  async yield(): Promise<void> {}
+  yield(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
 
   /** Lets time pass. */
   advance(ns: number): void {

@@ -4,7 +4,7 @@
  */
 
 import { EAGAIN, EBADF, EINVAL, EIO, ENOSPC, ENXIO, ERESTARTSYS, Errno } from "../errno.ts";
-import { SIGCONT, SIGHUP, SiCode } from "../sched/signal-numbers.ts";
+import { SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SiCode } from "../sched/signal-numbers.ts";
 import type { Thread } from "../sched/thread.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
 import { makedev, minor } from "../vfs/character-device.ts";
@@ -341,7 +341,7 @@ class MasterFile extends OpenFile {
         memory.writeU32(argument, pair.packetMode ? 1 : 0);
         return 0;
       case Io.TIOCSIG:
-        if (argument < 1 || argument > 64) return -EINVAL;
+        if (argument !== SIGINT && argument !== SIGQUIT && argument !== SIGTSTP) return -EINVAL;
         pair.slave.signalForeground(argument);
         return 0;
       case Io.TIOCGPTPEER:

@@ -35,8 +35,19 @@ export class AnonymousInode extends BaseInode {
   stat(): Stat {
     const time = this.created;
     return {
-      dev: ANONYMOUS_DEV, ino: this.ino, mode: this.mode, nlink: 1, uid: this.uid, gid: this.gid, rdev: 0, size: 0,
-      blksize: 4096, blocks: 0, atime: time, mtime: time, ctime: time,
+      dev: ANONYMOUS_DEV,
+      ino: this.ino,
+      mode: this.mode,
+      nlink: 1,
+      uid: this.uid,
+      gid: this.gid,
+      rdev: 0,
+      size: 0,
+      blksize: 4096,
+      blocks: 0,
+      atime: time,
+      mtime: time,
+      ctime: time,
     };
   }
 
@@ -54,7 +65,15 @@ class AnonymousFileSystem implements FileSystem {
   constructor(readonly root: AnonymousInode) {}
 
   statfs(): FileSystemStat {
-    return { type: ANON_INODE_FS_MAGIC, blockSize: 4096, blocks: 0, freeBlocks: 0, files: 0, freeFiles: 0, nameLength: 255 };
+    return {
+      type: ANON_INODE_FS_MAGIC,
+      blockSize: 4096,
+      blocks: 0,
+      freeBlocks: 0,
+      files: 0,
+      freeFiles: 0,
+      nameLength: 255,
+    };
   }
 
   sync(): void {}

@@ -124,8 +124,17 @@ export class FileLocks {
         kept.push(held);
         continue;
       }
-      if (joined !== undefined && held.type === joined.type && held.start <= joined.end && joined.start <= held.end) {
-        joined = { ...joined, start: Math.min(held.start, joined.start), end: Math.max(held.end, joined.end) };
+      if (
+        joined !== undefined &&
+        held.type === joined.type &&
+        held.start <= joined.end &&
+        joined.start <= held.end
+      ) {
+        joined = {
+          ...joined,
+          start: Math.min(held.start, joined.start),
+          end: Math.max(held.end, joined.end),
+        };
         continue;
       }
       if (held.end <= range.start || held.start >= range.end) {

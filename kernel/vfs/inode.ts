@@ -127,8 +127,8 @@ export interface Inode {
   rename(name: string, newParent: Inode, newName: string): void;
   /** renameat2(2) RENAME_EXCHANGE */
   exchange?(name: string, newParent: Inode, newName: string): void;
-  /** An unnamed regular file (O_TMPFILE), which {@link link} may name later. */
-  tmpfile?(mode: number, uid: number, gid: number): Inode;
+  /** An unnamed regular file (O_TMPFILE), which {@link link} may name later if it is `linkable`. */
+  tmpfile?(mode: number, uid: number, gid: number, linkable: boolean): Inode;
 
   /** Symbolic links. Others throw EINVAL. */
   readlink(thread: Thread | undefined): string;

@@ -43,7 +43,10 @@ export interface MountOptions {
 
 /** Opens a named pipe: set by the pipe driver. */
 export type FifoOpener = (
-  thread: Thread | undefined, inode: Inode, flags: number, path: Path,
+  thread: Thread | undefined,
+  inode: Inode,
+  flags: number,
+  path: Path,
 ) => OpenFile | Promise<OpenFile>;
 
 /** Makes a file system for mount(2); `source` and `data` are its arguments. Throws Errno. */
@@ -66,7 +69,15 @@ export class MountTable {
     readonly clock: Clock,
   ) {
     const dentry = this.rootDentry(rootFileSystem);
-    const mount = new Mount(this.nextId++, rootFileSystem, dentry, undefined, undefined, rootFileSystem.type, MS_RELATIME);
+    const mount = new Mount(
+      this.nextId++,
+      rootFileSystem,
+      dentry,
+      undefined,
+      undefined,
+      rootFileSystem.type,
+      MS_RELATIME,
+    );
     this.mounts.push(mount);
     this.root = new Path(mount, dentry);
   }
@@ -89,7 +100,15 @@ export class MountTable {
     if ((root.inode.type === S_IFDIR) !== (at.inode.type === S_IFDIR)) throw new Errno(ENOTDIR);
     if (at.dentry.deleted) throw new Errno(ENOENT);
     const flags = (options.flags ?? MS_RELATIME) | (options.readOnly === true ? MS_RDONLY : 0);
-    const mount = new Mount(this.nextId++, fileSystem, root, at.mount, at.dentry, options.source ?? fileSystem.type, flags);
+    const mount = new Mount(
+      this.nextId++,
+      fileSystem,
+      root,
+      at.mount,
+      at.dentry,
+      options.source ?? fileSystem.type,
+      flags,
+    );
     at.mount.children.set(at.dentry, mount);
     at.dentry.mounts++;
     at.dentry.pin();
@@ -100,7 +119,8 @@ export class MountTable {
   /** umount2(2): `at` is the root of a mount (EINVAL), which has no mounts below (EBUSY) unless `detach` (MNT_DETACH). */
   unmount(at: Path, detach = false): void {
     const { mount } = at;
-    if (at.dentry !== mount.root || mount.parent === undefined || mount.mountPoint === undefined) throw new Errno(EINVAL);
+    if (at.dentry !== mount.root || mount.parent === undefined || mount.mountPoint === undefined)
+      throw new Errno(EINVAL);
     if (mount.children.size > 0) {
       if (!detach) throw new Errno(EBUSY);
       for (const child of [...mount.children.values()]) this.unmount(new Path(child, child.root), true);
@@ -112,42 +132,66 @@ export class MountTable {
     this.mounts.splice(this.mounts.indexOf(mount), 1);
   }
 
-  /** Finds the file of a name. Throws Errno: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG … */
-  resolve(thread: Thread | undefined, name: string, options: ResolveOptions = {}): Path {
-    if (name === "") throw new Errno(ENOENT);
+  /** Finds the file of a name; a negative errno when it cannot: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG … */
+  find(thread: Thread | undefined, name: string, options: ResolveOptions = {}): Path | number {
+    if (name === "") return -ENOENT;
     const walk = this.walk(thread, options);
-    walk.to(name, options.follow !== false);
-    if (options.directory === true && walk.dentry.inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
+    const failed = walk.to(name, options.follow !== false);
+    if (failed !== 0) return failed;
+    if (options.directory === true && walk.dentry.inode.type !== S_IFDIR) return -ENOTDIR;
     return walk.path;
   }
 
-  /** Finds the directory in which a name is to be made, removed or renamed. */
+  /** As {@link find}, but throws Errno. */
+  resolve(thread: Thread | undefined, name: string, options: ResolveOptions = {}): Path {
+    return orThrow(this.find(thread, name, options));
+  }
+
+  /** Finds the directory in which a name is to be made, removed or renamed. Throws Errno. */
   resolveParent(thread: Thread | undefined, name: string, options: ResolveOptions = {}): ParentPath {
     if (name === "") throw new Errno(ENOENT);
     const walk = this.walk(thread, options);
-    walk.toParent(name);
+    const failed = walk.toParent(name);
+    if (failed !== 0) throw new Errno(-failed);
     return { parent: walk.path, name: walk.last, kind: walk.kind, trailingSlash: walk.trailingSlash };
   }
 
-  /** What `name` is in a directory, with what is mounted on it; undefined if there is nothing. */
+  /** What `name` is in a directory, with what is mounted on it; undefined if there is nothing. Throws Errno. */
   child(parent: Path, name: string): Path | undefined {
     const walk = new PathWalk(undefined, this.root, parent);
     walk.last = name;
     walk.kind = "name";
-    return walk.stepLast(false) ? walk.path : undefined;
+    const found = walk.stepLast(false);
+    if (found < 0) throw new Errno(-found);
+    return found === 0 ? undefined : walk.path;
   }
 
-  /** open(2) without the descriptor: the file has no references yet. */
-  open(
-    thread: Thread | undefined, name: string, flags: number, mode = 0, options: ResolveOptions = {},
-  ): OpenFile | Promise<OpenFile> {
-    if (name === "") throw new Errno(ENOENT);
+  /** open(2) without the descriptor: the file has no references yet. A negative errno when that is not possible. */
+  tryOpen(
+    thread: Thread | undefined,
+    name: string,
+    flags: number,
+    mode = 0,
+    options: ResolveOptions = {},
+  ): OpenFile | Promise<OpenFile> | number {
+    if (name === "") return -ENOENT;
     return openPathAt(this, thread, this.walk(thread, options), name, flags, mode);
   }
 
-  /** Opens a file that has been found already; no O_CREAT. */
+  /** As {@link tryOpen}, but throws Errno. */
+  open(
+    thread: Thread | undefined,
+    name: string,
+    flags: number,
+    mode = 0,
+    options: ResolveOptions = {},
+  ): OpenFile | Promise<OpenFile> {
+    return orThrow(this.tryOpen(thread, name, flags, mode, options));
+  }
+
+  /** Opens a file that has been found already; no O_CREAT. Throws Errno. */
   openPath(thread: Thread | undefined, path: Path, flags: number): OpenFile | Promise<OpenFile> {
-    return openInode(this, thread, path, flags);
+    return orThrow(openInode(this, thread, path, flags));
   }
 
   private walk(thread: Thread | undefined, options: ResolveOptions): PathWalk {
@@ -164,4 +208,10 @@ export class MountTable {
     }
     return dentry;
   }
+}
+
+/** What a call has given, unless that is a negative errno. */
+function orThrow<T extends object>(result: T | number): T {
+  if (typeof result === "number") throw new Errno(-result);
+  return result;
 }

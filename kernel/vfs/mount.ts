@@ -11,7 +11,8 @@ export const MS_NOEXEC = 8;
 export const MS_NOATIME = 1024;
 export const MS_NODIRATIME = 2048;
 export const MS_RELATIME = 1 << 21;
-export const MS_PER_MOUNT = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
+export const MS_PER_MOUNT =
+  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
 
 export class Mount {
   /** What is mounted on directories of this mount. */

@@ -53,7 +53,14 @@ function decodeEscaping(bytes: Uint8Array, start: number, end: number): string {
 function sequenceLength(bytes: Uint8Array, i: number, end: number): number {
   const first = bytes[i];
   if (first < 0x80) return 1;
-  const length = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+  const length =
+    first >= 0xc2 && first <= 0xdf
+      ? 2
+      : first >= 0xe0 && first <= 0xef
+        ? 3
+        : first >= 0xf0 && first <= 0xf4
+          ? 4
+          : 0;
   if (length === 0 || i + length > end) return 0;
   const second = bytes[i + 1];
   const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;

@@ -1,13 +1,24 @@
 /** Making, removing, linking and renaming names, with the checks of Linux in its order (fs/namei.c). */
 
 import {
-  EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, Errno, EXDEV,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  EPERM,
+  EROFS,
+  Errno,
+  EXDEV,
 } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { type Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "./inode.ts";
 import type { ParentPath, ResolveOptions } from "./mount-table.ts";
 import type { Dentry } from "./dentry.ts";
-import { checkName } from "./path-walk.ts";
+import { isTooLong } from "./path-walk.ts";
 import type { Path } from "./path.ts";
 
 /** renameat2(2) (linux/fs.h) */
@@ -39,7 +50,13 @@ export function makeSymlink(thread: Thread, target: string, name: string, option
 }
 
 /** mknod(2); returns the inode, for bind(2). */
-export function makeNode(thread: Thread, name: string, mode: number, rdev: number, options: ResolveOptions): Inode {
+export function makeNode(
+  thread: Thread,
+  name: string,
+  mode: number,
+  rdev: number,
+  options: ResolveOptions,
+): Inode {
   const type = mode & S_IFMT;
   switch (type) {
     case 0:
@@ -94,11 +111,17 @@ export function removeDirectory(thread: Thread, name: string, options: ResolveOp
 
 /** renameat2(2) with RENAME_* `flags`. */
 export function rename(
-  thread: Thread, from: string, to: string, flags: number, fromOptions: ResolveOptions, toOptions: ResolveOptions,
+  thread: Thread,
+  from: string,
+  to: string,
+  flags: number,
+  fromOptions: ResolveOptions,
+  toOptions: ResolveOptions,
 ): void {
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   const noReplace = (flags & RENAME_NOREPLACE) !== 0;
-  if ((flags & ~(RENAME_EXCHANGE | RENAME_NOREPLACE)) !== 0 || (exchange && noReplace)) throw new Errno(EINVAL);
+  if ((flags & ~(RENAME_EXCHANGE | RENAME_NOREPLACE)) !== 0 || (exchange && noReplace))
+    throw new Errno(EINVAL);
   const { mounts } = thread.kernel;
   const old = mounts.resolveParent(thread, from, fromOptions);
   const target = mounts.resolveParent(thread, to, toOptions);
@@ -109,13 +132,15 @@ export function rename(
   const source = entryOf(old.parent, old.name);
   const sourceIsDirectory = source.inode.type === S_IFDIR;
   const replacedInode = lookupChecked(target.parent, target.name);
-  const replaced = replacedInode === undefined ? undefined : target.parent.dentry.child(target.name, replacedInode);
+  const replaced =
+    replacedInode === undefined ? undefined : target.parent.dentry.child(target.name, replacedInode);
   if (noReplace && replaced !== undefined) throw new Errno(EEXIST);
   if (exchange) {
     if (replaced === undefined) throw new Errno(ENOENT);
     if (replaced.inode.type !== S_IFDIR && target.trailingSlash) throw new Errno(ENOTDIR);
   }
-  if (!sourceIsDirectory && (old.trailingSlash || (!exchange && target.trailingSlash))) throw new Errno(ENOTDIR);
+  if (!sourceIsDirectory && (old.trailingSlash || (!exchange && target.trailingSlash)))
+    throw new Errno(ENOTDIR);
   if (sourceIsDirectory && target.parent.dentry.isBelow(source)) throw new Errno(EINVAL);
   if (replaced !== undefined && replaced.inode.type === S_IFDIR && old.parent.dentry.isBelow(replaced)) {
     throw new Errno(exchange ? EINVAL : ENOTEMPTY);
@@ -146,7 +171,7 @@ function entryOf(parent: Path, name: string): Dentry {
 }
 
 function lookupChecked(parent: Path, name: string): Inode | undefined {
-  checkName(name);
+  if (isTooLong(name)) throw new Errno(ENAMETOOLONG);
   const inode = parent.inode.lookup(name);
   if (inode === undefined) parent.dentry.forget(name);
   return inode;

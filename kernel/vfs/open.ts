@@ -1,7 +1,16 @@
 /** open(2) from the walk to the open file (fs/namei.c: path_openat, open_last_lookups, do_open, may_open; fs/open.c). */
 
 import {
-  EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EOPNOTSUPP, EROFS, Errno,
+  EACCES,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  ENOENT,
+  ENOTDIR,
+  ENXIO,
+  EOPNOTSUPP,
+  EROFS,
 } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { Dentry } from "./dentry.ts";
@@ -11,7 +20,17 @@ import { MS_NODEV } from "./mount.ts";
 import type { MountTable } from "./mount-table.ts";
 import type { OpenFile } from "./open-file.ts";
 import {
-  O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_PATH, O_TMPFILE, O_TMPFILE_BIT, O_TRUNC, O_ACCMODE, O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOCTTY,
+  O_NOFOLLOW,
+  O_PATH,
+  O_TMPFILE,
+  O_TMPFILE_BIT,
+  O_TRUNC,
+  O_ACCMODE,
+  O_CLOEXEC,
   VALID_OPEN_FLAGS,
 } from "./open-flags.ts";
 import { Path } from "./path.ts";
@@ -24,38 +43,49 @@ const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 /** Flags of open(2) that do not stay with the open file. */
 const CREATION_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 
-/** What open(2) does with `flags` before anything else (build_open_flags). */
+/** What open(2) does with `flags` before anything else (build_open_flags); a negative errno if they are wrong. */
 function checkFlags(flags: number): number {
   let checked = flags & VALID_OPEN_FLAGS;
   if ((checked & O_PATH) !== 0) checked &= O_PATH_FLAGS;
-  if ((checked & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) throw new Errno(EINVAL);
+  if ((checked & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
   if ((checked & O_TMPFILE_BIT) !== 0) {
-    if ((checked & O_TMPFILE) !== O_TMPFILE || (checked & O_ACCMODE) === 0) throw new Errno(EINVAL);
+    if ((checked & O_TMPFILE) !== O_TMPFILE || (checked & O_ACCMODE) === 0) return -EINVAL;
   }
   return checked;
 }
 
+/** What opening gives: a negative errno when it failed. */
+type Opened = OpenFile | Promise<OpenFile> | number;
+
 /** open(2) below where `walk` stands. */
 export function openPathAt(
-  mounts: MountTable, thread: Thread | undefined, walk: PathWalk, name: string, allFlags: number, mode: number,
-): OpenFile | Promise<OpenFile> {
+  mounts: MountTable,
+  thread: Thread | undefined,
+  walk: PathWalk,
+  name: string,
+  allFlags: number,
+  mode: number,
+): Opened {
   const flags = checkFlags(allFlags);
-  if ((flags & O_TMPFILE_BIT) !== 0) return openTemporary(mounts, thread, walk, name, flags, mode);
+  if (flags < 0) return flags;
+  if ((flags & O_TMPFILE_BIT) !== 0) return openTemporary(thread, walk, name, flags, mode);
   if ((flags & O_CREAT) === 0) {
-    walk.to(name, (flags & O_NOFOLLOW) === 0);
-    return openInode(mounts, thread, walk.path, flags);
+    const failed = walk.to(name, (flags & O_NOFOLLOW) === 0);
+    return failed !== 0 ? failed : openInode(mounts, thread, walk.path, flags);
   }
-  walk.toParent(name);
+  const failed = walk.toParent(name);
+  if (failed !== 0) return failed;
   const follow = (flags & (O_NOFOLLOW | O_EXCL)) === 0;
-  if (walk.kind === "name" && walk.trailingSlash) throw new Errno(EISDIR);
-  if (walk.stepLast(follow)) {
-    if ((flags & O_EXCL) !== 0) throw new Errno(EEXIST);
-    if (walk.dentry.inode.type === S_IFDIR) throw new Errno(EISDIR);
+  if (walk.kind === "name" && walk.trailingSlash) return -EISDIR;
+  const found = walk.stepLast(follow);
+  if (found < 0) return found;
+  if (found !== 0) {
+    if ((flags & O_EXCL) !== 0) return -EEXIST;
+    if (walk.dentry.inode.type === S_IFDIR) return -EISDIR;
     return openInode(mounts, thread, walk.path, flags);
   }
-  if (walk.trailingSlash) throw new Errno(EISDIR);
-  if (walk.mount.readOnly) throw new Errno(EROFS);
-  if (walk.dentry.deleted) throw new Errno(ENOENT);
+  if (walk.mount.readOnly) return -EROFS;
+  if (walk.dentry.deleted) return -ENOENT;
   const umask = thread?.application.umask ?? 0;
   const inode = walk.dentry.inode.create(walk.last, S_IFREG | (mode & 0o7777 & ~umask), 0, 0, 0);
   // A new file may be written whatever its mode says.
@@ -63,56 +93,69 @@ export function openPathAt(
 }
 
 function openTemporary(
-  mounts: MountTable, thread: Thread | undefined, walk: PathWalk, name: string, flags: number, mode: number,
-): OpenFile | Promise<OpenFile> {
-  walk.to(name, (flags & O_NOFOLLOW) === 0);
+  thread: Thread | undefined,
+  walk: PathWalk,
+  name: string,
+  flags: number,
+  mode: number,
+): Opened {
+  const failed = walk.to(name, (flags & O_NOFOLLOW) === 0);
+  if (failed !== 0) return failed;
   const directory = walk.dentry.inode;
-  if (directory.type !== S_IFDIR) throw new Errno(ENOTDIR);
-  if (walk.mount.readOnly) throw new Errno(EROFS);
-  if (directory.tmpfile === undefined) throw new Errno(EOPNOTSUPP);
+  if (directory.type !== S_IFDIR) return -ENOTDIR;
+  if (walk.mount.readOnly) return -EROFS;
+  if (directory.tmpfile === undefined) return -EOPNOTSUPP;
   const umask = thread?.application.umask ?? 0;
-  const inode = directory.tmpfile(mode & 0o7777 & ~umask, 0, 0);
+  const inode = directory.tmpfile(mode & 0o7777 & ~umask, 0, 0, (flags & O_EXCL) === 0);
   const dentry = new Dentry(inode, `#${inode.stat().ino}`, walk.dentry);
   dentry.deleted = true;
   return attach(inode, thread, flags & ~O_TMPFILE, new Path(walk.mount, dentry));
 }
 
 /** Opens what a walk has found: rights, device nodes, truncation. */
-export function openInode(
-  mounts: MountTable, thread: Thread | undefined, path: Path, flags: number,
-): OpenFile | Promise<OpenFile> {
+export function openInode(mounts: MountTable, thread: Thread | undefined, path: Path, flags: number): Opened {
   const { inode } = path;
-  if ((flags & O_DIRECTORY) !== 0 && inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
+  if ((flags & O_DIRECTORY) !== 0 && inode.type !== S_IFDIR) return -ENOTDIR;
   if ((flags & O_PATH) !== 0) return finish(new PathFile(flags, inode), path);
   const writes = ((flags + 1) & 2) !== 0 || (flags & O_ACCMODE) === O_ACCMODE || (flags & O_TRUNC) !== 0;
   switch (inode.type) {
     case S_IFLNK:
-      throw new Errno(ELOOP);
+      return -ELOOP;
     case S_IFDIR:
-      if (writes) throw new Errno(EISDIR);
+      if (writes) return -EISDIR;
       return finish(new DirectoryFile(flags & ~CREATION_FLAGS, inode), path);
     case S_IFCHR:
     case S_IFBLK: {
-      if ((path.mount.flags & MS_NODEV) !== 0) throw new Errno(EACCES);
-      if (inode.type === S_IFBLK) throw new Errno(ENXIO);
+      if ((path.mount.flags & MS_NODEV) !== 0) return -EACCES;
+      if (inode.type === S_IFBLK) return -ENXIO;
       // Terminal drivers ask for O_NOCTTY.
-      const file = mounts.devices.open(thread, flags & ~(CREATION_FLAGS & ~O_NOCTTY), path, inode.stat().rdev);
+      const file = mounts.devices.open(
+        thread,
+        flags & ~(CREATION_FLAGS & ~O_NOCTTY),
+        path,
+        inode.stat().rdev,
+      );
       return file instanceof Promise ? file.then((opened) => finish(opened, path)) : finish(file, path);
     }
     case S_IFIFO: {
-      if (mounts.openFifo === undefined) throw new Errno(ENXIO);
+      if (mounts.openFifo === undefined) return -ENXIO;
       const file = mounts.openFifo(thread, inode, flags & ~CREATION_FLAGS, path);
       return file instanceof Promise ? file.then((opened) => finish(opened, path)) : finish(file, path);
     }
     case S_IFSOCK:
-      throw new Errno(ENXIO);
+      return -ENXIO;
   }
-  if (writes && path.mount.readOnly) throw new Errno(EROFS);
+  if (writes && path.mount.readOnly) return -EROFS;
   if ((flags & O_TRUNC) !== 0) inode.setAttributes({ size: 0 });
   return attach(inode, thread, flags, path);
 }
 
-function attach(inode: Inode, thread: Thread | undefined, flags: number, path: Path): OpenFile | Promise<OpenFile> {
+function attach(
+  inode: Inode,
+  thread: Thread | undefined,
+  flags: number,
+  path: Path,
+): OpenFile | Promise<OpenFile> {
   const file = inode.open(thread, flags & ~CREATION_FLAGS, path);
   return file instanceof Promise ? file.then((opened) => finish(opened, path)) : finish(file, path);
 }

@@ -1,9 +1,12 @@
 /**
  * Path resolution (path_resolution(7)): one walk over the components of a name, with symbolic links, "..", mounts and the
  * limits of Linux (fs/namei.c: link_path_walk, walk_component, step_into).
+ *
+ * Steps return 0 or a negative errno and do not throw: programs look for files that are not there all day, and an
+ * exception costs ten times what the search does.
  */
 
-import { EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Errno, EXDEV } from "../errno.ts";
+import { EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { Dentry } from "./dentry.ts";
 import { type Inode, S_IFDIR, S_IFLNK } from "./inode.ts";
@@ -27,9 +30,9 @@ export const RESOLVE_CACHED = 0x20;
 /** What the last component of a name is; only a "name" can be created, removed or renamed. */
 export type LastKind = "name" | "." | ".." | "/";
 
-/** ENAMETOOLONG for a component of more than NAME_MAX bytes; a UTF-16 unit is at most three. */
-export function checkName(name: string): void {
-  if (name.length * 3 > NAME_MAX && nameLength(name) > NAME_MAX) throw new Errno(ENAMETOOLONG);
+/** Has a component more than NAME_MAX bytes? A UTF-16 unit is at most three. */
+export function isTooLong(name: string): boolean {
+  return name.length * 3 > NAME_MAX && nameLength(name) > NAME_MAX;
 }
 
 export class PathWalk {
@@ -58,155 +61,149 @@ export class PathWalk {
   }
 
   /** Walks all of `name`; `follow`: also through a symbolic link at its end. */
-  to(name: string, follow: boolean): void {
-    this.walk(name, follow, false);
+  to(name: string, follow: boolean): number {
+    return this.walk(name, follow, false);
   }
 
   /** Walks all but the last component, which {@link last}, {@link kind} and {@link trailingSlash} then tell. */
-  toParent(name: string): void {
-    this.walk(name, false, true);
+  toParent(name: string): number {
+    return this.walk(name, false, true);
   }
 
   /**
-   * After {@link toParent}: is the last component there? If so the walk goes on to it, and returns true. A symbolic link
-   * with `follow` is followed: the walk then ends at the parent of what it leads to, and this is asked again by itself.
+   * After {@link toParent}: goes on to the last component, if it is there (1) and not if it is not (0). A symbolic link
+   * with `follow` is followed: if it leads to nothing the walk ends at the place where that nothing is.
    */
-  stepLast(follow: boolean): boolean {
+  stepLast(follow: boolean): number {
     for (;;) {
-      if (this.kind === "/") return true;
-      if (this.kind === ".") return true;
-      if (this.kind === "..") {
-        this.up();
-        return true;
-      }
+      if (this.kind === "/" || this.kind === ".") return 1;
+      if (this.kind === "..") return this.up() || 1;
       const inode = this.find(this.last);
-      if (inode === undefined) return false;
-      if (inode.type !== S_IFLNK || !follow) {
-        this.enter(this.last, inode);
-        return true;
-      }
+      if (typeof inode === "number") return inode === -ENOENT ? 0 : inode;
+      if (inode.type !== S_IFLNK || !follow) return this.enter(this.last, inode) || 1;
       const target = this.followLink(inode);
-      if (target === undefined) {
-        this.kind = ".";
-        return true;
-      }
-      this.walk(target, false, true);
+      if (typeof target === "number") return target;
+      if (target === undefined) return 1;
+      const failed = this.walk(target, false, true);
+      if (failed !== 0) return failed;
       // Only open(2) with O_CREAT follows here: a name that ends in a slash cannot be created (open_last_lookups).
-      if (this.trailingSlash && this.kind === "name") throw new Errno(EISDIR);
+      if (this.trailingSlash && this.kind === "name") return -EISDIR;
     }
   }
 
-  private walk(name: string, follow: boolean, parentOnly: boolean): void {
+  private walk(name: string, follow: boolean, parentOnly: boolean): number {
     let text = name;
-    if (text.charCodeAt(0) === SLASH) this.toRoot();
+    let failed = 0;
+    if (text.charCodeAt(0) === SLASH) failed = this.toRoot();
     let at = 0;
     this.kind = "/";
     this.trailingSlash = false;
-    for (;;) {
+    while (failed === 0) {
       while (text.charCodeAt(at) === SLASH) at++;
-      if (at >= text.length) return;
+      if (at >= text.length) return 0;
       const slash = text.indexOf("/", at);
       const end = slash < 0 ? text.length : slash;
       let next = end;
       while (text.charCodeAt(next) === SLASH) next++;
       const isLast = next >= text.length;
       const component = text.slice(at, end);
-      if (this.dentry.inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
+      if (this.dentry.inode.type !== S_IFDIR) return -ENOTDIR;
       if (isLast) {
         this.trailingSlash = next > end;
         if (parentOnly) {
           this.last = component;
           this.kind = component === "." ? "." : component === ".." ? ".." : "name";
-          return;
+          return 0;
         }
       }
-      if (component === "..") this.up();
+      if (component === "..") failed = this.up();
       else if (component !== ".") {
         const inode = this.find(component);
-        if (inode === undefined) throw new Errno(ENOENT);
+        if (typeof inode === "number") return inode;
         if (inode.type === S_IFLNK && (!isLast || follow || this.trailingSlash)) {
           const target = this.followLink(inode);
+          if (typeof target === "number") return target;
           const rest = text.slice(end);
           if (target === undefined) {
             text = rest;
           } else {
             text = target + rest;
-            if (target.charCodeAt(0) === SLASH) this.toRoot();
+            if (target.charCodeAt(0) === SLASH) failed = this.toRoot();
           }
           at = 0;
           continue;
         }
-        this.enter(component, inode);
+        failed = this.enter(component, inode);
       }
-      if (isLast) {
-        if (this.trailingSlash && this.dentry.inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
-        return;
+      if (isLast && failed === 0) {
+        return this.trailingSlash && this.dentry.inode.type !== S_IFDIR ? -ENOTDIR : 0;
       }
       at = next;
     }
+    return failed;
   }
 
-  private find(name: string): Inode | undefined {
-    checkName(name);
+  private find(name: string): Inode | number {
+    if (isTooLong(name)) return -ENAMETOOLONG;
     const inode = this.dentry.inode.lookup(name);
-    if (inode === undefined) this.dentry.forget(name);
-    return inode;
+    if (inode !== undefined) return inode;
+    this.dentry.forget(name);
+    return -ENOENT;
   }
 
-  private enter(name: string, inode: Inode): void {
+  private enter(name: string, inode: Inode): number {
     this.dentry = this.dentry.child(name, inode);
-    if (this.dentry.mounts > 0) this.crossMounts();
+    return this.dentry.mounts > 0 ? this.crossMounts() : 0;
   }
 
-  private crossMounts(): void {
+  private crossMounts(): number {
     for (;;) {
       const mounted = this.mount.children.get(this.dentry);
-      if (mounted === undefined) return;
-      if ((this.restrict & RESOLVE_NO_XDEV) !== 0) throw new Errno(EXDEV);
+      if (mounted === undefined) return 0;
+      if ((this.restrict & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
       this.mount = mounted;
       this.dentry = mounted.root;
     }
   }
 
-  private toRoot(): void {
-    if ((this.restrict & RESOLVE_BENEATH) !== 0) throw new Errno(EXDEV);
-    if ((this.restrict & RESOLVE_NO_XDEV) !== 0 && this.mount !== this.root.mount) throw new Errno(EXDEV);
+  private toRoot(): number {
+    if ((this.restrict & RESOLVE_BENEATH) !== 0) return -EXDEV;
+    if ((this.restrict & RESOLVE_NO_XDEV) !== 0 && this.mount !== this.root.mount) return -EXDEV;
     this.mount = this.root.mount;
     this.dentry = this.root.dentry;
+    return 0;
   }
 
-  private up(): void {
+  private up(): number {
     const { root } = this;
     if (this.dentry === root.dentry && this.mount === root.mount) {
-      if ((this.restrict & RESOLVE_BENEATH) !== 0) throw new Errno(EXDEV);
-      return;
+      return (this.restrict & RESOLVE_BENEATH) !== 0 ? -EXDEV : 0;
     }
     while (this.dentry === this.mount.root) {
       const { parent, mountPoint } = this.mount;
-      if (parent === undefined || mountPoint === undefined) return;
-      if ((this.restrict & RESOLVE_NO_XDEV) !== 0) throw new Errno(EXDEV);
+      if (parent === undefined || mountPoint === undefined) return 0;
+      if ((this.restrict & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
       this.mount = parent;
       this.dentry = mountPoint;
-      if (this.dentry === root.dentry && this.mount === root.mount) return;
+      if (this.dentry === root.dentry && this.mount === root.mount) return 0;
     }
     if (this.dentry.parent !== undefined) this.dentry = this.dentry.parent;
-    if (this.dentry.mounts > 0) this.crossMounts();
+    return this.dentry.mounts > 0 ? this.crossMounts() : 0;
   }
 
   /** The target's text; undefined when the link led straight to a file, where the walk now is. */
-  private followLink(inode: Inode): string | undefined {
-    if (this.links++ >= MAXSYMLINKS || (this.restrict & RESOLVE_NO_SYMLINKS) !== 0) throw new Errno(ELOOP);
+  private followLink(inode: Inode): string | undefined | number {
+    if (this.links++ >= MAXSYMLINKS || (this.restrict & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if (inode.followLink !== undefined) {
-      if ((this.restrict & RESOLVE_NO_MAGICLINKS) !== 0) throw new Errno(ELOOP);
-      if ((this.restrict & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) throw new Errno(EXDEV);
+      if ((this.restrict & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+      if ((this.restrict & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
       const target = inode.followLink(this.thread);
-      if ((this.restrict & RESOLVE_NO_XDEV) !== 0 && target.mount !== this.mount) throw new Errno(EXDEV);
+      if ((this.restrict & RESOLVE_NO_XDEV) !== 0 && target.mount !== this.mount) return -EXDEV;
       this.mount = target.mount;
       this.dentry = target.dentry;
       return undefined;
     }
     const target = inode.readlink(this.thread);
-    if (target === "") throw new Errno(ENOENT);
-    return target;
+    return target === "" ? -ENOENT : target;
   }
 }

@@ -36,11 +36,12 @@ const WILD_ADDRESSES = [
 
 /**
  * An address for `size` bytes: mostly in the data region, at times across pages, read-only or unmapped.
- * @param mustAlign misaligned addresses fault: rare then
+ * @param alignment what it must be a multiple of; misaligned addresses are rare then
  * @param risk how many in 100 accesses may fault
  */
-export function chooseTarget(random: Random, size: number, mustAlign: boolean, risk: number): Target {
-  if (random.chance(risk)) return riskyTarget(random, size, mustAlign);
+export function chooseTarget(random: Random, size: number, alignment: number, risk: number): Target {
+  if (random.chance(risk)) return riskyTarget(random, size, alignment);
+  const mustAlign = alignment > 1;
   let address: number;
   if (random.chance(10) && !mustAlign && size > 1) {
     // Across the boundary of two writable pages.
@@ -48,17 +49,17 @@ export function chooseTarget(random: Random, size: number, mustAlign: boolean, r
   } else if (random.chance(5)) {
     // The last bytes of the last page, the first of the first.
     address = random.chance(50) ? DATA.address : DATA.address + DATA.size - size;
-    if (mustAlign) address &= -16;
+    if (mustAlign) address &= -alignment;
   } else {
     address = DATA.address + random.below(DATA.size - size);
-    if (mustAlign) address &= -16;
+    if (mustAlign) address &= -alignment;
     else if (random.chance(60)) address &= -Math.min(size, 16);
   }
   return { address: BigInt(address), writable: true };
 }
 
-function riskyTarget(random: Random, size: number, mustAlign: boolean): Target {
-  const align = (address: number) => (mustAlign ? address & -16 : address);
+function riskyTarget(random: Random, size: number, alignment: number): Target {
+  const align = (address: number) => address & -alignment;
   const part = random.between(1, Math.max(1, size - 1));
   const at = (address: number, writable = false): Target => ({ address: BigInt(address), writable });
   // Large areas have no first byte to fault at, so none of them wraps around.
@@ -81,7 +82,7 @@ function riskyTarget(random: Random, size: number, mustAlign: boolean): Target {
       return at(align(STACK.address + random.below(STACK.size - size)), true);
     default: {
       const address = BigInt.asUintN(64, random.pick(WILD_ADDRESSES) + BigInt(random.between(-8, 8)));
-      return { address: mustAlign ? address & -16n : address, writable: false };
+      return { address: address & -BigInt(alignment), writable: false };
     }
   }
 }

@@ -7,6 +7,8 @@ import { immediateBytes } from "./encode.ts";
 import { memoryBytes, type RowPlan } from "./row-plan.ts";
 import { fill, integer } from "./values.ts";
 
+const RAX = 0;
+const RDX = 2;
 const OPERAND_SIZE_PREFIX = 0x66;
 const LOCK_PREFIX = 0xf0;
 /** ES, CS, SS, DS: without meaning in 64-bit mode. */
@@ -40,6 +42,7 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
   fields.opcodeRegister = 0;
   fields.addressSize = 64;
   choice.target = undefined;
+  if (row.feature === "xsave") requestComponents(draft);
   chooseSizes(draft, plan);
 
   const opcodeOperand = row.operands.find((operand) => operand.source === "opcode");
@@ -63,21 +66,20 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
   return choice;
 }
 
-function chooseSizes(draft: Draft, { row, isSized, allows66, kind }: RowPlan): void {
+/** XSAVE and XRSTOR of x87 and SSE state, which EDX:EAX asks for: the host has more. No address contains these. */
+function requestComponents(draft: Draft): void {
+  const { random } = draft;
+  draft.assign(RAX, (random.u64() & ~0xffff_ffffn) | BigInt(random.below(4)));
+  draft.assign(RDX, random.u64() & ~0xffff_ffffn);
+}
+
+function chooseSizes(draft: Draft, { row, isSized, allows66 }: RowPlan): void {
   const { fields, random } = draft;
   let narrow = allows66 && random.chance(isSized ? 25 : 4);
   fields.rexW = row.rexW !== undefined ? row.rexW === 1 : random.chance(isSized ? 40 : 4);
-  // BSWAP of a 16-bit register is undefined (SDM vol. 2, BSWAP).
-  if (row.mnemonic === "bswap") narrow = false;
-  if (
-    narrow &&
-    !draft.isSingle &&
-    kind === "integer" &&
-    row.mnemonic.startsWith("sh") &&
-    row.mnemonic.endsWith("d")
-  ) {
-    narrow = false;
-  }
+  // Undefined: BSWAP of a 16-bit register, and SHLD and SHRD of one by more than 16, which CL may hold (SDM vol. 2).
+  const isDoubleShift = row.mnemonic === "shld" || row.mnemonic === "shrd";
+  if (row.mnemonic === "bswap" || (isDoubleShift && !draft.isSingle)) narrow = false;
   if (narrow) fields.prefixes.push(OPERAND_SIZE_PREFIX);
   const is66 = narrow || row.prefix === "66";
   const wide = fields.rexW || row.size64 === "f64" || (row.size64 === "d64" && !is66);
@@ -101,9 +103,10 @@ function avoidHighBytes(draft: Draft, plan: RowPlan): void {
 function chooseMemory(draft: Draft, plan: RowPlan): void {
   const { fields, random } = draft;
   const bytes = STATE_AREAS.get(plan.row.mnemonic) ?? memoryBytes(plan.rm, fields.operandSize);
-  const mustAlign = plan.row.aligned === true || STATE_AREAS.has(plan.row.mnemonic);
+  const alignment =
+    plan.row.feature === "xsave" ? 64 : plan.row.aligned || STATE_AREAS.has(plan.row.mnemonic) ? 16 : 1;
   const risk = draft.isSingle ? 12 : 0.7;
-  const target = recentTarget(draft, bytes, mustAlign) ?? chooseTarget(random, bytes, mustAlign, risk);
+  const target = recentTarget(draft, bytes, alignment) ?? chooseTarget(random, bytes, alignment, risk);
   draft.mayLoadRegisters = random.chance(30);
   aimAt(random, target.address, fields, draft, draft.code.address);
   draft.recentTarget ??= target.address;
@@ -129,14 +132,15 @@ const STATE_AREAS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** In sequences operands often overlap one before: what was stored is loaded again, in other sizes. */
-function recentTarget(draft: Draft, bytes: number, mustAlign: boolean): Target | undefined {
+function recentTarget(draft: Draft, bytes: number, alignment: number): Target | undefined {
   const { random } = draft;
   const recent = draft.recentTarget;
   if (draft.isSingle || recent === undefined || !random.chance(30)) {
     draft.recentTarget = undefined;
     return undefined;
   }
-  const address = mustAlign ? recent & -16n : recent + BigInt(random.chance(50) ? 0 : random.between(-8, 8));
+  const shift = random.chance(50) ? 0 : random.between(-8, 8);
+  const address = (recent + BigInt(shift)) & -BigInt(alignment);
   return isData(address, bytes) ? { address, writable: true } : undefined;
 }
 
@@ -162,7 +166,7 @@ function chooseImmediates(draft: Draft, { row, immediate }: RowPlan): void {
   if (row.operands.some((operand) => operand.source === "moffs")) {
     const moffs = row.operands.find((operand) => operand.source === "moffs");
     const bytes = memoryBytes(moffs, fields.operandSize);
-    const target = chooseTarget(random, bytes, false, draft.isSingle ? 12 : 0.7);
+    const target = chooseTarget(random, bytes, 1, draft.isSingle ? 12 : 0.7);
     if (random.chance(15) && target.address < 0x1_0000_0000n) {
       fields.prefixes.push(0x67);
       fields.addressSize = 32;

@@ -99,8 +99,8 @@ function string(draft: Draft, plan: RowPlan): void {
   const reach = repeats ? Math.max(1, length) * size : size;
   const risk = draft.isSingle ? 8 : 1;
   const useSegment = draft.isSingle && random.chance(8);
-  let source = chooseTarget(random, Math.min(reach, 4096), false, risk).address;
-  let destination = chooseTarget(random, Math.min(reach, 4096), false, risk).address;
+  let source = chooseTarget(random, Math.min(reach, 4096), 1, risk).address;
+  let destination = chooseTarget(random, Math.min(reach, 4096), 1, risk).address;
   if (random.chance(15)) destination = source + BigInt(random.between(-17, 17)); // overlap
   if (useSegment) {
     const isFs = random.chance(50);
@@ -206,7 +206,7 @@ function nearBranch(draft: Draft, plan: RowPlan): void {
 
 function translate(draft: Draft): void {
   const { random } = draft;
-  const target = chooseTarget(random, 1, false, draft.isSingle ? 12 : 0.7).address;
+  const target = chooseTarget(random, 1, 1, draft.isSingle ? 12 : 0.7).address;
   const al = draft.case.gpr[RAX] & 0xffn;
   draft.mayLoadRegisters = true;
   draft.assign(RBX, BigInt.asUintN(64, target - al));
@@ -215,7 +215,7 @@ function translate(draft: Draft): void {
 /** Whether bytes that the mask leaves out can fault, is up to the implementation (SDM vol. 2, MASKMOVDQU). */
 function maskedMove(draft: Draft): void {
   draft.mayLoadRegisters = true;
-  draft.assign(RDI, chooseTarget(draft.random, 16, false, 0).address);
+  draft.assign(RDI, chooseTarget(draft.random, 16, 1, 0).address);
 }
 
 /** The comparison succeeds in half of the cases. */
@@ -290,16 +290,13 @@ function fxImage(draft: Draft): void {
   patchMemory(draft, image);
 }
 
-/** XSAVE and XRSTOR of x87 and SSE state: the host has more. The area is aligned to 64 bytes in most cases. */
-function xsaveArea(draft: Draft, plan: RowPlan, choice: Choice): void {
+/** An XSAVE image: an FXSAVE image and a header (SDM vol. 1, 13.4). */
+function xsaveImage(draft: Draft, _: RowPlan, choice: Choice): void {
   const { random } = draft;
-  draft.assign(RAX, (random.u64() & ~0xffff_ffffn) | BigInt(random.below(4)));
-  draft.assign(RDX, random.u64() & ~0xffff_ffffn);
-  if (!plan.row.mnemonic.startsWith("xrstor")) return;
   fxImage(draft);
   const header = new Uint8Array(64);
   header[0] = random.below(4);
-  if (random.chance(5)) header[random.below(64)] = random.below(256);
+  if (random.chance(5)) header[random.between(8, 63)] = random.below(256);
   if (choice.target !== undefined && choice.isPatchable)
     draft.case.patch(Number(choice.target) + 512, header);
 }
@@ -406,7 +403,7 @@ export const PREPARATIONS: ReadonlyMap<string, Preparation> = new Map<string, Pr
       ["fldcw", controlWord],
       ["fldenv frstor", environment],
       ["fxrstor fxrstor64", fxImage],
-      ["xsave xsave64 xrstor xrstor64", xsaveArea],
+      ["xrstor xrstor64", xsaveImage],
       ["lar lsl verr verw", selector],
       ["lss lfs lgs", farPointer],
       ["wrfsbase wrgsbase", segmentBase],

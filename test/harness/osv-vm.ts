@@ -39,7 +39,8 @@ const environmentOf = (options: Where) =>
  * namespace as anybody.
  */
 export function hostCommand(program: readonly string[], options: Where): string[] {
-  const namespace = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+  const isRoot = process.getuid?.() === 0;
+  const namespace = isRoot ? ["--mount", "--mount-proc=/proc"] : ["--user", "--map-root-user"];
   const change = ["unshare", ...namespace, "--root", options.root, "--wd", options.cwd ?? "/"];
   return ["env", "-i", ...environmentOf(options), ...change, ...program];
 }

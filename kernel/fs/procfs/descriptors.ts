@@ -8,7 +8,12 @@ import type { OpenFile } from "../../vfs/open-file.ts";
 import { O_CLOEXEC } from "../../vfs/open-flags.ts";
 import { Path } from "../../vfs/path.ts";
 import {
-  type DirectorySource, MagicLink, SyntheticDirectory, SyntheticFile, type SyntheticFileSystem, type SyntheticInode,
+  type DirectorySource,
+  MagicLink,
+  SyntheticDirectory,
+  SyntheticFile,
+  type SyntheticFileSystem,
+  type SyntheticInode,
 } from "./proc-inode.ts";
 
 function fileAt(application: Application, fd: number): OpenFile {
@@ -48,12 +53,15 @@ class EntryCache {
   }
 
   forget(application: Application): void {
-    for (const fd of this.entries.keys()) if (application.files.get(fd) === undefined) this.entries.delete(fd);
+    for (const fd of this.entries.keys())
+      if (application.files.get(fd) === undefined) this.entries.delete(fd);
   }
 }
 
 export function descriptorDirectory(
-  fileSystem: SyntheticFileSystem, mounts: MountTable, application: Application,
+  fileSystem: SyntheticFileSystem,
+  mounts: MountTable,
+  application: Application,
 ): SyntheticDirectory {
   const cache = new EntryCache();
   const source: DirectorySource = {
@@ -77,7 +85,10 @@ export function descriptorDirectory(
   return new SyntheticDirectory(fileSystem, source, 0o500);
 }
 
-export function descriptorInfoDirectory(fileSystem: SyntheticFileSystem, application: Application): SyntheticDirectory {
+export function descriptorInfoDirectory(
+  fileSystem: SyntheticFileSystem,
+  application: Application,
+): SyntheticDirectory {
   const cache = new EntryCache();
   const source: DirectorySource = {
     names: () => {
@@ -88,7 +99,11 @@ export function descriptorInfoDirectory(fileSystem: SyntheticFileSystem, applica
       const fd = descriptorNamed(application, name);
       if (fd === undefined) return undefined;
       const file = fileAt(application, fd);
-      return cache.get(fd, file, () => new SyntheticFile(fileSystem, () => describeDescriptor(application, fd)));
+      return cache.get(
+        fd,
+        file,
+        () => new SyntheticFile(fileSystem, () => describeDescriptor(application, fd)),
+      );
     },
   };
   return new SyntheticDirectory(fileSystem, source);

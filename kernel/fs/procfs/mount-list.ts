@@ -3,14 +3,24 @@
 import type { Thread } from "../../sched/thread.ts";
 import { major, minor } from "../../vfs/character-device.ts";
 import {
-  MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RELATIME, type Mount,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RELATIME,
+  type Mount,
 } from "../../vfs/mount.ts";
 import type { MountTable } from "../../vfs/mount-table.ts";
 import { Path } from "../../vfs/path.ts";
 
 const OPTIONS: readonly (readonly [flag: number, name: string])[] = [
-  [MS_NOSUID, "nosuid"], [MS_NODEV, "nodev"], [MS_NOEXEC, "noexec"], [MS_NOATIME, "noatime"],
-  [MS_NODIRATIME, "nodiratime"], [MS_RELATIME, "relatime"],
+  [MS_NOSUID, "nosuid"],
+  [MS_NODEV, "nodev"],
+  [MS_NOEXEC, "noexec"],
+  [MS_NOATIME, "noatime"],
+  [MS_NODIRATIME, "nodiratime"],
+  [MS_RELATIME, "relatime"],
 ];
 
 function mountOptions(mount: Mount): string {

@@ -1,6 +1,11 @@
 /** /proc/net: the loopback interface, and tables that are empty as long as there is no network. */
 
-import { fixedDirectory, fixedFile, type SyntheticDirectory, type SyntheticFileSystem } from "./proc-inode.ts";
+import {
+  fixedDirectory,
+  fixedFile,
+  type SyntheticDirectory,
+  type SyntheticFileSystem,
+} from "./proc-inode.ts";
 
 const DEV =
   "Inter-|   Receive                                                |  Transmit\n" +

@@ -1,10 +1,17 @@
 /** The kinds of inodes that /proc and /sys are made of: directories and files whose content is made when it is read. */
 
-import { EACCES, EINVAL, EIO, EPERM, Errno } from "../../errno.ts";
+import { EINVAL, EIO, ENOENT, EPERM, Errno } from "../../errno.ts";
 import type { Thread } from "../../sched/thread.ts";
 import { BaseInode } from "../../vfs/base-inode.ts";
 import {
-  type AttributeChanges, type DirectoryItem, type FileSystem, S_IFDIR, S_IFLNK, S_IFREG, type Stat, type Timestamp,
+  type AttributeChanges,
+  type DirectoryItem,
+  type FileSystem,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
+  type Stat,
+  type Timestamp,
 } from "../../vfs/inode.ts";
 import { encodeName } from "../../vfs/names.ts";
 import { OpenFile, type Result } from "../../vfs/open-file.ts";
@@ -95,14 +102,29 @@ export class SyntheticDirectory extends SyntheticInode {
     return items;
   }
 
+  // Making anything fails as proc_lookup() of Linux does, before permissions are asked.
   override create(): never {
-    throw new Errno(EACCES);
+    throw new Errno(ENOENT);
+  }
+
+  override mkdir(): never {
+    throw new Errno(ENOENT);
+  }
+
+  override symlink(): never {
+    throw new Errno(ENOENT);
+  }
+
+  override link(): never {
+    throw new Errno(ENOENT);
   }
 }
 
 /** A directory of fixed entries. */
 export function fixedDirectory(
-  fileSystem: SyntheticFileSystem, entries: Readonly<Record<string, SyntheticInode>>, permissions?: number,
+  fileSystem: SyntheticFileSystem,
+  entries: Readonly<Record<string, SyntheticInode>>,
+  permissions?: number,
 ): SyntheticDirectory {
   const byName = new Map(Object.entries(entries));
   const source = { names: () => byName.keys(), find: (name: string) => byName.get(name) };
@@ -213,6 +235,10 @@ export class MagicLink extends SyntheticInode {
 }
 
 /** A file whose content never changes. */
-export function fixedFile(fileSystem: SyntheticFileSystem, content: string, permissions?: number): SyntheticFile {
+export function fixedFile(
+  fileSystem: SyntheticFileSystem,
+  content: string,
+  permissions?: number,
+): SyntheticFile {
   return new SyntheticFile(fileSystem, () => content, undefined, permissions);
 }

@@ -10,12 +10,25 @@ import { descriptorDirectory, descriptorInfoDirectory } from "./descriptors.ts";
 import { listMountInfo, listMounts } from "./mount-list.ts";
 import { networkDirectory } from "./network.ts";
 import {
-  type Accept, fixedFile, fixedDirectory, type Generate, MagicLink, SyntheticDirectory, SyntheticFile,
-  type SyntheticFileSystem, type SyntheticInode,
+  type Accept,
+  fixedFile,
+  fixedDirectory,
+  type Generate,
+  MagicLink,
+  SyntheticDirectory,
+  SyntheticFile,
+  type SyntheticFileSystem,
+  type SyntheticInode,
 } from "./proc-inode.ts";
 import { commandLine, environmentBytes, mapsText, smapsRollupText, smapsText } from "./process-memory.ts";
 import {
-  limitsText, nameOf, type SessionTerminal, type Subject, statLine, statmLine, statusText,
+  limitsText,
+  nameOf,
+  type SessionTerminal,
+  type Subject,
+  statLine,
+  statmLine,
+  statusText,
 } from "./process-status.ts";
 
 /** TASK_COMM_LEN without its NUL. */
@@ -54,7 +67,9 @@ export function processDirectory(context: ProcessContext, application: Applicati
 }
 
 function processEntries(
-  context: ProcessContext, application: Application, thread: Thread | undefined,
+  context: ProcessContext,
+  application: Application,
+  thread: Thread | undefined,
 ): Record<string, SyntheticInode> {
   const { fileSystem, kernel } = context;
   const file = (generate: Generate, accept?: Accept, permissions?: number): SyntheticFile =>

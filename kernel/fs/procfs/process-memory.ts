@@ -98,7 +98,8 @@ export function smapsRollupText(kernel: Kernel, { image, exitStatus }: Applicati
 
 /** Text that a program may have changed in its memory, as setproctitle() does; what it was given if that is gone. */
 function fromMemory(kernel: Kernel, start: number, end: number, given: readonly string[]): Uint8Array {
-  if (end > start && kernel.memory.check(start, end - start, false)) return kernel.memory.read(start, end - start);
+  if (end > start && kernel.memory.check(start, end - start, false))
+    return kernel.memory.read(start, end - start);
   return encodeName(given.map((text) => `${text}\0`).join(""));
 }
 
@@ -107,7 +108,10 @@ export function commandLine(kernel: Kernel, { image, argv, exitStatus }: Applica
   return fromMemory(kernel, image.argStart, image.argEnd, argv);
 }
 
-export function environmentBytes(kernel: Kernel, { image, environment, exitStatus }: Application): Uint8Array {
+export function environmentBytes(
+  kernel: Kernel,
+  { image, environment, exitStatus }: Application,
+): Uint8Array {
   if (image === undefined || exitStatus !== undefined) return new Uint8Array(0);
   return fromMemory(kernel, image.environmentStart, image.environmentEnd, environment);
 }

@@ -130,26 +130,48 @@ export function statLine(subject: Subject): string {
     terminal?.rdev ?? 0,
     terminal?.foreground ?? -1,
     PF_FLAGS,
-    0, 0, 0, 0, // minflt cminflt majflt cmajflt
-    ticks(timeOf(subject)), 0, // utime stime
-    ticks(application.childrenTime), 0, // cutime cstime
-    20 + nice, nice,
+    0,
+    0,
+    0,
+    0, // minflt cminflt majflt cmajflt
+    ticks(timeOf(subject)),
+    0, // utime stime
+    ticks(application.childrenTime),
+    0, // cutime cstime
+    20 + nice,
+    nice,
     application.threads.size,
     0, // itrealvalue
     ticks(application.startTime),
     memory.virtual,
     memory.resident / PAGE,
     rssLimit === Number.POSITIVE_INFINITY ? 18446744073709551615n : rssLimit,
-    image?.base ?? 0, (image?.base ?? 0) + memory.code, // startcode endcode
+    image?.base ?? 0,
+    (image?.base ?? 0) + memory.code, // startcode endcode
     image?.stackStart ?? 0,
-    0, 0, // kstkesp kstkeip
-    low(thread?.pending.set ?? 0n), low(thread?.signalMask ?? 0n), low(ignored), low(caught),
-    0, 0, 0, // wchan nswap cnswap
+    0,
+    0, // kstkesp kstkeip
+    low(thread?.pending.set ?? 0n),
+    low(thread?.signalMask ?? 0n),
+    low(ignored),
+    low(caught),
+    0,
+    0,
+    0, // wchan nswap cnswap
     application.exitSignal,
-    0, 0, 0, 0, 0, 0, // processor rt_priority policy delayacct_blkio_ticks guest_time cguest_time
-    0, 0, // start_data end_data
+    0,
+    0,
+    0,
+    0,
+    0,
+    0, // processor rt_priority policy delayacct_blkio_ticks guest_time cguest_time
+    0,
+    0, // start_data end_data
     image?.brkStart ?? 0,
-    image?.argStart ?? 0, image?.argEnd ?? 0, image?.environmentStart ?? 0, image?.environmentEnd ?? 0,
+    image?.argStart ?? 0,
+    image?.argEnd ?? 0,
+    image?.environmentStart ?? 0,
+    image?.environmentEnd ?? 0,
     application.exitStatus ?? 0,
   ];
   return `${fields.join(" ")}\n`;
@@ -166,7 +188,8 @@ export function statusText(subject: Subject): string {
   const { application } = subject;
   const thread = subject.thread ?? application.mainThread;
   const { uid, gid, groups } = application.credentials;
-  const ids = ([real, effective, saved]: [number, number, number]): string => `${real}\t${effective}\t${saved}\t${effective}`;
+  const ids = ([real, effective, saved]: [number, number, number]): string =>
+    `${real}\t${effective}\t${saved}\t${effective}`;
   const id = subject.thread?.tid ?? application.pid;
   const { ignored, caught } = dispositions(application);
   const mask = (value: bigint): string => value.toString(16).padStart(16, "0");
@@ -263,8 +286,11 @@ export function limitsText({ limits }: Application): string {
   const row = (name: string, soft: string, hard: string, unit: string): string =>
     `${name.padEnd(25)} ${soft.padEnd(20)} ${hard.padEnd(20)} ${unit.padEnd(10)}\n`;
   const value = (limit: number): string => (limit === Number.POSITIVE_INFINITY ? "unlimited" : `${limit}`);
-  return LIMITS.reduce((text, [number, name, unit]) => {
-    const { soft, hard }: ResourceLimit = limits[number];
-    return text + row(name, value(soft), value(hard), unit);
-  }, row("Limit", "Soft Limit", "Hard Limit", "Units"));
+  return LIMITS.reduce(
+    (text, [number, name, unit]) => {
+      const { soft, hard }: ResourceLimit = limits[number];
+      return text + row(name, value(soft), value(hard), unit);
+    },
+    row("Limit", "Soft Limit", "Hard Limit", "Units"),
+  );
 }

@@ -4,14 +4,23 @@ import { cpuid, FEATURES } from "../../../cpu/model.ts";
 
 /** Linux' names (arch/x86/include/asm/cpufeatures.h) where ours differ; "": it shows none. */
 const LINUX_NAMES: Readonly<Record<string, string>> = {
-  clflush: "clflush", cmpxchg16b: "cx16", lahf64: "lahf_lm", osxsave: "", pclmul: "pclmulqdq", prefetchw: "3dnowprefetch",
-  sha: "sha_ni", sse3: "pni", sse41: "sse4_1", sse42: "sse4_2",
+  clflush: "clflush",
+  cmpxchg16b: "cx16",
+  lahf64: "lahf_lm",
+  osxsave: "",
+  pclmul: "pclmulqdq",
+  prefetchw: "3dnowprefetch",
+  sha: "sha_ni",
+  sse3: "pni",
+  sse41: "sse4_1",
+  sse42: "sse4_2",
 };
 
 function text(registers: readonly number[]): string {
   let characters = "";
   for (const register of registers) {
-    for (let shift = 0; shift < 32; shift += 8) characters += String.fromCharCode((register >>> shift) & 0xff);
+    for (let shift = 0; shift < 32; shift += 8)
+      characters += String.fromCharCode((register >>> shift) & 0xff);
   }
   return characters.replace(/\0.*$/s, "");
 }

@@ -6,14 +6,27 @@ import type { Application } from "../../sched/application.ts";
 import type { FileSystemStat, Timestamp } from "../../vfs/inode.ts";
 import { allocateDevice } from "../device-numbers.ts";
 import {
-  fixedFile, type Generate, SyntheticDirectory, SyntheticFile, type SyntheticFileSystem, type SyntheticInode, SyntheticLink,
+  fixedFile,
+  type Generate,
+  SyntheticDirectory,
+  SyntheticFile,
+  type SyntheticFileSystem,
+  type SyntheticInode,
+  SyntheticLink,
 } from "./proc-inode.ts";
 import { type ProcessContext, processDirectory } from "./process-directory.ts";
 import type { SessionTerminal } from "./process-status.ts";
 import { processorText } from "./processor.ts";
 import { sysctlDirectory } from "./sysctl.ts";
 import {
-  devicesText, filesystemsText, loadLine, memoryText, statText, uptimeLine, versionLine, vmstatText,
+  devicesText,
+  filesystemsText,
+  loadLine,
+  memoryText,
+  statText,
+  uptimeLine,
+  versionLine,
+  vmstatText,
 } from "./system-files.ts";
 
 /** PROC_SUPER_MAGIC (linux/magic.h) */
@@ -44,7 +57,10 @@ export class ProcFs implements SyntheticFileSystem {
     this.context = { fileSystem: this, kernel, terminalOf: options.terminalOf ?? (() => undefined) };
     const fixed = this.systemEntries(options.commandLine ?? "");
     this.root = new SyntheticDirectory(this, {
-      names: () => [...fixed.keys(), ...[...kernel.applications.keys()].sort((a, b) => a - b).map((pid) => `${pid}`)],
+      names: () => [
+        ...fixed.keys(),
+        ...[...kernel.applications.keys()].sort((a, b) => a - b).map((pid) => `${pid}`),
+      ],
       find: (name) => fixed.get(name) ?? this.process(name),
     });
   }
@@ -54,7 +70,15 @@ export class ProcFs implements SyntheticFileSystem {
   }
 
   statfs(): FileSystemStat {
-    return { type: PROC_SUPER_MAGIC, blockSize: 4096, blocks: 0, freeBlocks: 0, files: 0, freeFiles: 0, nameLength: 255 };
+    return {
+      type: PROC_SUPER_MAGIC,
+      blockSize: 4096,
+      blocks: 0,
+      freeBlocks: 0,
+      files: 0,
+      freeFiles: 0,
+      nameLength: 255,
+    };
   }
 
   sync(): void {}

@@ -5,7 +5,12 @@ import type { Kernel } from "../../kernel.ts";
 import { SYSTEM_NAME } from "../../syscalls/system.ts";
 import { NR_OPEN } from "../../vfs/file-table.ts";
 import {
-  fixedDirectory, fixedFile, SyntheticFile, type SyntheticDirectory, type SyntheticFileSystem, type SyntheticInode,
+  fixedDirectory,
+  fixedFile,
+  SyntheticFile,
+  type SyntheticDirectory,
+  type SyntheticFileSystem,
+  type SyntheticInode,
 } from "./proc-inode.ts";
 
 /** A random UUID, version 4 (RFC 9562, 5.4). */
@@ -57,8 +62,8 @@ export function sysctlDirectory(fileSystem: SyntheticFileSystem, kernel: Kernel)
       "lease-break-time": setting(45),
       mqueue: directory({ msg_max: setting(10), msgsize_max: setting(8192), queues_max: setting(256) }),
       nr_open: setting(NR_OPEN),
-      "overflowgid": setting(65534),
-      "overflowuid": setting(65534),
+      overflowgid: setting(65534),
+      overflowuid: setting(65534),
       "pipe-max-size": setting(1048576),
       "pipe-user-pages-hard": setting(0),
       "pipe-user-pages-soft": setting(16384),

@@ -113,7 +113,9 @@ export function filesystemsText(kernel: Kernel): string {
 }
 
 export function devicesText(kernel: Kernel): string {
-  const lines = kernel.mounts.devices.list().map(([major, name]) => `${`${major}`.padStart(3)} ${name.replace("/dev/", "")}\n`);
+  const lines = kernel.mounts.devices
+    .list()
+    .map(([major, name]) => `${`${major}`.padStart(3)} ${name.replace("/dev/", "")}\n`);
   return `Character devices:\n${lines.join("")}\nBlock devices:\n`;
 }
 

@@ -71,7 +71,9 @@ export class GuestCalls implements Calls {
   read(fd: number, count: number, position: number | undefined): Outcome {
     const { guest, buffer } = this;
     const result =
-      position === undefined ? guest.now("read", fd, buffer, count) : guest.now("pread64", fd, buffer, count, position);
+      position === undefined
+        ? guest.now("read", fd, buffer, count)
+        : guest.now("pread64", fd, buffer, count, position);
     return result < 0 ? result : `"${decodeName(guest.memory.read(buffer, result))}"`;
   }
 
@@ -297,7 +299,12 @@ export class HostCalls implements Calls {
 }
 
 function describeHost(stat: fs.Stats): string {
-  return describe({ mode: stat.mode, nlink: stat.nlink, size: stat.size, mtime: Math.floor(stat.mtimeMs / 1000) });
+  return describe({
+    mode: stat.mode,
+    nlink: stat.nlink,
+    size: stat.size,
+    mtime: Math.floor(stat.mtimeMs / 1000),
+  });
 }
 
 function errnoOfNode(error: unknown): number {

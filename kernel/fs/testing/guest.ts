@@ -14,16 +14,24 @@ import { EFAULT, ENAMETOOLONG, Errno } from "../../errno.ts";
 import type { Clock } from "../../host.ts";
 import type { UserMemory } from "../../mm/user-memory.ts";
 import type { Thread } from "../../sched/thread.ts";
+import { Waiter, type WaitQueue } from "../../sched/wait-queue.ts";
 import { FileTable } from "../../vfs/file-table.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 import { MountTable } from "../../vfs/mount-table.ts";
 import { decodeName, encodeName } from "../../vfs/names.ts";
 
 /** All calls of the groups under test. */
-const TABLE = new Map<string, SyscallDefinition>(
+export const TABLE: ReadonlyMap<string, SyscallDefinition> = new Map<string, SyscallDefinition>(
   [
-    ...READ_WRITE_SYSCALLS, ...FILE_SYSCALLS, ...DIRECTORY_SYSCALLS, ...STAT_SYSCALLS, ...ATTRIBUTE_SYSCALLS,
-    ...FILE_SPACE_SYSCALLS, ...DESCRIPTOR_SYSCALLS, ...MOUNT_SYSCALLS, ...XATTR_SYSCALLS,
+    ...READ_WRITE_SYSCALLS,
+    ...FILE_SYSCALLS,
+    ...DIRECTORY_SYSCALLS,
+    ...STAT_SYSCALLS,
+    ...ATTRIBUTE_SYSCALLS,
+    ...FILE_SPACE_SYSCALLS,
+    ...DESCRIPTOR_SYSCALLS,
+    ...MOUNT_SYSCALLS,
+    ...XATTR_SYSCALLS,
   ].map((definition) => [definition.name, definition]),
 );
 
@@ -136,10 +144,34 @@ export class Guest {
 
   constructor(root: FileSystem, clock: Clock = testClock) {
     this.mounts = new MountTable(root, clock);
-    const application = { pid: 1, files: new FileTable(), cwd: this.mounts.root, root: this.mounts.root, umask: 0o022 };
-    const kernel = { mounts: this.mounts, host: { clock }, memory: this.memory };
+    const application = {
+      pid: 1,
+      files: new FileTable(),
+      cwd: this.mounts.root,
+      root: this.mounts.root,
+      umask: 0o022,
+    };
+    const applications = new Map([[1, application]]);
+    const kernel = { mounts: this.mounts, host: { clock }, memory: this.memory, applications };
+    const wait = (queue: WaitQueue) => {
+      const waiter = new Waiter();
+      waiter.join(queue);
+      return waiter.done;
+    };
     // What file system calls see of a thread; the rest of the kernel is not there in these tests.
-    this.thread = { application, kernel, memory: this.memory } as unknown as Thread;
+    this.thread = { application, kernel, memory: this.memory, wait } as unknown as Thread;
+  }
+
+  /** A second application, with the same open files and memory. */
+  fork(): Guest {
+    const child = new Guest(this.mounts.root.mount.fileSystem, this.mounts.clock);
+    const { application } = this.thread;
+    const twin = { ...application, pid: 2, files: application.files.clone() };
+    return Object.assign(child, {
+      mounts: this.mounts,
+      memory: this.memory,
+      thread: { ...this.thread, application: twin } as unknown as Thread,
+    });
   }
 
   /** Where strings and buffers of a call are put, one after the other. */

@@ -87,7 +87,8 @@ export function random(seed: number): (below: number) => number {
 }
 
 const NAMES = ["a", "b", "c", "d"];
-const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
+const { O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } =
+  fs.constants;
 
 /** Random steps over few names, so that they meet each other's files. Paths climb at most one level above the start. */
 export function randomSteps(seed: number, count: number): Step[] {
