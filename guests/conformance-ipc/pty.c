@@ -14,6 +14,7 @@ static int caught[65];
 static void on_signal(int n) { caught[n]++; }
 
 static int events(int fd) {
+  usleep(5000);
   struct pollfd f = {.fd = fd, .events = POLLIN | POLLOUT | POLLPRI};
   poll(&f, 1, 0);
   return f.revents;

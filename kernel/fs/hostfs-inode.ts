@@ -1,8 +1,7 @@
-/** Inodes of the host file system. */
+/** Inodes of the host file system: directories, links and special files. */
 
 import { EACCES, EEXIST, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, Errno, EXDEV } from "../errno.ts";
-import type { HostFile, HostStat } from "../host.ts";
-import type { Thread } from "../sched/thread.ts";
+import type { HostStat } from "../host.ts";
 import { BaseInode } from "../vfs/base-inode.ts";
 import {
   type AttributeChanges,
@@ -17,10 +16,8 @@ import {
 } from "../vfs/inode.ts";
 import { directoryEntryType } from "../vfs/open-flags.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
-import { RegularFile, type RegularInode } from "../vfs/regular-file.ts";
 import { errnoOf } from "./host-errors.ts";
 import type { HostFs } from "./hostfs.ts";
-import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from "./ramfs-file.ts";
 
 /**
  * How long attributes may be used again (ns): a system call's worth. Saves the second of two identical host calls (a
@@ -30,9 +27,6 @@ const FRESH_FOR = 200_000;
 
 /** How long a directory, once found, is taken to have its name still (ns): most of a path is directories. */
 const TRUST_DIRECTORIES_FOR = 50e6;
-
-/** Bytes of zeroes written at once by fallocate(2). */
-const ZEROES_AT_ONCE = 65536;
 
 const BILLION = 1_000_000_000n;
 
@@ -246,8 +240,7 @@ export class HostDirectoryInode extends HostInode {
       const handle = this.fileSystem.host.open(this.below(name), { write: true, create });
       const inode = this.fileSystem.inodeFor(handle.stat(), this, name);
       this.stale();
-      if (inode instanceof HostFileInode) this.fileSystem.keepCreated(inode, handle);
-      else handle.close();
+      this.fileSystem.keepCreated(inode, handle);
       return inode;
     });
   }
@@ -344,134 +337,6 @@ export class HostDirectoryInode extends HostInode {
   private own(inode: Inode): HostInode {
     if (!(inode instanceof HostInode) || inode.fileSystem !== this.fileSystem) throw new Errno(EXDEV);
     return inode;
-  }
-}
-
-export class HostFileInode extends HostInode implements RegularInode {
-  private handle: HostFile | undefined;
-  private handleWrites = false;
-  private openFiles = 0;
-
-  override open(_thread: Thread | undefined, flags: number): OpenFile {
-    const writes = ((flags + 1) & 2) !== 0;
-    const created = this.fileSystem.takeCreated(this);
-    if (created !== undefined) this.adopt(created, true);
-    else this.hold(writes);
-    if (this.openFiles++ === 0) this.fileSystem.remember(this);
-    this.stale();
-    return new RegularFile(flags, this, () => this.closed());
-  }
-
-  private closed(): void {
-    if (--this.openFiles > 0) return;
-    this.handle?.close();
-    this.handle = undefined;
-    this.fileSystem.forget(this);
-  }
-
-  /** The host file to read or write by: opened when first needed, opened again when rights to write are missing. */
-  private hold(writes: boolean): HostFile {
-    if (this.handle !== undefined && (this.handleWrites || !writes)) return this.handle;
-    if (this.removed && this.handle === undefined) throw new Errno(ENOENT);
-    const handle = this.fileSystem.call(() => this.fileSystem.host.open(this.hostPath, { write: writes }));
-    this.adopt(handle, writes);
-    return handle;
-  }
-
-  private adopt(handle: HostFile, writes: boolean): void {
-    this.handle?.close();
-    this.handle = handle;
-    this.handleWrites = writes;
-  }
-
-  /** Does something with a handle, which stays only if the file is open anyway. */
-  private using<T>(writes: boolean, action: (handle: HostFile) => T): T {
-    const handle = this.hold(writes);
-    try {
-      return this.fileSystem.call(() => action(handle));
-    } finally {
-      if (this.openFiles === 0) {
-        handle.close();
-        this.handle = undefined;
-      }
-    }
-  }
-
-  get size(): number {
-    return this.handle === undefined ? this.hostStat().size : this.askHost().size;
-  }
-
-  protected override askHost(): HostStat {
-    const { handle } = this;
-    return handle === undefined ? super.askHost() : this.fileSystem.call(() => handle.stat());
-  }
-
-  readAt(position: number, buffer: Uint8Array): number {
-    const { handle } = this;
-    if (handle === undefined) return this.using(false, (opened) => opened.read(buffer, position));
-    try {
-      return handle.read(buffer, position);
-    } catch (error) {
-      throw errnoOf(error);
-    }
-  }
-
-  writeAt(position: number, data: Uint8Array): number {
-    this.stale();
-    return this.using(true, (handle) => handle.write(data, position));
-  }
-
-  readPage(position: number, page: Uint8Array): number {
-    let count = 0;
-    while (count < page.length) {
-      const some = this.readAt(position + count, page.subarray(count));
-      if (some === 0) break;
-      count += some;
-    }
-    page.fill(0, count);
-    return count;
-  }
-
-  writePage(position: number, page: Uint8Array, length: number): void {
-    const count = Math.min(length, page.length, this.size - position);
-    for (let done = 0; done < count; ) done += this.writeAt(position + done, page.subarray(done, count));
-  }
-
-  override setAttributes(changes: AttributeChanges): void {
-    const { size } = changes;
-    if (size !== undefined) {
-      this.mappings?.truncate(size);
-      this.using(true, (handle) => handle.truncate(size));
-      this.stale();
-    }
-    super.setAttributes(changes);
-  }
-
-  /** The host's own fallocate(2) cannot be reached: files grow, and ranges that shall be zero are written. */
-  allocate(mode: number, position: number, length: number): void {
-    const end = position + length;
-    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0)
-      throw new Errno(EOPNOTSUPP);
-    const { size } = this;
-    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
-      const zeroes = new Uint8Array(Math.min(ZEROES_AT_ONCE, length));
-      this.mappings?.writeBack(position, length);
-      for (let at = position; at < Math.min(end, size); ) {
-        const count = this.writeAt(at, zeroes.subarray(0, Math.min(zeroes.length, Math.min(end, size) - at)));
-        this.mappings?.update(at, zeroes.subarray(0, count));
-        at += count;
-      }
-    }
-    if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > size) this.setAttributes({ size: end });
-  }
-
-  sync(): void {
-    this.using(false, (handle) => handle.sync());
-  }
-
-  protected override changeMode(mode: number): void {
-    if (this.removed && this.handle?.chmod !== undefined) this.handle.chmod(mode);
-    else super.changeMode(mode);
   }
 }
 

@@ -10,13 +10,8 @@ import type { Clock, HostDirectory, HostFile, HostStat } from "../host.ts";
 import { type FileSystem, type FileSystemStat, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../vfs/inode.ts";
 import { allocateDevice } from "./device-numbers.ts";
 import { errnoOf } from "./host-errors.ts";
-import {
-  HostDirectoryInode,
-  HostFileInode,
-  type HostInode,
-  HostLinkInode,
-  HostSpecialInode,
-} from "./hostfs-inode.ts";
+import { HostDirectoryInode, type HostInode, HostLinkInode, HostSpecialInode } from "./hostfs-inode.ts";
+import { HostFileInode } from "./hostfs-file.ts";
 import { RamFs } from "./ramfs.ts";
 
 /** V9FS_MAGIC (linux/magic.h): what a shared host directory is in other virtual machines. */
@@ -111,9 +106,10 @@ export class HostFs implements FileSystem {
   }
 
   /** Keeps the handle of a created file for the open that follows; at most one is kept. */
-  keepCreated(inode: HostFileInode, handle: HostFile): void {
+  keepCreated(inode: HostInode, handle: HostFile): void {
     this.created?.handle.close();
-    this.created = { inode, handle };
+    this.created = inode instanceof HostFileInode ? { inode, handle } : undefined;
+    if (this.created === undefined) handle.close();
   }
 
   takeCreated(inode: HostFileInode): HostFile | undefined {

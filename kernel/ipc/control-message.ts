@@ -59,7 +59,12 @@ export interface EncodedControl {
 }
 
 /** Gives a program what came along, as far as `room` bytes hold it; files that do not fit are closed. */
-export function encodeControl(thread: Thread, { files, credentials }: Ancillary, room: number, flags: number): EncodedControl {
+export function encodeControl(
+  thread: Thread,
+  { files, credentials }: Ancillary,
+  room: number,
+  flags: number,
+): EncodedControl {
   const bytes = new Uint8Array(Math.min(room, 4096));
   const view = new DataView(bytes.buffer);
   let at = 0;

@@ -67,7 +67,10 @@ export class EpollFile extends OpenFile {
     if (!isPollable(file)) return -EPERM;
     if (file === this) return -EINVAL;
     if (exclusive && (file instanceof EpollFile || (events & ~EXCLUSIVE_OK) !== 0)) return -EINVAL;
-    if (file instanceof EpollFile && (file.reaches(this) || this.depthAbove() + file.depthBelow() > MAXIMUM_NESTING)) {
+    if (
+      file instanceof EpollFile &&
+      (file.reaches(this) || this.depthAbove() + file.depthBelow() > MAXIMUM_NESTING)
+    ) {
       return -ELOOP;
     }
     let byFd = this.items.get(file);
@@ -148,7 +151,11 @@ export class EpollFile extends OpenFile {
    * Takes up to `maximum` events, waiting for the first one until `deadline` (monotonic ns; undefined: for ever).
    * Resolves with "interrupted" when a signal came first.
    */
-  wait(thread: Thread, maximum: number, deadline: number | undefined): EpollEvent[] | Promise<EpollEvent[] | "interrupted"> {
+  wait(
+    thread: Thread,
+    maximum: number,
+    deadline: number | undefined,
+  ): EpollEvent[] | Promise<EpollEvent[] | "interrupted"> {
     const events = this.collect(thread, maximum);
     if (events.length > 0) return events;
     if (deadline !== undefined && deadline <= thread.kernel.host.clock.monotonic()) return events;

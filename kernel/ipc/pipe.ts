@@ -217,7 +217,8 @@ export class PipeFile extends OpenFile {
     const { pipe } = this;
     let written = start;
     while (written < data.length) {
-      if ((await thread.wait(pipe.writersQueue)) === "interrupted") return written > 0 ? written : -ERESTARTSYS;
+      if ((await thread.wait(pipe.writersQueue)) === "interrupted")
+        return written > 0 ? written : -ERESTARTSYS;
       if (pipe.readers === 0) return this.broken(thread, written);
       written += this.push(data.subarray(written));
     }
@@ -290,7 +291,12 @@ export function createPipe(clock: Clock, flags = 0): [PipeFile, PipeFile] {
 const fifos = new WeakMap<Inode, Pipe>();
 
 /** open(2) of a FIFO: waits for the other end, unless opened for both or with O_NONBLOCK (fifo(7)). */
-export function openFifo(thread: Thread | undefined, inode: Inode, flags: number, path: Path): OpenFile | Promise<OpenFile> {
+export function openFifo(
+  thread: Thread | undefined,
+  inode: Inode,
+  flags: number,
+  path: Path,
+): OpenFile | Promise<OpenFile> {
   let pipe = fifos.get(inode);
   if (pipe === undefined) {
     pipe = new Pipe();
@@ -302,8 +308,10 @@ export function openFifo(thread: Thread | undefined, inode: Inode, flags: number
   const { readerOpens, writerOpens } = pipe;
   const file = new PipeFile(pipe, flags, inode, path.toString(), true);
   if (access === O_RDWR || nonBlocking || thread === undefined) return file;
-  if (access === O_RDONLY && pipe.writers === 0) return waitForPartner(thread, file, () => file.pipe.writerOpens !== writerOpens);
-  if (access === O_WRONLY && pipe.readers === 0) return waitForPartner(thread, file, () => file.pipe.readerOpens !== readerOpens);
+  if (access === O_RDONLY && pipe.writers === 0)
+    return waitForPartner(thread, file, () => file.pipe.writerOpens !== writerOpens);
+  if (access === O_WRONLY && pipe.readers === 0)
+    return waitForPartner(thread, file, () => file.pipe.readerOpens !== readerOpens);
   return file;
 }
 

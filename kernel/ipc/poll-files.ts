@@ -18,7 +18,11 @@ export interface PollEntry {
  * @param deadline monotonic ns; undefined waits for ever, anything in the past looks once
  * @returns how many entries have found something, or -ERESTARTNOHAND when a signal came first
  */
-export function pollFiles(thread: Thread, entries: readonly PollEntry[], deadline: number | undefined): Result {
+export function pollFiles(
+  thread: Thread,
+  entries: readonly PollEntry[],
+  deadline: number | undefined,
+): Result {
   const count = scan(thread, entries);
   if (count > 0) return count;
   // Even a call that only looks is interrupted (do_poll).
@@ -36,7 +40,11 @@ function scan(thread: Thread, entries: readonly PollEntry[]): number {
   return count;
 }
 
-async function waitForFiles(thread: Thread, entries: readonly PollEntry[], deadline: number | undefined): Promise<number> {
+async function waitForFiles(
+  thread: Thread,
+  entries: readonly PollEntry[],
+  deadline: number | undefined,
+): Promise<number> {
   const files = entries.flatMap(({ file }) => (file === undefined ? [] : [file]));
   const queues = files.map((file) => file.pollQueue);
   // Another thread may close a descriptor meanwhile; the files stay until we are done.

@@ -24,7 +24,9 @@ export class SignalFile extends OpenFile {
   ) {
     super(O_RDWR | (flags & O_NONBLOCK));
     this.inode = new AnonymousInode(0o600, clock);
-    this.stop = creator.application.signalQueue.listen(() => this.pollQueue.wake(undefined, Poll.IN | Poll.RDNORM));
+    this.stop = creator.application.signalQueue.listen(() =>
+      this.pollQueue.wake(undefined, Poll.IN | Poll.RDNORM),
+    );
   }
 
   override describe(): string {

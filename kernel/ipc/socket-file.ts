@@ -19,18 +19,51 @@ export const SOCK_SEQPACKET = 5;
 
 /** Flags of send(2) and recv(2) (linux/socket.h). */
 export const MessageFlag = {
-  OOB: 0x1, PEEK: 0x2, DONTROUTE: 0x4, CTRUNC: 0x8, TRUNC: 0x20, DONTWAIT: 0x40, EOR: 0x80, WAITALL: 0x100,
-  NOSIGNAL: 0x4000, MORE: 0x8000, WAITFORONE: 0x10000, CMSG_CLOEXEC: 0x40000000,
+  OOB: 0x1,
+  PEEK: 0x2,
+  DONTROUTE: 0x4,
+  CTRUNC: 0x8,
+  TRUNC: 0x20,
+  DONTWAIT: 0x40,
+  EOR: 0x80,
+  WAITALL: 0x100,
+  NOSIGNAL: 0x4000,
+  MORE: 0x8000,
+  WAITFORONE: 0x10000,
+  CMSG_CLOEXEC: 0x40000000,
 } as const;
 
 export const SOL_SOCKET = 1;
 
 /** Options at SOL_SOCKET (asm-generic/socket.h). */
 export const SocketOption = {
-  DEBUG: 1, REUSEADDR: 2, TYPE: 3, ERROR: 4, DONTROUTE: 5, BROADCAST: 6, SNDBUF: 7, RCVBUF: 8, KEEPALIVE: 9,
-  OOBINLINE: 10, PRIORITY: 12, LINGER: 13, REUSEPORT: 15, PASSCRED: 16, PEERCRED: 17, RCVLOWAT: 18, SNDLOWAT: 19,
-  RCVTIMEO: 20, SNDTIMEO: 21, TIMESTAMP: 29, ACCEPTCONN: 30, PEERSEC: 31, SNDBUFFORCE: 32, RCVBUFFORCE: 33,
-  PROTOCOL: 38, DOMAIN: 39, PEERGROUPS: 59,
+  DEBUG: 1,
+  REUSEADDR: 2,
+  TYPE: 3,
+  ERROR: 4,
+  DONTROUTE: 5,
+  BROADCAST: 6,
+  SNDBUF: 7,
+  RCVBUF: 8,
+  KEEPALIVE: 9,
+  OOBINLINE: 10,
+  PRIORITY: 12,
+  LINGER: 13,
+  REUSEPORT: 15,
+  PASSCRED: 16,
+  PEERCRED: 17,
+  RCVLOWAT: 18,
+  SNDLOWAT: 19,
+  RCVTIMEO: 20,
+  SNDTIMEO: 21,
+  TIMESTAMP: 29,
+  ACCEPTCONN: 30,
+  PEERSEC: 31,
+  SNDBUFFORCE: 32,
+  RCVBUFFORCE: 33,
+  PROTOCOL: 38,
+  DOMAIN: 39,
+  PEERGROUPS: 59,
 } as const;
 
 /** struct ucred */
@@ -84,9 +117,19 @@ export abstract class SocketFile extends OpenFile {
   abstract localAddress(): Uint8Array | number;
   abstract peerAddress(): Uint8Array | number;
   /** Takes over the references of `ancillary.files` if it sends anything. `flags`: {@link MessageFlag}. */
-  abstract send(thread: Thread, data: Uint8Array, address: Uint8Array | undefined, ancillary: Ancillary, flags: number): Result;
+  abstract send(
+    thread: Thread,
+    data: Uint8Array,
+    address: Uint8Array | undefined,
+    ancillary: Ancillary,
+    flags: number,
+  ): Result;
   /** The receiver owns the references of the files that come. */
-  abstract receive(thread: Thread, buffer: Uint8Array, flags: number): Received | number | Promise<Received | number>;
+  abstract receive(
+    thread: Thread,
+    buffer: Uint8Array,
+    flags: number,
+  ): Received | number | Promise<Received | number>;
   abstract shutdown(how: number): number;
   abstract setOption(thread: Thread, level: number, name: number, value: Uint8Array): number;
   abstract getOption(thread: Thread, level: number, name: number): Uint8Array | number;

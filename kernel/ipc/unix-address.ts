@@ -12,7 +12,9 @@ import type { UnixSocket } from "./unix-socket.ts";
 const ADDRESS_SIZE = 110;
 const FAMILY_SIZE = 2;
 
-export type UnixName = { readonly kind: "path"; readonly path: string } | { readonly kind: "abstract"; readonly name: string };
+export type UnixName =
+  | { readonly kind: "path"; readonly path: string }
+  | { readonly kind: "abstract"; readonly name: string };
 
 /** What an address names; undefined for a family alone, which asks for a name to be chosen. Throws EINVAL. */
 export function parseAddress(address: Uint8Array): UnixName | undefined {

@@ -4,8 +4,19 @@
  */
 
 import {
-  EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, EISCONN, EMSGSIZE, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM,
-  EPIPE, ERESTARTSYS, Errno,
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EINVAL,
+  EISCONN,
+  EMSGSIZE,
+  ENOPROTOOPT,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
+  EPIPE,
+  ERESTARTSYS,
+  Errno,
 } from "../errno.ts";
 import type { Clock } from "../host.ts";
 import { SIGPIPE, SiCode } from "../sched/signal-numbers.ts";
@@ -14,10 +25,27 @@ import { WaitQueue } from "../sched/wait-queue.ts";
 import { FIONREAD, TIOCOUTQ } from "../tty/ioctls.ts";
 import { Poll, type Result } from "../vfs/open-file.ts";
 import {
-  AF_UNIX, AF_UNSPEC, type Ancillary, type Credentials, MessageFlag, type Received, SOCK_DGRAM, SOCK_SEQPACKET,
-  SOCK_STREAM, SOL_SOCKET, SocketFile, SocketOption,
+  AF_UNIX,
+  AF_UNSPEC,
+  type Ancillary,
+  type Credentials,
+  MessageFlag,
+  type Received,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SocketFile,
+  SocketOption,
 } from "./socket-file.ts";
-import { bindName, encodeAddress, findSocket, parseAddress, releaseName, type UnixName } from "./unix-address.ts";
+import {
+  bindName,
+  encodeAddress,
+  findSocket,
+  parseAddress,
+  releaseName,
+  type UnixName,
+} from "./unix-address.ts";
 
 /** net.core.wmem_default */
 const DEFAULT_BUFFER = 212992;
@@ -151,7 +179,8 @@ export class UnixSocket extends SocketFile {
 
   private connectStream(thread: Thread, name: UnixName): Result {
     const listener = findSocket(thread, name, this.type);
-    if (listener.state !== "listening" || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0) return -ECONNREFUSED;
+    if (listener.state !== "listening" || (listener.shutdownMask & SHUTDOWN_RECEIVE) !== 0)
+      return -ECONNREFUSED;
     if (listener.pendingConnections.length > listener.backlog) {
       if (this.nonBlocking) return -EAGAIN;
       return this.connectLater(thread, name, listener);
@@ -239,11 +268,22 @@ export class UnixSocket extends SocketFile {
   }
 
   /** Sends from `start` on what there is room for; returns up to where, or an error if nothing was sent. */
-  private sendPieces(thread: Thread, data: Uint8Array, start: number, ancillary: Ancillary, flags: number): number {
+  private sendPieces(
+    thread: Thread,
+    data: Uint8Array,
+    start: number,
+    ancillary: Ancillary,
+    flags: number,
+  ): number {
     let sent = start;
     while (sent < data.length) {
       const { peer } = this;
-      if (peer === undefined || peer.closed || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0 || (this.shutdownMask & SHUTDOWN_SEND) !== 0) {
+      if (
+        peer === undefined ||
+        peer.closed ||
+        (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ||
+        (this.shutdownMask & SHUTDOWN_SEND) !== 0
+      ) {
         return sent > 0 ? sent : this.broken(thread, flags);
       }
       if (this.sent >= this.sendBuffer) break;
@@ -255,7 +295,11 @@ export class UnixSocket extends SocketFile {
   }
 
   private async sendRest(
-    thread: Thread, data: Uint8Array, start: number, ancillary: Ancillary, flags: number,
+    thread: Thread,
+    data: Uint8Array,
+    start: number,
+    ancillary: Ancillary,
+    flags: number,
   ): Promise<number> {
     const deadline = this.deadline(this.sendTimeout);
     let sent = start;
@@ -278,7 +322,9 @@ export class UnixSocket extends SocketFile {
   private get cannotSend(): boolean {
     const { peer } = this;
     return (
-      peer === undefined || peer.closed || (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ||
+      peer === undefined ||
+      peer.closed ||
+      (peer.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ||
       (this.shutdownMask & SHUTDOWN_SEND) !== 0
     );
   }
@@ -310,7 +356,12 @@ export class UnixSocket extends SocketFile {
     return findSocket(thread, name, this.type);
   }
 
-  private trySendDatagram(thread: Thread, data: Uint8Array, address: Uint8Array | undefined, ancillary: Ancillary): number {
+  private trySendDatagram(
+    thread: Thread,
+    data: Uint8Array,
+    address: Uint8Array | undefined,
+    ancillary: Ancillary,
+  ): number {
     if (this.sent >= this.sendBuffer) return -EAGAIN;
     const to = this.destination(thread, address);
     if (to === undefined) return -ENOTCONN;
@@ -319,7 +370,8 @@ export class UnixSocket extends SocketFile {
       if (to === this.peer) this.peer = undefined;
       return -ECONNREFUSED;
     }
-    if ((to.shutdownMask & SHUTDOWN_RECEIVE) !== 0 || (this.shutdownMask & SHUTDOWN_SEND) !== 0) return -EPIPE;
+    if ((to.shutdownMask & SHUTDOWN_RECEIVE) !== 0 || (this.shutdownMask & SHUTDOWN_SEND) !== 0)
+      return -EPIPE;
     // Two that send to each other only wait for their own buffers.
     if (to.peer !== this && to.incoming.length > to.backlog) return -EAGAIN;
     this.deliver(thread, to, data.slice(), ancillary);
@@ -327,7 +379,10 @@ export class UnixSocket extends SocketFile {
   }
 
   private async sendDatagramLater(
-    thread: Thread, data: Uint8Array, address: Uint8Array | undefined, ancillary: Ancillary,
+    thread: Thread,
+    data: Uint8Array,
+    address: Uint8Array | undefined,
+    ancillary: Ancillary,
   ): Promise<number> {
     const deadline = this.deadline(this.sendTimeout);
     for (;;) {
@@ -346,7 +401,13 @@ export class UnixSocket extends SocketFile {
     this.sent += charge;
     const address = this.name === undefined ? undefined : encodeAddress(this.name);
     to.incoming.push({
-      data, charge, address, files, start: 0, sender: this, credentials: credentials ?? credentialsOf(thread),
+      data,
+      charge,
+      address,
+      files,
+      start: 0,
+      sender: this,
+      credentials: credentials ?? credentialsOf(thread),
     });
     to.received();
   }
@@ -366,13 +427,20 @@ export class UnixSocket extends SocketFile {
 
   // ---- receiving --------------------------------------------------------------------------------------------------
 
-  override receive(thread: Thread, buffer: Uint8Array, flags: number): Received | number | Promise<Received | number> {
+  override receive(
+    thread: Thread,
+    buffer: Uint8Array,
+    flags: number,
+  ): Received | number | Promise<Received | number> {
     if ((flags & MessageFlag.OOB) !== 0) return -EOPNOTSUPP;
     if (this.type === SOCK_STREAM && this.state !== "connected") return -EINVAL;
     if (this.type === SOCK_SEQPACKET && this.state !== "connected") return -ENOTCONN;
     const received = this.tryReceive(buffer, flags);
     const wanted = this.type === SOCK_STREAM && (flags & MessageFlag.WAITALL) !== 0 ? buffer.length : 1;
-    if (received !== -EAGAIN && (typeof received === "number" || received.length >= Math.min(wanted, buffer.length))) {
+    if (
+      received !== -EAGAIN &&
+      (typeof received === "number" || received.length >= Math.min(wanted, buffer.length))
+    ) {
       return received;
     }
     if (!this.mayWait(flags)) return received;
@@ -381,7 +449,9 @@ export class UnixSocket extends SocketFile {
 
   private tryReceive(buffer: Uint8Array, flags: number): Received | number {
     if (this.incoming.length > 0) {
-      return this.type === SOCK_STREAM ? this.receiveStream(buffer, flags) : this.receiveDatagram(buffer, flags);
+      return this.type === SOCK_STREAM
+        ? this.receiveStream(buffer, flags)
+        : this.receiveDatagram(buffer, flags);
     }
     const error = this.takeError();
     if (error !== 0) return -error;
@@ -391,18 +461,26 @@ export class UnixSocket extends SocketFile {
   }
 
   private async receiveLater(
-    thread: Thread, buffer: Uint8Array, flags: number, wanted: number, first: Received | number,
+    thread: Thread,
+    buffer: Uint8Array,
+    flags: number,
+    wanted: number,
+    first: Received | number,
   ): Promise<Received | number> {
     const deadline = this.deadline(this.receiveTimeout);
     let soFar = typeof first === "number" ? undefined : first;
     for (;;) {
       // Nothing more is coming, or what has come must not be mixed with what follows.
-      if (soFar !== undefined && (this.shutdownMask & SHUTDOWN_RECEIVE) !== 0 && this.incoming.length === 0) return soFar;
+      if (soFar !== undefined && (this.shutdownMask & SHUTDOWN_RECEIVE) !== 0 && this.incoming.length === 0)
+        return soFar;
       if (soFar !== undefined && soFar.ancillary.files.length > 0) return soFar;
       const how = this.incoming.length > 0 ? "woken" : await thread.wait(this.receivers, deadline);
       const next = this.tryReceive(buffer.subarray(soFar?.length ?? 0), flags);
       if (typeof next !== "number") {
-        soFar = soFar === undefined ? next : { ...next, length: soFar.length + next.length, fullLength: soFar.length + next.length };
+        soFar =
+          soFar === undefined
+            ? next
+            : { ...next, length: soFar.length + next.length, fullLength: soFar.length + next.length };
         if (next.length === 0 || soFar.length >= wanted || this.type !== SOCK_STREAM) return soFar;
       } else if (next !== -EAGAIN) {
         return soFar ?? next;
@@ -458,7 +536,11 @@ export class UnixSocket extends SocketFile {
     const truncated = length < data.length ? MessageFlag.TRUNC : 0;
     const end = this.type === SOCK_SEQPACKET ? MessageFlag.EOR : 0;
     return {
-      length, address, fullLength: data.length, flags: truncated | end, ancillary: this.ancillary(files, credentials),
+      length,
+      address,
+      fullLength: data.length,
+      flags: truncated | end,
+      ancillary: this.ancillary(files, credentials),
     };
   }
 
@@ -485,7 +567,8 @@ export class UnixSocket extends SocketFile {
     if (this.incoming.length > 0 || this.pendingConnections.length > 0) events |= Poll.IN | Poll.RDNORM;
     if (!this.isDatagram && this.state === "closed") events |= Poll.HUP;
     const { peer } = this;
-    const peerFull = this.isDatagram && peer !== undefined && peer.peer !== this && peer.incoming.length > peer.backlog;
+    const peerFull =
+      this.isDatagram && peer !== undefined && peer.peer !== this && peer.incoming.length > peer.backlog;
     if (this.hasSendRoom && !peerFull) events |= Poll.OUT | Poll.WRNORM | Poll.WRBAND;
     return events;
   }
@@ -497,7 +580,10 @@ export class UnixSocket extends SocketFile {
     const { peer } = this;
     if (peer !== undefined && !this.isDatagram) {
       // What one end will not send, the other cannot receive.
-      peer.endings(((mask & SHUTDOWN_RECEIVE) !== 0 ? SHUTDOWN_SEND : 0) | ((mask & SHUTDOWN_SEND) !== 0 ? SHUTDOWN_RECEIVE : 0));
+      peer.endings(
+        ((mask & SHUTDOWN_RECEIVE) !== 0 ? SHUTDOWN_SEND : 0) |
+          ((mask & SHUTDOWN_SEND) !== 0 ? SHUTDOWN_RECEIVE : 0),
+      );
     }
     return 0;
   }
@@ -634,7 +720,10 @@ export class UnixSocket extends SocketFile {
     if (request === FIONREAD) {
       if (this.state === "listening") return -EINVAL;
       const pending = this.incoming.map(({ data, start }) => data.length - start);
-      thread.memory.writeU32(argument, this.isDatagram ? (pending[0] ?? 0) : pending.reduce((sum, n) => sum + n, 0));
+      thread.memory.writeU32(
+        argument,
+        this.isDatagram ? (pending[0] ?? 0) : pending.reduce((sum, n) => sum + n, 0),
+      );
       return 0;
     }
     if (request === TIOCOUTQ) {
@@ -671,5 +760,7 @@ function chargeFor(length: number, head: number): number {
 
 function timeval(ns: number): Uint8Array {
   const seconds = Math.floor(ns / 1e9);
-  return new Uint8Array(BigInt64Array.of(BigInt(seconds), BigInt(Math.floor((ns - seconds * 1e9) / 1e3))).buffer);
+  return new Uint8Array(
+    BigInt64Array.of(BigInt(seconds), BigInt(Math.floor((ns - seconds * 1e9) / 1e3))).buffer,
+  );
 }

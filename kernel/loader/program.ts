@@ -4,10 +4,11 @@
  */
 
 import { PAGE_SIZE } from "../../mmu/translator.ts";
-import { E2BIG, EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOEXEC, ENOMEM, ENOTDIR, Errno } from "../errno.ts";
+import { E2BIG, EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOMEM, ENOTDIR, Errno } from "../errno.ts";
 import type { Entropy } from "../host.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import {
+  MMAP_MIN,
   PIE_BASE,
   PIE_END,
   PIE_STRIDE,
@@ -80,6 +81,7 @@ const SENTENCES: Readonly<Record<number, string>> = {
   [EACCES]: "permission denied: not an executable file",
   [ENOTDIR]: "no such file or directory: a part of the path is not a directory",
   [ELOOP]: "too many symbolic links",
+  [ENAMETOOLONG]: "the name is too long",
   [EISDIR]: "is a directory, not a program",
 };
 
@@ -268,7 +270,8 @@ function findProgramBase(env: LoaderEnvironment, image: ElfImage): number {
   const span = image.end - image.start;
   for (let slot = PIE_BASE; slot + span < PIE_END; slot += PIE_STRIDE) {
     const base = slot - (slot % image.alignment);
-    if (env.space.isFree(base, Math.max(span, PIE_STRIDE / 2))) return base;
+    // A header may ask for an alignment that only low addresses have.
+    if (base >= MMAP_MIN && env.space.isFree(base, Math.max(span, PIE_STRIDE / 2))) return base;
   }
   throw new ElfError(image.path, "does not fit into the address space", ENOMEM);
 }

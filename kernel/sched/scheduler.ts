@@ -26,7 +26,7 @@ const SLICE_TIME = 4e6;
 const SLICE_START = 500_000;
 const SLICE_MINIMUM = 50_000;
 const SLICE_MAXIMUM = 8_000_000;
-/** What a system call counts, in instructions: a thread of nothing but system calls is preempted too. */
+/** What a system call or an exception counts, in instructions: a thread of nothing else is preempted too. */
 const SYSCALL_COST = 200;
 /** The host's events wait at most this long, ns. */
 const HOST_LATENCY = 4e6;
@@ -308,6 +308,8 @@ export class Scheduler {
       }
       if (exit === Exit.Exception || exit === Exit.Halt) {
         handleException(this.kernel, thread, exit);
+        // Should the instruction fail for ever, others still get their turn.
+        budget -= SYSCALL_COST;
         if (!this.kernel.signals.deliver(thread, 0)) return;
       }
       if (exit === Exit.Stopped) return;

@@ -33,7 +33,9 @@ export function complete(source: CompletionSource, line: string, cursor: number)
     return { start, candidates: completeVariable(source, variable[1] ?? "") };
   }
   const candidates =
-    word.isCommand && !word.value.includes("/") ? completeCommand(source, word) : completeFile(source, word, word.isCommand);
+    word.isCommand && !word.value.includes("/")
+      ? completeCommand(source, word)
+      : completeFile(source, word, word.isCommand);
   return { start: word.start, candidates };
 }
 
@@ -98,7 +100,11 @@ function completeCommand(source: CompletionSource, word: WordAtCursor): Completi
   return [...names].sort().map((name) => ({ text: typed(name, word.quote, " "), label: name }));
 }
 
-function completeFile(source: CompletionSource, word: WordAtCursor, programsOnly: boolean): Completion["candidates"] {
+function completeFile(
+  source: CompletionSource,
+  word: WordAtCursor,
+  programsOnly: boolean,
+): Completion["candidates"] {
   const slash = word.value.lastIndexOf("/") + 1;
   const directory = word.value.slice(0, slash);
   const prefix = word.value.slice(slash);

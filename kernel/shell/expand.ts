@@ -27,7 +27,7 @@ export function expandWord(word: Word, expansion: Expansion): string[] {
       add(part);
       continue;
     }
-    const value = valueOf(part, expansion);
+    const value = variableValue(part, expansion);
     if (part.quoted) {
       add({ text: value, quoted: true });
       continue;
@@ -49,14 +49,14 @@ export function expandWord(word: Word, expansion: Expansion): string[] {
 /** A word where only one string makes sense (a value, a file to redirect to): neither split nor matched. */
 export function expandToString(word: Word, expansion: Expansion): string {
   const pieces = word.parts.map((part) =>
-    part.kind === "text" ? part : { text: valueOf(part, expansion), quoted: part.quoted },
+    part.kind === "text" ? part : { text: variableValue(part, expansion), quoted: part.quoted },
   );
   return withHome(pieces, expansion)
     .map(({ text }) => text)
     .join("");
 }
 
-function valueOf(part: { name: string; fallback: string | undefined }, expansion: Expansion): string {
+function variableValue(part: { name: string; fallback: string | undefined }, expansion: Expansion): string {
   const value = expansion.variable(part.name);
   if (part.fallback !== undefined && (value === undefined || value === "")) return part.fallback;
   return value ?? "";

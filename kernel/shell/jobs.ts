@@ -24,7 +24,9 @@ export function isRunning(job: Job): boolean {
 
 /** All that have not ended are stopped. */
 export function isStopped(job: Job): boolean {
-  return isRunning(job) && job.members.every(({ exitStatus, stopped }) => exitStatus !== undefined || stopped);
+  return (
+    isRunning(job) && job.members.every(({ exitStatus, stopped }) => exitStatus !== undefined || stopped)
+  );
 }
 
 function lastStatus(job: Job): number {

@@ -8,10 +8,23 @@ export type Key =
 const ESC = 0x1b;
 
 const CSI_FINALS: Readonly<Record<string, string>> = {
-  A: "Up", B: "Down", C: "Right", D: "Left", H: "Home", F: "End", Z: "S-Tab",
+  A: "Up",
+  B: "Down",
+  C: "Right",
+  D: "Left",
+  H: "Home",
+  F: "End",
+  Z: "S-Tab",
 };
 const CSI_NUMBERS: Readonly<Record<string, string>> = {
-  "1": "Home", "2": "Insert", "3": "Delete", "4": "End", "5": "PageUp", "6": "PageDown", "7": "Home", "8": "End",
+  "1": "Home",
+  "2": "Insert",
+  "3": "Delete",
+  "4": "End",
+  "5": "PageUp",
+  "6": "PageDown",
+  "7": "Home",
+  "8": "End",
 };
 /** xterm's modifier parameter, less one. */
 const CONTROL = 4;

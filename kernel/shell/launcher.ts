@@ -63,7 +63,9 @@ export class Launcher {
     input.retain();
     for (const [i, command] of pipeline.commands.entries()) {
       const last = i === pipeline.commands.length - 1;
-      const [nextInput, output] = last ? [undefined, shell.streams.stdout] : createPipe(shell.kernel.host.clock);
+      const [nextInput, output] = last
+        ? [undefined, shell.streams.stdout]
+        : createPipe(shell.kernel.host.clock);
       nextInput?.retain();
       const streams = { stdin: input, stdout: output, stderr: shell.streams.stderr };
       streams.stdout.retain();
@@ -73,15 +75,28 @@ export class Launcher {
       if (nextInput !== undefined) input = nextInput;
     }
     if (members.length === 0) return undefined;
-    return { number: 0, group: members[0].processGroup, text: pipeline.text, members, stopped: false, silent: how.silent };
+    return {
+      number: 0,
+      group: members[0].processGroup,
+      text: pipeline.text,
+      members,
+      stopped: false,
+      silent: how.silent,
+    };
   }
 
   /** The files are released here, whatever happens; a command that keeps them has references of its own. */
-  private async startCommand(command: Command, streams: Streams, start: Start): Promise<Application | undefined> {
+  private async startCommand(
+    command: Command,
+    streams: Streams,
+    start: Start,
+  ): Promise<Application | undefined> {
     const { shell } = this;
     try {
       const words = command.words.flatMap((word) => expandWord(word, shell));
-      const assigned = command.assignments.map(({ name, value }) => [name, expandToString(value, shell)] as const);
+      const assigned = command.assignments.map(
+        ({ name, value }) => [name, expandToString(value, shell)] as const,
+      );
       await this.redirect(command, streams);
       const [name, ...args] = words;
       if (name === undefined) {
@@ -91,7 +106,8 @@ export class Launcher {
       }
       const builtin = BUILTINS.get(name);
       // `run` starts a program even if there is a builtin of that name.
-      if (builtin !== undefined && (name !== "run" || args.length === 0)) return this.startBuiltin(builtin, args, streams, start);
+      if (builtin !== undefined && (name !== "run" || args.length === 0))
+        return this.startBuiltin(builtin, args, streams, start);
       const argv = name === "run" ? args : words;
       return await this.startProgram(argv, new Map([...shell.environment, ...assigned]), streams, start);
     } catch (error) {
@@ -165,11 +181,16 @@ export class Launcher {
   ): Promise<Application> {
     const { kernel, application: parent } = this.shell;
     const path = findProgram(this.shell, argv[0]);
-    const application = await kernel.spawn(path, argv, [...environment].map(([key, value]) => `${key}=${value}`), {
-      cwd: parent.cwd,
-      files: [streams.stdin, streams.stdout, streams.stderr],
-      parent,
-    });
+    const application = await kernel.spawn(
+      path,
+      argv,
+      [...environment].map(([key, value]) => `${key}=${value}`),
+      {
+        cwd: parent.cwd,
+        files: [streams.stdin, streams.stdout, streams.stderr],
+        parent,
+      },
+    );
     this.enterGroup(application, start);
     return application;
   }
@@ -177,7 +198,12 @@ export class Launcher {
   // ---- builtins ---------------------------------------------------------------------------------------------------
 
   /** Builtins run as applications, too: they stand in pipelines, show up in ps and can be interrupted. */
-  private startBuiltin(builtin: Builtin, args: readonly string[], streams: Streams, start: Start): Application {
+  private startBuiltin(
+    builtin: Builtin,
+    args: readonly string[],
+    streams: Streams,
+    start: Start,
+  ): Application {
     const { kernel } = this.shell;
     const application = this.createApplication(builtin.name);
     application.argv = [builtin.name, ...args];
@@ -194,7 +220,12 @@ export class Launcher {
   }
 
   /** Returns a status as wait4(2) has it. */
-  private async runBuiltin(builtin: Builtin, args: readonly string[], thread: Thread, streams: Streams): Promise<number> {
+  private async runBuiltin(
+    builtin: Builtin,
+    args: readonly string[],
+    thread: Thread,
+    streams: Streams,
+  ): Promise<number> {
     const { shell } = this;
     const { name } = builtin;
     const stdout = new Output(thread, streams.stdout);
@@ -210,7 +241,9 @@ export class Launcher {
       if (error instanceof BrokenPipe) return SIGPIPE;
       let message = error instanceof CommandFailure ? error.message : errorText(error);
       if (message === undefined) {
-        shell.kernel.log(`shell: ${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        shell.kernel.log(
+          `shell: ${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
         message = "internal error (see dmesg)";
       }
       const usage = error instanceof UsageFailure ? `\nusage: ${name} ${builtin.usage}` : "";

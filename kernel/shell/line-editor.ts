@@ -145,55 +145,28 @@ export class LineEditor {
         this.kill(this.cursor, this.wordEnd(), kill, false);
         break;
       default:
-        this.move(key.name);
+        this.movements[key.name]?.();
     }
     return undefined;
   }
 
   /** Keys that neither end the line nor kill text. */
-  private move(name: string): void {
-    switch (name) {
-      case "Left":
-      case "C-b":
-        return this.moveTo(this.cursor - 1);
-      case "Right":
-      case "C-f":
-        return this.moveTo(this.cursor + 1);
-      case "Home":
-      case "C-a":
-        return this.moveTo(0);
-      case "End":
-      case "C-e":
-        return this.moveTo(this.characters.length);
-      case "C-Left":
-      case "M-b":
-        return this.moveTo(this.wordStart(/\W/));
-      case "C-Right":
-      case "M-f":
-        return this.moveTo(this.wordEnd());
-      case "Backspace":
-        return this.remove(this.cursor - 1, this.cursor);
-      case "Delete":
-        return this.remove(this.cursor, this.cursor + 1);
-      case "C-y":
-        return this.insert(this.killed);
-      case "C-t":
-        return this.transpose();
-      case "Up":
-      case "C-p":
-        return this.recall(this.historyIndex - 1);
-      case "Down":
-      case "C-n":
-        return this.recall(this.historyIndex + 1);
-      case "C-l":
-        this.options.write(CLEAR_SCREEN);
-        this.cursorRow = 0;
-        return this.refresh();
-      case "C-r":
-        return this.startSearch();
-      default:
-    }
-  }
+  private readonly movements: Readonly<Record<string, () => void>> = keymap([
+    [["Left", "C-b"], () => this.moveTo(this.cursor - 1)],
+    [["Right", "C-f"], () => this.moveTo(this.cursor + 1)],
+    [["Home", "C-a"], () => this.moveTo(0)],
+    [["End", "C-e"], () => this.moveTo(this.characters.length)],
+    [["C-Left", "M-b"], () => this.moveTo(this.wordStart(/\W/))],
+    [["C-Right", "M-f"], () => this.moveTo(this.wordEnd())],
+    [["Backspace"], () => this.remove(this.cursor - 1, this.cursor)],
+    [["Delete"], () => this.remove(this.cursor, this.cursor + 1)],
+    [["C-y"], () => this.insert(this.killed)],
+    [["C-t"], () => this.transpose()],
+    [["Up", "C-p"], () => this.recall(this.historyIndex - 1)],
+    [["Down", "C-n"], () => this.recall(this.historyIndex + 1)],
+    [["C-r"], () => this.startSearch()],
+    [["C-l"], () => this.clearScreen()],
+  ]);
 
   private finish(result: EditResult, mark: string): EditResult {
     this.cursor = this.characters.length;
@@ -214,7 +187,8 @@ export class LineEditor {
     this.cursor += added.length;
     // Typing at the end needs no repainting, unless a row is full.
     const column = (textWidth(this.prompt) + textWidth(this.line)) % this.columns;
-    if (atEnd && added.length === 1 && column > characterWidth(text) && this.search === undefined) this.options.write(text);
+    if (atEnd && added.length === 1 && column > characterWidth(text) && this.search === undefined)
+      this.options.write(text);
     else this.refresh();
   }
 
@@ -273,6 +247,12 @@ export class LineEditor {
   private replace(text: string): void {
     this.characters = [...text];
     this.cursor = this.characters.length;
+    this.refresh();
+  }
+
+  private clearScreen(): void {
+    this.options.write(CLEAR_SCREEN);
+    this.cursorRow = 0;
     this.refresh();
   }
 
@@ -379,7 +359,12 @@ export class LineEditor {
 
   /** Candidates in columns, down first, as ls does; then the line again. */
   private list({ candidates }: Completion): void {
-    this.options.write(columnate(candidates.map(({ label }) => label), this.columns).replaceAll("\n", "\r\n"));
+    this.options.write(
+      columnate(
+        candidates.map(({ label }) => label),
+        this.columns,
+      ).replaceAll("\n", "\r\n"),
+    );
     this.cursorRow = 0;
     this.refresh();
   }
@@ -401,7 +386,9 @@ export class LineEditor {
 
   private get shownPrompt(): string {
     const { search } = this;
-    return search === undefined ? this.prompt : `(${search.failed ? "failed " : ""}reverse-i-search)\`${search.text}': `;
+    return search === undefined
+      ? this.prompt
+      : `(${search.failed ? "failed " : ""}reverse-i-search)\`${search.text}': `;
   }
 
   /** Paints prompt and line again, from the row where the prompt begins. */
@@ -440,6 +427,12 @@ export class LineEditor {
     }
     return column >= columns ? { row: row + 1, column: 0 } : { row, column };
   }
+}
+
+function keymap(
+  bindings: readonly (readonly [keys: readonly string[], action: () => void])[],
+): Record<string, () => void> {
+  return Object.fromEntries(bindings.flatMap(([keys, action]) => keys.map((key) => [key, action])));
 }
 
 /** Control characters, which can come from the history, are shown as ^X. */

@@ -6,7 +6,12 @@
 /** A piece of a word. Quoted pieces are neither split nor matched against files. */
 export type WordPart =
   | { readonly kind: "text"; readonly text: string; readonly quoted: boolean }
-  | { readonly kind: "variable"; readonly name: string; readonly fallback: string | undefined; readonly quoted: boolean };
+  | {
+      readonly kind: "variable";
+      readonly name: string;
+      readonly fallback: string | undefined;
+      readonly quoted: boolean;
+    };
 
 export interface Word {
   readonly parts: readonly WordPart[];
@@ -185,7 +190,11 @@ function readDoubleQuoted(text: string, start: number, parts: WordPart[]): numbe
 }
 
 /** $NAME, ${NAME}, ${NAME:-fallback}, $? and the like; undefined when the $ stands for itself. */
-function readVariable(text: string, at: number, quoted: boolean): { part: WordPart; end: number } | undefined {
+function readVariable(
+  text: string,
+  at: number,
+  quoted: boolean,
+): { part: WordPart; end: number } | undefined {
   if (text[at + 1] === "{") {
     const close = text.indexOf("}", at);
     if (close < 0) throw new Incomplete();
@@ -195,7 +204,8 @@ function readVariable(text: string, at: number, quoted: boolean): { part: WordPa
     return { part: { kind: "variable", name: match[1], fallback: match[2], quoted }, end: close + 1 };
   }
   const rest = text.slice(at + 1);
-  const name = NAME.exec(rest)?.[0] ?? (rest !== "" && SPECIAL_PARAMETERS.includes(rest[0]) ? rest[0] : undefined);
+  const name =
+    NAME.exec(rest)?.[0] ?? (rest !== "" && SPECIAL_PARAMETERS.includes(rest[0]) ? rest[0] : undefined);
   if (name === undefined) return undefined;
   return { part: { kind: "variable", name, fallback: undefined, quoted }, end: at + 1 + name.length };
 }
@@ -309,14 +319,16 @@ class Parser {
     const numbered = /^[0-9]/.exec(operator);
     const plain = numbered === null ? operator : operator.slice(1);
     const fd = numbered === null ? (plain.startsWith("<") ? 0 : 1) : Number(numbered[0]);
-    if (plain === "<" || plain === ">" || plain === ">>") return [{ fd, operator: plain, target: target.word }];
+    if (plain === "<" || plain === ">" || plain === ">>")
+      return [{ fd, operator: plain, target: target.word }];
     return [{ fd, operator: "&", target: target.word }];
   }
 
   private fail(): never {
     const { token } = this;
     if (token === undefined) throw new Incomplete();
-    const text = token.kind === "operator" && token.text === "\n" ? "newline" : this.text.slice(token.start, token.end);
+    const text =
+      token.kind === "operator" && token.text === "\n" ? "newline" : this.text.slice(token.start, token.end);
     throw new SyntaxFailure(`syntax error near unexpected token \`${text}'`);
   }
 }

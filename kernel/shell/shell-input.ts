@@ -104,8 +104,20 @@ export class TerminalInput implements ShellInput {
 /** Every key comes at once and unechoed; output stays as programs are used to it. */
 function rawForEditing(cooked: Termios): Termios {
   const raw = cooked.clone();
-  raw.inputFlags &= ~(InputFlag.ICRNL | InputFlag.INLCR | InputFlag.IGNCR | InputFlag.ISTRIP | InputFlag.IXON);
-  raw.localFlags &= ~(LocalFlag.ICANON | LocalFlag.ECHO | LocalFlag.ECHONL | LocalFlag.ISIG | LocalFlag.IEXTEN);
+  raw.inputFlags &= ~(
+    InputFlag.ICRNL |
+    InputFlag.INLCR |
+    InputFlag.IGNCR |
+    InputFlag.ISTRIP |
+    InputFlag.IXON
+  );
+  raw.localFlags &= ~(
+    LocalFlag.ICANON |
+    LocalFlag.ECHO |
+    LocalFlag.ECHONL |
+    LocalFlag.ISIG |
+    LocalFlag.IEXTEN
+  );
   raw.characters[ControlCharacter.VMIN] = 1;
   raw.characters[ControlCharacter.VTIME] = 0;
   return raw;

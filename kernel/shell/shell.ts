@@ -75,7 +75,12 @@ export class Shell implements CompletionSource, Expansion {
     }
     this.jobs = new JobControl(this);
     this.launcher = new Launcher(this);
-    for (const entry of [`PATH=${DEFAULT_PATH}`, "HOME=/root", "TERM=xterm-256color", ...(options.environment ?? [])]) {
+    for (const entry of [
+      `PATH=${DEFAULT_PATH}`,
+      "HOME=/root",
+      "TERM=xterm-256color",
+      ...(options.environment ?? []),
+    ]) {
       const equals = entry.indexOf("=");
       if (equals > 0) this.environment.set(entry.slice(0, equals), entry.slice(equals + 1));
     }
@@ -88,7 +93,8 @@ export class Shell implements CompletionSource, Expansion {
     const application = lifecycle.createApplication(parent, new FileTable(), path, mounts.root);
     application.name = "shell";
     application.session = application.processGroup = application.pid;
-    for (const signal of IGNORED_SIGNALS) application.actions[signal] = { ...DEFAULT_ACTION, handler: SIG_IGN };
+    for (const signal of IGNORED_SIGNALS)
+      application.actions[signal] = { ...DEFAULT_ACTION, handler: SIG_IGN };
     return application;
   }
 
@@ -119,7 +125,9 @@ export class Shell implements CompletionSource, Expansion {
     const { thread, terminal, streams, history } = this;
     if (terminal === undefined) return new ScriptInput(thread, streams.stdin);
     return new TerminalInput({
-      thread, terminal, history,
+      thread,
+      terminal,
+      history,
       stdin: streams.stdin,
       stdout: streams.stdout,
       complete: (line, cursor) => complete(this, line, cursor),
@@ -254,7 +262,9 @@ export class Shell implements CompletionSource, Expansion {
 
   listDirectory(path: string): readonly string[] {
     try {
-      const directory = this.kernel.mounts.resolve(this.thread, path === "" ? "." : path, { directory: true });
+      const directory = this.kernel.mounts.resolve(this.thread, path === "" ? "." : path, {
+        directory: true,
+      });
       return directory.inode.readdir().map(({ name }) => name);
     } catch {
       return [];
@@ -297,14 +307,19 @@ export class Shell implements CompletionSource, Expansion {
     try {
       await writeAll(this.thread, file, new TextEncoder().encode(text));
     } catch (error) {
-      if (errorText(error) === undefined && !(error instanceof BrokenPipe || error instanceof Interrupted)) throw error;
+      if (errorText(error) === undefined && !(error instanceof BrokenPipe || error instanceof Interrupted))
+        throw error;
     }
   }
 }
 
 /** What `time` says. The processor time of a program is not told apart into its own and the kernel's. */
 function describeTimes(elapsed: number, job: Job | undefined): string {
-  const used = job?.members.reduce((sum, { deadThreadsTime, childrenTime }) => sum + deadThreadsTime + childrenTime, 0) ?? 0;
+  const used =
+    job?.members.reduce(
+      (sum, { deadThreadsTime, childrenTime }) => sum + deadThreadsTime + childrenTime,
+      0,
+    ) ?? 0;
   const format = (ns: number): string => `${Math.floor(ns / 60e9)}m${((ns % 60e9) / 1e9).toFixed(3)}s`;
   return `\nreal\t${format(elapsed)}\nuser\t${format(used)}\n`;
 }

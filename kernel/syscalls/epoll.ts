@@ -50,7 +50,13 @@ function epollCtl(thread: Thread, epfd: number, op: number, fd: number, address:
   }
 }
 
-function waitFor(thread: Thread, epfd: number, address: number, maximum: number, deadline: number | undefined): Result {
+function waitFor(
+  thread: Thread,
+  epfd: number,
+  address: number,
+  maximum: number,
+  deadline: number | undefined,
+): Result {
   if (maximum <= 0 || maximum > MAXIMUM_EVENTS) return -EINVAL;
   const epoll = thread.application.files.get(epfd | 0);
   if (epoll === undefined) return -EBADF;
@@ -61,7 +67,10 @@ function waitFor(thread: Thread, epfd: number, address: number, maximum: number,
 }
 
 async function waitOn(
-  thread: Thread, epoll: EpollFile, address: number, pending: Promise<EpollEvent[] | "interrupted">,
+  thread: Thread,
+  epoll: EpollFile,
+  address: number,
+  pending: Promise<EpollEvent[] | "interrupted">,
 ): Promise<number> {
   epoll.retain();
   try {
@@ -90,39 +99,80 @@ function epollWait(thread: Thread, epfd: number, events: number, maximum: number
 }
 
 function epollPwait(
-  thread: Thread, epfd: number, events: number, maximum: number, timeout: number, mask: number, maskSize: number,
+  thread: Thread,
+  epfd: number,
+  events: number,
+  maximum: number,
+  timeout: number,
+  mask: number,
+  maskSize: number,
 ): Result {
   return withSignalMask(thread, mask, maskSize, () => epollWait(thread, epfd, events, maximum, timeout));
 }
 
 function epollPwait2(
-  thread: Thread, epfd: number, events: number, maximum: number, timeout: number, mask: number, maskSize: number,
+  thread: Thread,
+  epfd: number,
+  events: number,
+  maximum: number,
+  timeout: number,
+  mask: number,
+  maskSize: number,
 ): Result {
   const deadline = deadlineFromTimespec(thread, timeout);
   return withSignalMask(thread, mask, maskSize, () => waitFor(thread, epfd, events, maximum | 0, deadline));
 }
 
-const WAIT_ARGUMENTS = [["epfd", "fd"], ["events", "pointer"], ["maxevents", "int"]] as const;
-const MASK_ARGUMENTS = [["sigmask", "pointer"], ["sigsetsize", "size"]] as const;
+const WAIT_ARGUMENTS = [
+  ["epfd", "fd"],
+  ["events", "pointer"],
+  ["maxevents", "int"],
+] as const;
+const MASK_ARGUMENTS = [
+  ["sigmask", "pointer"],
+  ["sigsetsize", "size"],
+] as const;
 
 export const EPOLL_SYSCALLS: readonly SyscallDefinition[] = [
   { number: 213, name: "epoll_create", state: "done", call: epollCreate, arguments: [["size", "int"]] },
   {
-    number: 291, name: "epoll_create1", state: "done", call: epollCreate1,
+    number: 291,
+    name: "epoll_create1",
+    state: "done",
+    call: epollCreate1,
     arguments: [["flags", { flags: { EPOLL_CLOEXEC: O_CLOEXEC } }]],
   },
   {
-    number: 233, name: "epoll_ctl", state: "done", call: epollCtl,
-    arguments: [["epfd", "fd"], ["op", { oneOf: { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } }], ["fd", "fd"], ["event", "pointer"]],
+    number: 233,
+    name: "epoll_ctl",
+    state: "done",
+    call: epollCtl,
+    arguments: [
+      ["epfd", "fd"],
+      ["op", { oneOf: { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } }],
+      ["fd", "fd"],
+      ["event", "pointer"],
+    ],
   },
-  { number: 232, name: "epoll_wait", state: "done", call: epollWait, arguments: [...WAIT_ARGUMENTS, ["timeout", "int"]] },
   {
-    number: 281, name: "epoll_pwait", state: "done", call: epollPwait,
+    number: 232,
+    name: "epoll_wait",
+    state: "done",
+    call: epollWait,
+    arguments: [...WAIT_ARGUMENTS, ["timeout", "int"]],
+  },
+  {
+    number: 281,
+    name: "epoll_pwait",
+    state: "done",
+    call: epollPwait,
     arguments: [...WAIT_ARGUMENTS, ["timeout", "int"], ...MASK_ARGUMENTS],
   },
   {
-    number: 441, name: "epoll_pwait2", state: "done", call: epollPwait2,
+    number: 441,
+    name: "epoll_pwait2",
+    state: "done",
+    call: epollPwait2,
     arguments: [...WAIT_ARGUMENTS, ["timeout", "pointer"], ...MASK_ARGUMENTS],
   },
 ];
-

@@ -11,14 +11,27 @@ import type { OpenFile } from "../vfs/open-file.ts";
 import { O_CLOEXEC, O_DIRECT, O_NONBLOCK } from "../vfs/open-flags.ts";
 import { fileOf } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
-import { deadlineOfRealtime, nanosecondsOf, readTimespec, type Time, timeOf, writeTimespec } from "./timespec.ts";
+import {
+  deadlineOfRealtime,
+  nanosecondsOf,
+  readTimespec,
+  type Time,
+  timeOf,
+  writeTimespec,
+} from "./timespec.ts";
 
 const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 const CLOCK_REALTIME_ALARM = 8;
 const CLOCK_BOOTTIME_ALARM = 9;
-const CLOCKS = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM };
+const CLOCKS = {
+  CLOCK_REALTIME,
+  CLOCK_MONOTONIC,
+  CLOCK_BOOTTIME,
+  CLOCK_REALTIME_ALARM,
+  CLOCK_BOOTTIME_ALARM,
+};
 
 const TFD_TIMER_ABSTIME = 1;
 const TFD_TIMER_CANCEL_ON_SET = 2;
@@ -90,7 +103,11 @@ function expiration(thread: Thread, timer: TimerFile, flags: number, time: Time)
   return wall ? deadlineOfRealtime(clock, time) : nanosecondsOf(time);
 }
 
-function writeTimer(thread: Thread, address: number, { remaining, interval }: { remaining: number; interval: number }): void {
+function writeTimer(
+  thread: Thread,
+  address: number,
+  { remaining, interval }: { remaining: number; interval: number },
+): void {
   writeTimespec(thread.memory, address, timeOf(interval));
   writeTimespec(thread.memory, address + IT_VALUE, timeOf(remaining));
 }
@@ -106,7 +123,8 @@ function timerfdGettime(thread: Thread, fd: number, address: number): number {
 function signalfd4(thread: Thread, fd: number, address: number, size: number, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0 || size !== SIGSET_SIZE) return -EINVAL;
   const mask = thread.memory.readU64(address) & ~UNBLOCKABLE;
-  if ((fd | 0) === -1) return install(thread, new SignalFile(thread, mask, flags, thread.kernel.host.clock), flags);
+  if ((fd | 0) === -1)
+    return install(thread, new SignalFile(thread, mask, flags, thread.kernel.host.clock), flags);
   const file = fileOf(thread, fd);
   if (!(file instanceof SignalFile)) return -EINVAL;
   file.mask = mask;
@@ -114,40 +132,93 @@ function signalfd4(thread: Thread, fd: number, address: number, size: number, fl
 }
 
 export const IPC_SYSCALLS: readonly SyscallDefinition[] = [
-  { number: 22, name: "pipe", state: "done", arguments: [["pipefd", "pointer"]], call: (thread, address) => pipe2(thread, address, 0) },
   {
-    number: 293, name: "pipe2", state: "done", call: pipe2,
-    arguments: [["pipefd", "pointer"], ["flags", { flags: { O_CLOEXEC, O_NONBLOCK, O_DIRECT } }]],
-  },
-  { number: 284, name: "eventfd", state: "done", arguments: [["count", "uint"]], call: (thread, initial) => eventfd2(thread, initial, 0) },
-  {
-    number: 290, name: "eventfd2", state: "done", call: eventfd2,
-    arguments: [["count", "uint"], ["flags", { flags: { EFD_SEMAPHORE, EFD_CLOEXEC: O_CLOEXEC, EFD_NONBLOCK: O_NONBLOCK } }]],
+    number: 22,
+    name: "pipe",
+    state: "done",
+    arguments: [["pipefd", "pointer"]],
+    call: (thread, address) => pipe2(thread, address, 0),
   },
   {
-    number: 283, name: "timerfd_create", state: "done", call: timerfdCreate,
-    arguments: [["clockid", { oneOf: CLOCKS }], ["flags", { flags: { TFD_CLOEXEC: O_CLOEXEC, TFD_NONBLOCK: O_NONBLOCK } }]],
+    number: 293,
+    name: "pipe2",
+    state: "done",
+    call: pipe2,
+    arguments: [
+      ["pipefd", "pointer"],
+      ["flags", { flags: { O_CLOEXEC, O_NONBLOCK, O_DIRECT } }],
+    ],
   },
   {
-    number: 286, name: "timerfd_settime", state: "partial", note: "TFD_TIMER_CANCEL_ON_SET is accepted and has no effect",
+    number: 284,
+    name: "eventfd",
+    state: "done",
+    arguments: [["count", "uint"]],
+    call: (thread, initial) => eventfd2(thread, initial, 0),
+  },
+  {
+    number: 290,
+    name: "eventfd2",
+    state: "done",
+    call: eventfd2,
+    arguments: [
+      ["count", "uint"],
+      ["flags", { flags: { EFD_SEMAPHORE, EFD_CLOEXEC: O_CLOEXEC, EFD_NONBLOCK: O_NONBLOCK } }],
+    ],
+  },
+  {
+    number: 283,
+    name: "timerfd_create",
+    state: "done",
+    call: timerfdCreate,
+    arguments: [
+      ["clockid", { oneOf: CLOCKS }],
+      ["flags", { flags: { TFD_CLOEXEC: O_CLOEXEC, TFD_NONBLOCK: O_NONBLOCK } }],
+    ],
+  },
+  {
+    number: 286,
+    name: "timerfd_settime",
+    state: "partial",
+    note: "TFD_TIMER_CANCEL_ON_SET is accepted and has no effect",
     call: timerfdSettime,
     arguments: [
-      ["fd", "fd"], ["flags", { flags: { TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } }], ["new_value", "pointer"],
+      ["fd", "fd"],
+      ["flags", { flags: { TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } }],
+      ["new_value", "pointer"],
       ["old_value", "pointer"],
     ],
   },
   {
-    number: 287, name: "timerfd_gettime", state: "done", call: timerfdGettime,
-    arguments: [["fd", "fd"], ["curr_value", "pointer"]],
+    number: 287,
+    name: "timerfd_gettime",
+    state: "done",
+    call: timerfdGettime,
+    arguments: [
+      ["fd", "fd"],
+      ["curr_value", "pointer"],
+    ],
   },
   {
-    number: 282, name: "signalfd", state: "done", arguments: [["fd", "fd"], ["mask", "pointer"], ["sizemask", "size"]],
+    number: 282,
+    name: "signalfd",
+    state: "done",
+    arguments: [
+      ["fd", "fd"],
+      ["mask", "pointer"],
+      ["sizemask", "size"],
+    ],
     call: (thread, fd, mask, size) => signalfd4(thread, fd, mask, size, 0),
   },
   {
-    number: 289, name: "signalfd4", state: "done", call: signalfd4,
+    number: 289,
+    name: "signalfd4",
+    state: "done",
+    call: signalfd4,
     arguments: [
-      ["fd", "fd"], ["mask", "pointer"], ["sizemask", "size"],
+      ["fd", "fd"],
+      ["mask", "pointer"],
+      ["sizemask", "size"],
       ["flags", { flags: { SFD_CLOEXEC: O_CLOEXEC, SFD_NONBLOCK: O_NONBLOCK } }],
     ],
   },

@@ -264,6 +264,69 @@ function mprotect(thread: Thread, start: number, size: number, prot: number): nu
   return at >= start + length ? 0 : -ENOMEM;
 }
 
+/**
+ * The area that is to become longer or to move (vma_to_resize()). Throws Errno: a range over several areas, or more
+ * memory than there may be.
+ */
+function resizable(thread: Thread, old: number, oldLength: number, length: number): Vma {
+  const { space } = thread.kernel;
+  const vma = space.areas.find(old);
+  if (vma === undefined || vma.owner !== ownerOf(thread)) throw new Errno(EFAULT);
+  // An old size of 0 makes a second view of a shared mapping.
+  if (oldLength === 0 && !vma.shared) throw new Errno(EINVAL);
+  if (old + oldLength > vma.end) throw new Errno(EFAULT);
+  const more = length - oldLength;
+  if (more > 0) {
+    if ((vma.prot & Prot.Write) !== 0 && !vma.shared && space.overcommits(more)) throw new Errno(ENOMEM);
+    if (exceedsAddressSpace(thread, more)) throw new Errno(ENOMEM);
+  }
+  return vma;
+}
+
+/** MREMAP_FIXED and MREMAP_DONTUNMAP (mremap_to()); `target` is where it goes, or 0 for anywhere. */
+function mremapTo(
+  thread: Thread,
+  old: number,
+  oldLength: number,
+  length: number,
+  flags: number,
+  target: number,
+): number {
+  const { space } = thread.kernel;
+  const owner = ownerOf(thread);
+  const keep = (flags & Remap.DONTUNMAP) !== 0;
+  let destination = target;
+  if ((flags & Remap.FIXED) !== 0) {
+    if (!isRange(target, length) || target < MMAP_MIN) return -EINVAL;
+    if (old + oldLength > target && target + length > old) return -EINVAL;
+    if (space.areas.overlapping(target, target + length).some((other) => other.owner !== owner))
+      return -ENOMEM;
+    space.unmap(target, length, owner);
+  }
+  if (length < oldLength) space.unmap(old + length, oldLength - length, owner);
+  const from = Math.min(oldLength, length);
+  const vma = resizable(thread, old, from, length);
+  if (keep && (vma.file !== undefined || vma.shared)) return -EINVAL;
+  if ((flags & Remap.FIXED) === 0) destination = space.findFree(length, false);
+  if (destination < 0) return -ENOMEM;
+  return moveTo(thread, vma, old, from, destination, length, keep);
+}
+
+function moveTo(
+  thread: Thread,
+  vma: Vma,
+  old: number,
+  oldLength: number,
+  target: number,
+  length: number,
+  keep: boolean,
+): number {
+  const { space } = thread.kernel;
+  if (oldLength === 0) space.map(target, length, sliceVma(vma, old, vma.end));
+  else space.move(vma, old, old + oldLength, target, length, keep);
+  return target;
+}
+
 function mremap(
   thread: Thread,
   old: number,
@@ -275,55 +338,30 @@ function mremap(
   const { space } = thread.kernel;
   const owner = ownerOf(thread);
   if ((flags & ~(Remap.MAYMOVE | Remap.FIXED | Remap.DONTUNMAP)) !== 0) return -EINVAL;
-  const fixed = (flags & Remap.FIXED) !== 0;
-  const keep = (flags & Remap.DONTUNMAP) !== 0;
-  if ((fixed || keep) && (flags & Remap.MAYMOVE) === 0) return -EINVAL;
-  if (!(old >= 0 && old % PAGE_SIZE === 0)) return -EINVAL;
+  const special = (flags & (Remap.FIXED | Remap.DONTUNMAP)) !== 0;
+  if (special && (flags & Remap.MAYMOVE) === 0) return -EINVAL;
   const oldLength = pageUp(oldSize);
   const length = pageUp(newSize);
+  if ((flags & Remap.DONTUNMAP) !== 0 && oldLength !== length) return -EINVAL;
+  if (!(old >= 0 && old % PAGE_SIZE === 0)) return -EINVAL;
   if (!(length > 0 && length <= USER_END)) return -EINVAL;
-  if (keep && oldLength !== length) return -EINVAL;
-  if (fixed) {
-    if (!isRange(target, length) || target < MMAP_MIN) return -EINVAL;
-    if (old + oldLength > target && target + length > old) return -EINVAL;
-  }
-  const vma = space.areas.find(old);
-  if (vma === undefined || vma.owner !== owner) return -EFAULT;
+  const first = space.areas.find(old);
+  if (first === undefined || first.owner !== owner) return -EFAULT;
   if (space.isCrowded) return -ENOMEM;
-  // An old size of 0 makes a second view of a shared mapping.
-  if (oldLength === 0 && !vma.shared) return -EINVAL;
-  if (old + oldLength > vma.end) return -EFAULT;
-  if (keep && (vma.file !== undefined || vma.shared)) return -EINVAL;
-  if (!fixed && !keep && oldLength > 0) {
-    if (length <= oldLength) {
-      if (length < oldLength) space.unmap(old + length, oldLength - length, owner);
-      return old;
-    }
-    const more = length - oldLength;
-    if ((vma.prot & Prot.Write) !== 0 && !vma.shared && space.overcommits(more)) return -ENOMEM;
-    if (exceedsAddressSpace(thread, more)) return -ENOMEM;
-    if (old + oldLength === vma.end && vma.end + more <= USER_END && space.isFree(vma.end, more)) {
-      space.extend(vma, more);
-      return old;
-    }
-    if ((flags & Remap.MAYMOVE) === 0) return -ENOMEM;
-  }
-  if (fixed) {
-    if (space.areas.overlapping(target, target + length).some((other) => other.owner !== owner))
-      return -ENOMEM;
-    space.unmap(target, length, owner);
+  if (special) return mremapTo(thread, old, oldLength, length, flags, target);
+  if (length <= oldLength) {
     if (length < oldLength) space.unmap(old + length, oldLength - length, owner);
+    return old;
   }
-  const destination = fixed ? target : space.findFree(length, false);
-  if (destination < 0) return -ENOMEM;
-  const current = space.areas.find(old);
-  if (current === undefined) return -EFAULT;
-  if (oldLength === 0) {
-    space.map(destination, length, sliceVma(current, old, current.end));
-    return destination;
+  const vma = resizable(thread, old, oldLength, length);
+  const more = length - oldLength;
+  if (old + oldLength === vma.end && vma.end + more <= USER_END && space.isFree(vma.end, more)) {
+    space.extend(vma, more);
+    return old;
   }
-  space.move(current, old, old + Math.min(oldLength, length), destination, length, keep);
-  return destination;
+  if ((flags & Remap.MAYMOVE) === 0) return -ENOMEM;
+  const destination = space.findFree(length, false);
+  return destination < 0 ? -ENOMEM : moveTo(thread, vma, old, oldLength, destination, length, false);
 }
 
 function brk(thread: Thread, address: number): number {

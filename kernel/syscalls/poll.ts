@@ -3,7 +3,12 @@
 import { EBADF, EINVAL } from "../errno.ts";
 import { type PollEntry, pollFiles } from "../ipc/poll-files.ts";
 import { withSignalMask } from "../ipc/signal-mask.ts";
-import { deadlineAfterMilliseconds, deadlineFromTimespec, deadlineFromTimeval, writeRemaining } from "../ipc/wait-time.ts";
+import {
+  deadlineAfterMilliseconds,
+  deadlineFromTimespec,
+  deadlineFromTimeval,
+  writeRemaining,
+} from "../ipc/wait-time.ts";
 import type { Thread } from "../sched/thread.ts";
 import { Poll, type Result } from "../vfs/open-file.ts";
 import type { SyscallDefinition } from "./definition.ts";
@@ -45,7 +50,14 @@ function poll(thread: Thread, fds: number, count: number, timeout: number): Resu
   return pollWith(thread, fds, count >>> 0, deadlineAfterMilliseconds(thread, timeout | 0));
 }
 
-function ppoll(thread: Thread, fds: number, count: number, timeout: number, mask: number, maskSize: number): Result {
+function ppoll(
+  thread: Thread,
+  fds: number,
+  count: number,
+  timeout: number,
+  mask: number,
+  maskSize: number,
+): Result {
   const deadline = deadlineFromTimespec(thread, timeout);
   return leaving(thread, timeout, deadline, "timespec", () =>
     withSignalMask(thread, mask, maskSize, () => pollWith(thread, fds, count >>> 0, deadline)),
@@ -121,7 +133,14 @@ function descriptorTableSize(used: number): number {
   return size;
 }
 
-function select(thread: Thread, count: number, read: number, write: number, except: number, timeout: number): Result {
+function select(
+  thread: Thread,
+  count: number,
+  read: number,
+  write: number,
+  except: number,
+  timeout: number,
+): Result {
   const deadline = deadlineFromTimeval(thread, timeout);
   return leaving(thread, timeout, deadline, "timeval", () =>
     selectWith(thread, count | 0, [read, write, except], deadline),
@@ -130,34 +149,74 @@ function select(thread: Thread, count: number, read: number, write: number, exce
 
 /** The sixth argument points to the mask's address and size, as six registers are not enough. */
 function pselect6(
-  thread: Thread, count: number, read: number, write: number, except: number, timeout: number, packed: number,
+  thread: Thread,
+  count: number,
+  read: number,
+  write: number,
+  except: number,
+  timeout: number,
+  packed: number,
 ): Result {
   const mask = packed === 0 ? 0 : thread.memory.readI64(packed);
   const maskSize = packed === 0 ? 0 : thread.memory.readI64(packed + 8);
   const deadline = deadlineFromTimespec(thread, timeout);
   return leaving(thread, timeout, deadline, "timespec", () =>
-    withSignalMask(thread, mask, maskSize, () => selectWith(thread, count | 0, [read, write, except], deadline)),
+    withSignalMask(thread, mask, maskSize, () =>
+      selectWith(thread, count | 0, [read, write, except], deadline),
+    ),
   );
 }
 
 export const POLL_SYSCALLS: readonly SyscallDefinition[] = [
   {
-    number: 7, name: "poll", state: "done", call: poll,
-    arguments: [["fds", "pointer"], ["nfds", "uint"], ["timeout", "int"]],
-  },
-  {
-    number: 23, name: "select", state: "done", call: select,
-    arguments: [["n", "int"], ["readfds", "pointer"], ["writefds", "pointer"], ["exceptfds", "pointer"], ["timeout", "pointer"]],
-  },
-  {
-    number: 270, name: "pselect6", state: "done", call: pselect6,
+    number: 7,
+    name: "poll",
+    state: "done",
+    call: poll,
     arguments: [
-      ["n", "int"], ["readfds", "pointer"], ["writefds", "pointer"], ["exceptfds", "pointer"], ["timeout", "pointer"],
+      ["fds", "pointer"],
+      ["nfds", "uint"],
+      ["timeout", "int"],
+    ],
+  },
+  {
+    number: 23,
+    name: "select",
+    state: "done",
+    call: select,
+    arguments: [
+      ["n", "int"],
+      ["readfds", "pointer"],
+      ["writefds", "pointer"],
+      ["exceptfds", "pointer"],
+      ["timeout", "pointer"],
+    ],
+  },
+  {
+    number: 270,
+    name: "pselect6",
+    state: "done",
+    call: pselect6,
+    arguments: [
+      ["n", "int"],
+      ["readfds", "pointer"],
+      ["writefds", "pointer"],
+      ["exceptfds", "pointer"],
+      ["timeout", "pointer"],
       ["sigmask", "pointer"],
     ],
   },
   {
-    number: 271, name: "ppoll", state: "done", call: ppoll,
-    arguments: [["fds", "pointer"], ["nfds", "uint"], ["timeout", "pointer"], ["sigmask", "pointer"], ["sigsetsize", "size"]],
+    number: 271,
+    name: "ppoll",
+    state: "done",
+    call: ppoll,
+    arguments: [
+      ["fds", "pointer"],
+      ["nfds", "uint"],
+      ["timeout", "pointer"],
+      ["sigmask", "pointer"],
+      ["sigsetsize", "size"],
+    ],
   },
 ];

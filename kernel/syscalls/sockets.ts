@@ -1,12 +1,29 @@
 /** Sockets: socket(2) and all that works on them. Only AF_UNIX is there; network families come with tcpip/. */
 
 import {
-  EAFNOSUPPORT, EBADF, EFAULT, EINVAL, EMSGSIZE, ENOTSOCK, EPROTONOSUPPORT, ESOCKTNOSUPPORT, Errno,
+  EAFNOSUPPORT,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOTSOCK,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+  Errno,
 } from "../errno.ts";
 import { encodeControl, parseControl } from "../ipc/control-message.ts";
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, type Ancillary, MessageFlag, type Received, SOCK_DGRAM, SOCK_SEQPACKET,
-  SOCK_STREAM, SocketFile,
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  type Ancillary,
+  MessageFlag,
+  type Received,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SocketFile,
 } from "../ipc/socket-file.ts";
 import { UnixSocket } from "../ipc/unix-socket.ts";
 import type { Thread } from "../sched/thread.ts";
@@ -16,7 +33,13 @@ import type { SyscallDefinition } from "./definition.ts";
 import { isUserRange, PIECE, readIovec, type Segments } from "./transfer.ts";
 
 const FAMILIES = { AF_UNIX, AF_INET, AF_NETLINK, AF_INET6 } as const;
-const TYPES = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_CLOEXEC: O_CLOEXEC, SOCK_NONBLOCK: O_NONBLOCK } as const;
+const TYPES = {
+  SOCK_STREAM,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_CLOEXEC: O_CLOEXEC,
+  SOCK_NONBLOCK: O_NONBLOCK,
+} as const;
 const SOCK_RAW = 3;
 const SOCK_MAX = 11;
 const SOCK_TYPE_MASK = 0xf;
@@ -46,7 +69,8 @@ function unixType(domain: number, type: number, protocol: number): number {
   if (protocol !== 0 && protocol !== AF_UNIX) throw new Errno(EPROTONOSUPPORT);
   // A raw socket is a datagram socket, for historical reasons (af_unix.c, unix_create).
   if (kind === SOCK_RAW) return SOCK_DGRAM;
-  if (kind !== SOCK_STREAM && kind !== SOCK_DGRAM && kind !== SOCK_SEQPACKET) throw new Errno(ESOCKTNOSUPPORT);
+  if (kind !== SOCK_STREAM && kind !== SOCK_DGRAM && kind !== SOCK_SEQPACKET)
+    throw new Errno(ESOCKTNOSUPPORT);
   return kind;
 }
 
@@ -141,7 +165,12 @@ function getpeername(thread: Thread, fd: number, address: number, lengthAddress:
   return giveAddress(thread, socketOf(thread, fd).peerAddress(), address, lengthAddress);
 }
 
-function giveAddress(thread: Thread, value: Uint8Array | number, address: number, lengthAddress: number): number {
+function giveAddress(
+  thread: Thread,
+  value: Uint8Array | number,
+  address: number,
+  lengthAddress: number,
+): number {
   if (typeof value === "number") return value;
   writeAddress(thread, value, address, lengthAddress);
   return 0;
@@ -173,16 +202,27 @@ function gather(thread: Thread, segments: Segments, skip: number, length: number
 
 /** Sends it in one piece if it is a datagram, in bounded pieces if it is a stream. */
 function sendSegments(
-  thread: Thread, file: SocketFile, segments: Segments, address: Uint8Array | undefined, ancillary: Ancillary, flags: number,
+  thread: Thread,
+  file: SocketFile,
+  segments: Segments,
+  address: Uint8Array | undefined,
+  ancillary: Ancillary,
+  flags: number,
 ): Result {
   const total = totalLength(segments);
-  if (file.type === SOCK_STREAM && total > PIECE) return sendStream(thread, file, segments, address, ancillary, flags);
+  if (file.type === SOCK_STREAM && total > PIECE)
+    return sendStream(thread, file, segments, address, ancillary, flags);
   if (total > LONGEST_DATAGRAM) return -EMSGSIZE;
   return file.send(thread, gather(thread, segments, 0, total), address, ancillary, flags);
 }
 
 async function sendStream(
-  thread: Thread, file: SocketFile, segments: Segments, address: Uint8Array | undefined, ancillary: Ancillary, flags: number,
+  thread: Thread,
+  file: SocketFile,
+  segments: Segments,
+  address: Uint8Array | undefined,
+  ancillary: Ancillary,
+  flags: number,
 ): Promise<number> {
   const total = totalLength(segments);
   let sent = 0;
@@ -199,7 +239,12 @@ async function sendStream(
 
 /** Files that were to go along and did not are given back. */
 function sendWith(
-  thread: Thread, file: SocketFile, segments: Segments, address: Uint8Array | undefined, ancillary: Ancillary, flags: number,
+  thread: Thread,
+  file: SocketFile,
+  segments: Segments,
+  address: Uint8Array | undefined,
+  ancillary: Ancillary,
+  flags: number,
 ): Result {
   const finish = (result: number): number => {
     if (result < 0) for (const each of ancillary.files) each.release();
@@ -210,7 +255,13 @@ function sendWith(
 }
 
 function sendto(
-  thread: Thread, fd: number, buffer: number, length: number, flags: number, address: number, addressLength: number,
+  thread: Thread,
+  fd: number,
+  buffer: number,
+  length: number,
+  flags: number,
+  address: number,
+  addressLength: number,
 ): Result {
   const file = socketOf(thread, fd);
   if (!isUserRange(buffer, length)) return -EFAULT;
@@ -253,7 +304,10 @@ function readHeader(thread: Thread, address: number): MessageHeader {
 function sendmsg(thread: Thread, fd: number, address: number, flags: number): Result {
   const file = socketOf(thread, fd);
   const header = readHeader(thread, address);
-  const to = header.name === 0 || header.nameLength === 0 ? undefined : readAddress(thread, header.name, header.nameLength);
+  const to =
+    header.name === 0 || header.nameLength === 0
+      ? undefined
+      : readAddress(thread, header.name, header.nameLength);
   let ancillary: Ancillary = { files: [] };
   if (header.control !== 0 && header.controlLength > 0) {
     if (header.controlLength > LONGEST_CONTROL) return -EINVAL;
@@ -262,7 +316,13 @@ function sendmsg(thread: Thread, fd: number, address: number, flags: number): Re
   return sendWith(thread, file, header.segments, to, ancillary, flags);
 }
 
-async function sendmmsg(thread: Thread, fd: number, address: number, count: number, flags: number): Promise<number> {
+async function sendmmsg(
+  thread: Thread,
+  fd: number,
+  address: number,
+  count: number,
+  flags: number,
+): Promise<number> {
   let sent = 0;
   for (; sent < Math.min(count >>> 0, MOST_MESSAGES); sent++) {
     const at = address + sent * MMSG_SIZE;
@@ -296,7 +356,11 @@ function scatter(thread: Thread, segments: Segments, data: Uint8Array): void {
 
 /** Receives into segments; `finish` tells the caller the rest and makes the result. */
 function receiveInto(
-  thread: Thread, file: SocketFile, segments: Segments, flags: number, finish: (received: Received) => number,
+  thread: Thread,
+  file: SocketFile,
+  segments: Segments,
+  flags: number,
+  finish: (received: Received) => number,
 ): Result {
   const limit = file.type === SOCK_STREAM && (flags & MessageFlag.WAITALL) === 0 ? PIECE : LONGEST_DATAGRAM;
   const buffer = new Uint8Array(Math.min(totalLength(segments), limit));
@@ -315,7 +379,13 @@ function countOf(received: Received, flags: number): number {
 }
 
 function recvfrom(
-  thread: Thread, fd: number, buffer: number, length: number, flags: number, address: number, lengthAddress: number,
+  thread: Thread,
+  fd: number,
+  buffer: number,
+  length: number,
+  flags: number,
+  address: number,
+  lengthAddress: number,
 ): Result {
   const file = socketOf(thread, fd);
   if (!isUserRange(buffer, length)) return -EFAULT;
@@ -347,7 +417,12 @@ function recvmsg(thread: Thread, fd: number, address: number, flags: number): Re
 }
 
 async function recvmmsg(
-  thread: Thread, fd: number, address: number, count: number, flags: number, timeout: number,
+  thread: Thread,
+  fd: number,
+  address: number,
+  count: number,
+  flags: number,
+  timeout: number,
 ): Promise<number> {
   const { clock } = thread.kernel.host;
   const deadline =
@@ -373,13 +448,32 @@ function shutdown(thread: Thread, fd: number, how: number): number {
   return socketOf(thread, fd).shutdown(how | 0);
 }
 
-function setsockopt(thread: Thread, fd: number, level: number, name: number, address: number, length: number): number {
+function setsockopt(
+  thread: Thread,
+  fd: number,
+  level: number,
+  name: number,
+  address: number,
+  length: number,
+): number {
   const file = socketOf(thread, fd);
   if ((length | 0) < 0) return -EINVAL;
-  return file.setOption(thread, level | 0, name | 0, thread.memory.read(address, Math.min(length | 0, LONGEST_OPTION)));
+  return file.setOption(
+    thread,
+    level | 0,
+    name | 0,
+    thread.memory.read(address, Math.min(length | 0, LONGEST_OPTION)),
+  );
 }
 
-function getsockopt(thread: Thread, fd: number, level: number, name: number, address: number, lengthAddress: number): number {
+function getsockopt(
+  thread: Thread,
+  fd: number,
+  level: number,
+  name: number,
+  address: number,
+  lengthAddress: number,
+): number {
   const file = socketOf(thread, fd);
   const room = thread.memory.readI32(lengthAddress);
   if (room < 0) return -EINVAL;
@@ -396,52 +490,110 @@ const MSG_FLAGS = {
   flags: Object.fromEntries(Object.entries(MessageFlag).map(([name, value]) => [`MSG_${name}`, value])),
 };
 const FD = ["fd", "fd"] as const;
-const NAME = [["addr", "pointer"], ["addrlen", "pointer"]] as const;
-const ADDRESS = [["addr", "pointer"], ["addrlen", "int"]] as const;
+const NAME = [
+  ["addr", "pointer"],
+  ["addrlen", "pointer"],
+] as const;
+const ADDRESS = [
+  ["addr", "pointer"],
+  ["addrlen", "int"],
+] as const;
 const ACCEPT_FLAGS = { flags: { SOCK_CLOEXEC: O_CLOEXEC, SOCK_NONBLOCK: O_NONBLOCK } };
-const KIND = [["domain", { oneOf: FAMILIES }], ["type", { flags: TYPES }], ["protocol", "int"]] as const;
+const KIND = [
+  ["domain", { oneOf: FAMILIES }],
+  ["type", { flags: TYPES }],
+  ["protocol", "int"],
+] as const;
 
 export const SOCKET_SYSCALLS: readonly SyscallDefinition[] = [
   { number: 41, name: "socket", state: "partial", note: NOTE, call: socket, arguments: KIND },
-  { number: 53, name: "socketpair", state: "done", call: socketpair, arguments: [...KIND, ["sv", "pointer"]] },
+  {
+    number: 53,
+    name: "socketpair",
+    state: "done",
+    call: socketpair,
+    arguments: [...KIND, ["sv", "pointer"]],
+  },
   { number: 49, name: "bind", state: "done", call: bind, arguments: [FD, ...ADDRESS] },
   { number: 50, name: "listen", state: "done", call: listen, arguments: [FD, ["backlog", "int"]] },
   { number: 42, name: "connect", state: "done", call: connect, arguments: [FD, ...ADDRESS] },
   {
-    number: 43, name: "accept", state: "done", arguments: [FD, ...NAME],
+    number: 43,
+    name: "accept",
+    state: "done",
+    arguments: [FD, ...NAME],
     call: (thread, fd, address, length) => accept4(thread, fd, address, length, 0),
   },
-  { number: 288, name: "accept4", state: "done", call: accept4, arguments: [FD, ...NAME, ["flags", ACCEPT_FLAGS]] },
+  {
+    number: 288,
+    name: "accept4",
+    state: "done",
+    call: accept4,
+    arguments: [FD, ...NAME, ["flags", ACCEPT_FLAGS]],
+  },
   { number: 51, name: "getsockname", state: "done", call: getsockname, arguments: [FD, ...NAME] },
   { number: 52, name: "getpeername", state: "done", call: getpeername, arguments: [FD, ...NAME] },
   {
-    number: 44, name: "sendto", state: "done", call: sendto,
+    number: 44,
+    name: "sendto",
+    state: "done",
+    call: sendto,
     arguments: [FD, ["buf", "buffer"], ["len", "size"], ["flags", MSG_FLAGS], ...ADDRESS],
   },
-  { number: 46, name: "sendmsg", state: "done", call: sendmsg, arguments: [FD, ["msg", "pointer"], ["flags", MSG_FLAGS]] },
   {
-    number: 307, name: "sendmmsg", state: "done", call: sendmmsg,
+    number: 46,
+    name: "sendmsg",
+    state: "done",
+    call: sendmsg,
+    arguments: [FD, ["msg", "pointer"], ["flags", MSG_FLAGS]],
+  },
+  {
+    number: 307,
+    name: "sendmmsg",
+    state: "done",
+    call: sendmmsg,
     arguments: [FD, ["msgvec", "pointer"], ["vlen", "uint"], ["flags", MSG_FLAGS]],
   },
   {
-    number: 45, name: "recvfrom", state: "done", call: recvfrom,
+    number: 45,
+    name: "recvfrom",
+    state: "done",
+    call: recvfrom,
     arguments: [FD, ["buf", "outbuffer"], ["len", "size"], ["flags", MSG_FLAGS], ...NAME],
   },
-  { number: 47, name: "recvmsg", state: "done", call: recvmsg, arguments: [FD, ["msg", "pointer"], ["flags", MSG_FLAGS]] },
   {
-    number: 299, name: "recvmmsg", state: "done", call: recvmmsg,
+    number: 47,
+    name: "recvmsg",
+    state: "done",
+    call: recvmsg,
+    arguments: [FD, ["msg", "pointer"], ["flags", MSG_FLAGS]],
+  },
+  {
+    number: 299,
+    name: "recvmmsg",
+    state: "done",
+    call: recvmmsg,
     arguments: [FD, ["msgvec", "pointer"], ["vlen", "uint"], ["flags", MSG_FLAGS], ["timeout", "pointer"]],
   },
   {
-    number: 48, name: "shutdown", state: "done", call: shutdown,
+    number: 48,
+    name: "shutdown",
+    state: "done",
+    call: shutdown,
     arguments: [FD, ["how", { oneOf: { SHUT_RD: 0, SHUT_WR: 1, SHUT_RDWR: 2 } }]],
   },
   {
-    number: 54, name: "setsockopt", state: "done", call: setsockopt,
+    number: 54,
+    name: "setsockopt",
+    state: "done",
+    call: setsockopt,
     arguments: [FD, ["level", "int"], ["optname", "int"], ["optval", "pointer"], ["optlen", "int"]],
   },
   {
-    number: 55, name: "getsockopt", state: "done", call: getsockopt,
+    number: 55,
+    name: "getsockopt",
+    state: "done",
+    call: getsockopt,
     arguments: [FD, ["level", "int"], ["optname", "int"], ["optval", "pointer"], ["optlen", "pointer"]],
   },
 ];

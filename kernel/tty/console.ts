@@ -19,7 +19,9 @@ export const CONSOLE_RDEV = (5 << 8) | 1;
 /** @returns undefined when the host has given us no terminal at all */
 export function openConsole(kernel: Kernel): Terminal | undefined {
   const { host } = kernel;
-  const screen = [host.stdout, host.stderr, host.stdin].find((stream) => stream.isTerminal && stream.write !== undefined);
+  const screen = [host.stdout, host.stderr, host.stdin].find(
+    (stream) => stream.isTerminal && stream.write !== undefined,
+  );
   if (screen === undefined) return undefined;
   return startConsole(kernel, screen, host);
 }

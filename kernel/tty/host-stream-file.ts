@@ -146,7 +146,11 @@ export class HostStreamFile extends OpenFile {
       }
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === EPIPE) thread.kernel.signals.sendToThread(thread, SIGPIPE, { code: SiCode.USER, pid: thread.application.pid });
+      if (errno === EPIPE)
+        thread.kernel.signals.sendToThread(thread, SIGPIPE, {
+          code: SiCode.USER,
+          pid: thread.application.pid,
+        });
       return -errno;
     }
     return data.length;
@@ -189,7 +193,8 @@ export class HostStreamFile extends OpenFile {
 
   override ioctl(thread: Thread, request: number, argument: number): Result {
     if (request !== FIONREAD || !this.readable) return super.ioctl(thread, request, argument);
-    const size = this.source === undefined ? this.buffered : Math.max(0, this.inode.stat().size - this.offset);
+    const size =
+      this.source === undefined ? this.buffered : Math.max(0, this.inode.stat().size - this.offset);
     thread.memory.writeU32(argument, size);
     return 0;
   }

@@ -16,7 +16,8 @@ export function checkForeground(thread: Thread, terminal: Terminal, signal: numb
   const { application, kernel } = thread;
   if (terminal.session !== application.session) return 0;
   if (terminal.foreground === undefined || terminal.foreground === application.processGroup) return 0;
-  const ignored = application.actions[signal].handler === SIG_IGN || (thread.signalMask & signalBit(signal)) !== 0n;
+  const ignored =
+    application.actions[signal].handler === SIG_IGN || (thread.signalMask & signalBit(signal)) !== 0n;
   if (ignored) return signal === SIGTTIN ? -EIO : 0;
   if (isOrphaned(kernel, application.processGroup, application.session)) return -EIO;
   kernel.signals.sendToGroup(application.processGroup, signal, { code: SiCode.USER });

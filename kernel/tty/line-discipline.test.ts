@@ -51,7 +51,10 @@ function play({ termios: flags, cc, steps }: Case): Outcome[] {
     } else if (step[0] === "read") {
       const buffer = Buffer.alloc(step[1]);
       const raw = !discipline.isCanonical && termios.characters[ControlCharacter.VMIN] === 0;
-      result = discipline.available() || raw ? buffer.subarray(0, discipline.read(buffer)).toString("hex") : "EAGAIN";
+      result =
+        discipline.available() || raw
+          ? buffer.subarray(0, discipline.read(buffer)).toString("hex")
+          : "EAGAIN";
     } else if (step[0] === "set") {
       set(step[1]);
     } else {
@@ -69,7 +72,11 @@ const oracle = fileURLToPath(new URL("pty-oracle.py", import.meta.url));
 
 /** `pause`: milliseconds that the host's kernel gets to pass keys on, which it does in the background. */
 function playOnHost(cases: Case[], pause: number): Outcome[][] {
-  const run = spawnSync("python3", [oracle, String(pause)], { input: JSON.stringify(cases), encoding: "utf8", maxBuffer: 1 << 28 });
+  const run = spawnSync("python3", [oracle, String(pause)], {
+    input: JSON.stringify(cases),
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   if (run.status !== 0) throw new Error(`pty-oracle.py: ${run.stderr}`);
   return JSON.parse(run.stdout);
 }
@@ -86,23 +93,83 @@ function random(seed: number): (below: number) => number {
 }
 
 const KEYS = [
-  "a", "b", "_", "X", "9", " ", "-", "\t", "\n", "\r", "\x7f", "\x7f", "\x17", "\x15", "\x04", "\x16", "\x12", "\x03",
-  "\x1c", "\x1a", "\x13", "\x11", "\x08", "\x01", "\x1b", "ä", "€", "😀", "\x80", "hello", "foo bar", "\t\t", ";", "|",
+  "a",
+  "b",
+  "_",
+  "X",
+  "9",
+  " ",
+  "-",
+  "\t",
+  "\n",
+  "\r",
+  "\x7f",
+  "\x7f",
+  "\x17",
+  "\x15",
+  "\x04",
+  "\x16",
+  "\x12",
+  "\x03",
+  "\x1c",
+  "\x1a",
+  "\x13",
+  "\x11",
+  "\x08",
+  "\x01",
+  "\x1b",
+  "ä",
+  "€",
+  "😀",
+  "\x80",
+  "hello",
+  "foo bar",
+  "\t\t",
+  ";",
+  "|",
 ];
 const INPUT = [
-  InputFlag.ISTRIP, InputFlag.INLCR, InputFlag.IGNCR, InputFlag.ICRNL, InputFlag.IUCLC, InputFlag.IXON,
-  InputFlag.IXANY, InputFlag.IUTF8, InputFlag.PARMRK,
+  InputFlag.ISTRIP,
+  InputFlag.INLCR,
+  InputFlag.IGNCR,
+  InputFlag.ICRNL,
+  InputFlag.IUCLC,
+  InputFlag.IXON,
+  InputFlag.IXANY,
+  InputFlag.IUTF8,
+  InputFlag.PARMRK,
 ];
-const OUTPUT = [OutputFlag.OLCUC, OutputFlag.ONLCR, OutputFlag.OCRNL, OutputFlag.ONOCR, OutputFlag.ONLRET, OutputFlag.XTABS];
+const OUTPUT = [
+  OutputFlag.OLCUC,
+  OutputFlag.ONLCR,
+  OutputFlag.OCRNL,
+  OutputFlag.ONOCR,
+  OutputFlag.ONLRET,
+  OutputFlag.XTABS,
+];
 const LOCAL = [
-  LocalFlag.ISIG, LocalFlag.ECHO, LocalFlag.ECHOE, LocalFlag.ECHOK, LocalFlag.ECHONL, LocalFlag.NOFLSH,
-  LocalFlag.ECHOCTL, LocalFlag.ECHOPRT, LocalFlag.ECHOKE, LocalFlag.IEXTEN,
+  LocalFlag.ISIG,
+  LocalFlag.ECHO,
+  LocalFlag.ECHOE,
+  LocalFlag.ECHOK,
+  LocalFlag.ECHONL,
+  LocalFlag.NOFLSH,
+  LocalFlag.ECHOCTL,
+  LocalFlag.ECHOPRT,
+  LocalFlag.ECHOKE,
+  LocalFlag.IEXTEN,
 ];
 const NORMAL: Flags = [
   InputFlag.ICRNL | InputFlag.IXON | InputFlag.IUTF8,
   OutputFlag.OPOST | OutputFlag.ONLCR,
-  LocalFlag.ISIG | LocalFlag.ICANON | LocalFlag.ECHO | LocalFlag.ECHOE | LocalFlag.ECHOK | LocalFlag.ECHOCTL |
-    LocalFlag.ECHOKE | LocalFlag.IEXTEN,
+  LocalFlag.ISIG |
+    LocalFlag.ICANON |
+    LocalFlag.ECHO |
+    LocalFlag.ECHOE |
+    LocalFlag.ECHOK |
+    LocalFlag.ECHOCTL |
+    LocalFlag.ECHOKE |
+    LocalFlag.IEXTEN,
 ];
 
 function randomCase(pick: (below: number) => number): Case {
@@ -133,54 +200,95 @@ function randomCase(pick: (below: number) => number): Case {
 const hasOracle = spawnSync("python3", ["-c", "import pty"]).status === 0;
 if (!hasOracle) console.warn("line-discipline.test.ts: no python3, not compared with the host's terminals");
 
-describe.skipIf(!hasOracle && process.env["CI"] !== "true")("the line discipline, compared with the host's", () => {
-  const compare = (cases: Case[]): void => {
-    const ours = cases.map(play);
-    const quick = playOnHost(cases, 1);
-    const suspects = cases.filter((_, i) => JSON.stringify(ours[i]) !== JSON.stringify(quick[i]));
-    // A busy host may have been too slow for us to see everything: those get a second, slower look.
-    const slow = suspects.length === 0 ? [] : playOnHost(suspects.slice(0, 20), 50);
-    slow.forEach((expected, i) => {
-      const each = suspects[i];
-      const outcome = play(each);
-      const step = outcome.findIndex((result, at) => JSON.stringify(result) !== JSON.stringify(expected[at]));
-      if (step < 0) return;
-      const report = { ...each, steps: each.steps.slice(0, step + 1), earlier: outcome.slice(0, step) };
-      expect({ ...report, result: outcome[step] }).toEqual({ ...report, result: expected[step] });
+describe.skipIf(!hasOracle && process.env.CI !== "true")(
+  "the line discipline, compared with the host's",
+  () => {
+    const compare = (cases: Case[]): void => {
+      const ours = cases.map(play);
+      const quick = playOnHost(cases, 1);
+      const suspects = cases.filter((_, i) => JSON.stringify(ours[i]) !== JSON.stringify(quick[i]));
+      // A busy host may have been too slow for us to see everything: those get a second, slower look.
+      const slow = suspects.length === 0 ? [] : playOnHost(suspects.slice(0, 20), 50);
+      slow.forEach((expected, i) => {
+        const each = suspects[i];
+        const outcome = play(each);
+        const step = outcome.findIndex(
+          (result, at) => JSON.stringify(result) !== JSON.stringify(expected[at]),
+        );
+        if (step < 0) return;
+        const report = { ...each, steps: each.steps.slice(0, step + 1), earlier: outcome.slice(0, step) };
+        expect({ ...report, result: outcome[step] }).toEqual({ ...report, result: expected[step] });
+      });
+      expect(suspects.length).toBeLessThanOrEqual(20);
+    };
+    const keys = (text: string): Step => ["keys", Buffer.from(text, "latin1").toString("hex")];
+
+    it("edits lines as a person types them", () => {
+      const typed = [
+        "hello\x7f\x7fp!\n",
+        "one two three\x17\x17x\n",
+        "gone\x15kept\n",
+        "\x16\x03quoted\n",
+        "a\tb\x7f\x7fc\n",
+        "abc\x12d\n",
+        "no newline\x04",
+        "\x04",
+        "\x01\x7f\x02\n",
+        "\xc3\xa4\xe2\x82\xac\x7f\x7fz\n",
+        "abc\x03def\n",
+        "stop\x13 and go\x11\n",
+      ];
+      compare([
+        { termios: NORMAL, cc: {}, steps: typed.flatMap((text): Step[] => [keys(text), ["read", 100]]) },
+      ]);
     });
-    expect(suspects.length).toBeLessThanOrEqual(20);
-  };
-  const keys = (text: string): Step => ["keys", Buffer.from(text, "latin1").toString("hex")];
 
-  it("edits lines as a person types them", () => {
-    const typed = [
-      "hello\x7f\x7fp!\n", "one two three\x17\x17x\n", "gone\x15kept\n", "\x16\x03quoted\n", "a\tb\x7f\x7fc\n", "abc\x12d\n",
-      "no newline\x04", "\x04", "\x01\x7f\x02\n", "\xc3\xa4\xe2\x82\xac\x7f\x7fz\n", "abc\x03def\n", "stop\x13 and go\x11\n",
-    ];
-    compare([{ termios: NORMAL, cc: {}, steps: typed.flatMap((text): Step[] => [keys(text), ["read", 100]]) }]);
-  });
+    it("ends a read at an end of file and never shows it twice", () => {
+      compare([
+        {
+          termios: NORMAL,
+          cc: {},
+          steps: [keys("abc\x04def\x04\x04"), ["read", 3], ["read", 3], ["read", 3], ["read", 3]],
+        },
+        {
+          termios: NORMAL,
+          cc: {},
+          steps: [keys("abc\ndef\n"), ["read", 2], ["read", 2], ["read", 9], ["read", 9]],
+        },
+      ]);
+    });
 
-  it("ends a read at an end of file and never shows it twice", () => {
-    compare([
-      { termios: NORMAL, cc: {}, steps: [keys("abc\x04def\x04\x04"), ["read", 3], ["read", 3], ["read", 3], ["read", 3]] },
-      { termios: NORMAL, cc: {}, steps: [keys("abc\ndef\n"), ["read", 2], ["read", 2], ["read", 9], ["read", 9]] },
-    ]);
-  });
+    it("keeps the first 4,095 bytes of a line that is too long", () => {
+      const long = "x".repeat(3000);
+      compare([
+        {
+          termios: NORMAL,
+          cc: {},
+          steps: [keys(long), keys(long), keys("yz\n"), ["read", 5000], keys("next\n"), ["read", 5000]],
+        },
+        {
+          termios: [0, 0, 0],
+          cc: {},
+          steps: [keys(long), keys(long), ["read", 5000], ["read", 5000], ["read", 5000]],
+        },
+        {
+          termios: NORMAL,
+          cc: {},
+          steps: [
+            keys(`${"line\n".repeat(700)}`),
+            keys(`${"line\n".repeat(700)}`),
+            ["read", 100],
+            ["read", 100],
+            ["flush"],
+            ["read", 100],
+          ],
+        },
+      ]);
+    });
 
-  it("keeps the first 4,095 bytes of a line that is too long", () => {
-    const long = "x".repeat(3000);
-    compare([
-      { termios: NORMAL, cc: {}, steps: [keys(long), keys(long), keys("yz\n"), ["read", 5000], keys("next\n"), ["read", 5000]] },
-      { termios: [0, 0, 0], cc: {}, steps: [keys(long), keys(long), ["read", 5000], ["read", 5000], ["read", 5000]] },
-      {
-        termios: NORMAL, cc: {},
-        steps: [keys(`${"line\n".repeat(700)}`), keys(`${"line\n".repeat(700)}`), ["read", 100], ["read", 100], ["flush"], ["read", 100]],
-      },
-    ]);
-  });
-
-  it("agrees on 500 random sessions", () => {
-    const pick = random(20261123);
-    compare(Array.from({ length: 500 }, () => randomCase(pick)));
-  });
-});
+    it("agrees on 500 random sessions", () => {
+      const pick = random(20261123);
+      compare(Array.from({ length: 500 }, () => randomCase(pick)));
+    });
+  },
+);

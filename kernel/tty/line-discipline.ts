@@ -7,7 +7,13 @@
  * Blocking, job control and who gets a signal are the business of `terminal.ts`.
  */
 
-import { ControlCharacter as CC, InputFlag as I, LocalFlag as L, OutputFlag as O, type Termios } from "./termios.ts";
+import {
+  ControlCharacter as CC,
+  InputFlag as I,
+  LocalFlag as L,
+  OutputFlag as O,
+  type Termios,
+} from "./termios.ts";
 
 /** N_TTY_BUF_SIZE */
 const BUFFER_SIZE = 4096;
@@ -46,6 +52,11 @@ const CARRIAGE_RETURN = 13;
 const BACKSPACE = 8;
 const TAB = 9;
 const SPACE = 32;
+const SIGNAL_CHARACTERS: readonly (readonly [index: number, signal: SignalCharacter])[] = [
+  [CC.VINTR, "SIGINT"],
+  [CC.VQUIT, "SIGQUIT"],
+  [CC.VSUSP, "SIGTSTP"],
+];
 const CRLF = Uint8Array.of(CARRIAGE_RETURN, NEWLINE);
 const SPACES = new Uint8Array(8).fill(SPACE);
 
@@ -236,17 +247,27 @@ export class LineDiscipline {
     if (this.stopped && !this.stoppedByProgram && this.input(I.IXON) && this.input(I.IXANY)) this.restart();
   }
 
-  private receiveSpecial(key: number): void {
-    let c = key;
+  /** Flow control and signals; true when the character was one of those. */
+  private receiveControl(c: number): boolean {
     if (this.input(I.IXON)) {
-      if (this.is(c, CC.VSTART)) return this.restart();
-      if (this.is(c, CC.VSTOP)) return this.stop();
+      if (this.is(c, CC.VSTART)) {
+        this.restart();
+        return true;
+      }
+      if (this.is(c, CC.VSTOP)) {
+        this.stop();
+        return true;
+      }
     }
-    if (this.local(L.ISIG)) {
-      if (this.is(c, CC.VINTR)) return this.receiveSignal("SIGINT", c);
-      if (this.is(c, CC.VQUIT)) return this.receiveSignal("SIGQUIT", c);
-      if (this.is(c, CC.VSUSP)) return this.receiveSignal("SIGTSTP", c);
-    }
+    if (!this.local(L.ISIG)) return false;
+    const signal = SIGNAL_CHARACTERS.find(([index]) => this.is(c, index))?.[1];
+    if (signal !== undefined) this.receiveSignal(signal, c);
+    return signal !== undefined;
+  }
+
+  private receiveSpecial(key: number): void {
+    if (this.receiveControl(key)) return;
+    let c = key;
     this.restartOnAny();
     if (c === CARRIAGE_RETURN) {
       if (this.input(I.IGNCR)) return;
@@ -664,7 +685,10 @@ function toUpper(c: number): number {
 /** The kernel's isalnum() (Latin-1) or an underscore. */
 function isWordCharacter(c: number): boolean {
   return (
-    (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 95 ||
+    (c >= 48 && c <= 57) ||
+    (c >= 65 && c <= 90) ||
+    (c >= 97 && c <= 122) ||
+    c === 95 ||
     (c >= 192 && c !== 215 && c !== 247)
   );
 }

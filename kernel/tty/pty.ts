@@ -202,7 +202,8 @@ class PtyPair implements TerminalDriver {
         this.addStatus(after ? Io.TIOCPKT_DOSTOP : Io.TIOCPKT_NOSTOP);
       }
     }
-    next.controlFlags = (next.controlFlags & ~(ControlFlag.CSIZE | ControlFlag.PARENB)) | ControlFlag.CS8 | ControlFlag.CREAD;
+    next.controlFlags =
+      (next.controlFlags & ~(ControlFlag.CSIZE | ControlFlag.PARENB)) | ControlFlag.CS8 | ControlFlag.CREAD;
   }
 
   /** What the master reads; 0 when there is nothing. */
@@ -304,7 +305,8 @@ class MasterFile extends OpenFile {
   private async writeBlocking(thread: Thread, data: Uint8Array, start: number): Promise<number> {
     let written = start;
     while (written < data.length) {
-      if ((await thread.wait(this.pair.masterQueue)) === "interrupted") return written > 0 ? written : -ERESTARTSYS;
+      if ((await thread.wait(this.pair.masterQueue)) === "interrupted")
+        return written > 0 ? written : -ERESTARTSYS;
       written += this.push(data.subarray(written));
     }
     return written;
@@ -350,7 +352,12 @@ class MasterFile extends OpenFile {
         memory.writeU32(argument, pair.masterReadable);
         return 0;
       default:
-        return terminalIoctl({ layer: pair.layer, terminal: pair.slave, master: true, flags: this.flags }, thread, request, argument);
+        return terminalIoctl(
+          { layer: pair.layer, terminal: pair.slave, master: true, flags: this.flags },
+          thread,
+          request,
+          argument,
+        );
     }
   }
 

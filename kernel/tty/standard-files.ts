@@ -17,7 +17,12 @@ export function openStandardFiles(kernel: Kernel, layer: TtyLayer): [OpenFile, O
   let shared: OpenFile | undefined;
   const open = (stream: HostStream, flags: number, name: string): OpenFile => {
     if (stream.isTerminal && layer.console !== undefined) {
-      shared ??= layer.open(layer.console, undefined, O_RDWR, kernel.mounts.resolve(undefined, "/dev/console"));
+      shared ??= layer.open(
+        layer.console,
+        undefined,
+        O_RDWR,
+        kernel.mounts.resolve(undefined, "/dev/console"),
+      );
       return shared;
     }
     return new HostStreamFile(stream, flags, `${isRegular(stream) ? "file" : "pipe"}:[${name}]`, clock);

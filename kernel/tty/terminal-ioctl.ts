@@ -22,7 +22,12 @@ export interface TerminalIoctl {
 }
 
 /** Answers an ioctl; -ENOTTY for those that terminals do not know. */
-export function terminalIoctl(context: TerminalIoctl, thread: Thread, request: number, argument: number): Result {
+export function terminalIoctl(
+  context: TerminalIoctl,
+  thread: Thread,
+  request: number,
+  argument: number,
+): Result {
   const { terminal } = context;
   const { memory } = thread;
   switch (request) {
@@ -38,15 +43,21 @@ export function terminalIoctl(context: TerminalIoctl, thread: Thread, request: n
     case Io.TCSETS:
     case Io.TCSETSW:
     case Io.TCSETSF:
-      return setAttributes(context, thread, request - Io.TCSETS, (next) => next.decode(memory.read(argument, TERMIOS_SIZE)));
+      return setAttributes(context, thread, request - Io.TCSETS, (next) =>
+        next.decode(memory.read(argument, TERMIOS_SIZE)),
+      );
     case Io.TCSETS2:
     case Io.TCSETSW2:
     case Io.TCSETSF2:
-      return setAttributes(context, thread, request - Io.TCSETS2, (next) => next.decode(memory.read(argument, TERMIOS2_SIZE)));
+      return setAttributes(context, thread, request - Io.TCSETS2, (next) =>
+        next.decode(memory.read(argument, TERMIOS2_SIZE)),
+      );
     case Io.TCSETA:
     case Io.TCSETAW:
     case Io.TCSETAF:
-      return setAttributes(context, thread, request - Io.TCSETA, (next) => next.decodeOld(memory.read(argument, TERMIO_SIZE)));
+      return setAttributes(context, thread, request - Io.TCSETA, (next) =>
+        next.decodeOld(memory.read(argument, TERMIO_SIZE)),
+      );
     case Io.TIOCGWINSZ:
       memory.write(argument, encodeWindowSize(terminal.windowSize));
       return 0;
@@ -102,7 +113,8 @@ export function terminalIoctl(context: TerminalIoctl, thread: Thread, request: n
     case Io.TIOCSPGRP:
       return setForeground(terminal, thread, argument);
     case Io.TIOCGSID:
-      if ((!context.master && !isControlling(terminal, thread)) || terminal.session === undefined) return -ENOTTY;
+      if ((!context.master && !isControlling(terminal, thread)) || terminal.session === undefined)
+        return -ENOTTY;
       memory.writeU32(argument, terminal.session);
       return 0;
     default:
@@ -115,7 +127,12 @@ function isControlling(terminal: Terminal, thread: Thread): boolean {
 }
 
 /** `when`: 0 now, 1 after output has drained, 2 the same and throwing input away (tcsetattr(3)). */
-function setAttributes(context: TerminalIoctl, thread: Thread, when: number, change: (next: Termios) => void): Result {
+function setAttributes(
+  context: TerminalIoctl,
+  thread: Thread,
+  when: number,
+  change: (next: Termios) => void,
+): Result {
   const { terminal } = context;
   const denied = checkForeground(thread, terminal, SIGTTOU);
   if (denied !== 0) return denied;

@@ -123,7 +123,10 @@ export class Terminal implements Line {
   resize(size: WindowSize): void {
     const old = this.windowSize;
     if (
-      old.rows === size.rows && old.columns === size.columns && old.xPixels === size.xPixels && old.yPixels === size.yPixels
+      old.rows === size.rows &&
+      old.columns === size.columns &&
+      old.xPixels === size.xPixels &&
+      old.yPixels === size.yPixels
     ) {
       return;
     }
@@ -147,7 +150,8 @@ export class Terminal implements Line {
   }
 
   signalForeground(signal: number): void {
-    if (this.foreground !== undefined) this.kernel.signals.sendToGroup(this.foreground, signal, { code: SiCode.KERNEL });
+    if (this.foreground !== undefined)
+      this.kernel.signals.sendToGroup(this.foreground, signal, { code: SiCode.KERNEL });
   }
 
   flushOutput(): void {
@@ -271,7 +275,8 @@ export class Terminal implements Line {
   /** n_tty_poll */
   poll(): number {
     const { characters } = this.termios;
-    const wanted = characters[ControlCharacter.VTIME] === 0 ? Math.max(1, characters[ControlCharacter.VMIN]) : 1;
+    const wanted =
+      characters[ControlCharacter.VTIME] === 0 ? Math.max(1, characters[ControlCharacter.VMIN]) : 1;
     let events = 0;
     if (this.discipline.available(wanted)) events |= Poll.IN | Poll.RDNORM;
     if (this.driver.disconnected === true) events |= Poll.HUP;

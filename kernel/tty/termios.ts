@@ -5,33 +5,89 @@
 
 /** c_iflag */
 export const InputFlag = {
-  IGNBRK: 0o1, BRKINT: 0o2, IGNPAR: 0o4, PARMRK: 0o10, INPCK: 0o20, ISTRIP: 0o40, INLCR: 0o100, IGNCR: 0o200,
-  ICRNL: 0o400, IUCLC: 0o1000, IXON: 0o2000, IXANY: 0o4000, IXOFF: 0o10000, IMAXBEL: 0o20000, IUTF8: 0o40000,
+  IGNBRK: 0o1,
+  BRKINT: 0o2,
+  IGNPAR: 0o4,
+  PARMRK: 0o10,
+  INPCK: 0o20,
+  ISTRIP: 0o40,
+  INLCR: 0o100,
+  IGNCR: 0o200,
+  ICRNL: 0o400,
+  IUCLC: 0o1000,
+  IXON: 0o2000,
+  IXANY: 0o4000,
+  IXOFF: 0o10000,
+  IMAXBEL: 0o20000,
+  IUTF8: 0o40000,
 } as const;
 
 /** c_oflag */
 export const OutputFlag = {
-  OPOST: 0o1, OLCUC: 0o2, ONLCR: 0o4, OCRNL: 0o10, ONOCR: 0o20, ONLRET: 0o40, OFILL: 0o100, OFDEL: 0o200,
-  TABDLY: 0o14000, XTABS: 0o14000,
+  OPOST: 0o1,
+  OLCUC: 0o2,
+  ONLCR: 0o4,
+  OCRNL: 0o10,
+  ONOCR: 0o20,
+  ONLRET: 0o40,
+  OFILL: 0o100,
+  OFDEL: 0o200,
+  TABDLY: 0o14000,
+  XTABS: 0o14000,
 } as const;
 
 /** c_cflag */
 export const ControlFlag = {
-  CBAUD: 0o10017, B38400: 0o17, BOTHER: 0o10000, CSIZE: 0o60, CS8: 0o60, CREAD: 0o200, PARENB: 0o400, HUPCL: 0o2000,
+  CBAUD: 0o10017,
+  B38400: 0o17,
+  BOTHER: 0o10000,
+  CSIZE: 0o60,
+  CS8: 0o60,
+  CREAD: 0o200,
+  PARENB: 0o400,
+  HUPCL: 0o2000,
   CIBAUD: 0o2003600000,
 } as const;
 
 /** c_lflag */
 export const LocalFlag = {
-  ISIG: 0o1, ICANON: 0o2, XCASE: 0o4, ECHO: 0o10, ECHOE: 0o20, ECHOK: 0o40, ECHONL: 0o100, NOFLSH: 0o200,
-  TOSTOP: 0o400, ECHOCTL: 0o1000, ECHOPRT: 0o2000, ECHOKE: 0o4000, FLUSHO: 0o10000, PENDIN: 0o40000,
-  IEXTEN: 0o100000, EXTPROC: 0o200000,
+  ISIG: 0o1,
+  ICANON: 0o2,
+  XCASE: 0o4,
+  ECHO: 0o10,
+  ECHOE: 0o20,
+  ECHOK: 0o40,
+  ECHONL: 0o100,
+  NOFLSH: 0o200,
+  TOSTOP: 0o400,
+  ECHOCTL: 0o1000,
+  ECHOPRT: 0o2000,
+  ECHOKE: 0o4000,
+  FLUSHO: 0o10000,
+  PENDIN: 0o40000,
+  IEXTEN: 0o100000,
+  EXTPROC: 0o200000,
 } as const;
 
 /** Indices of c_cc */
 export const ControlCharacter = {
-  VINTR: 0, VQUIT: 1, VERASE: 2, VKILL: 3, VEOF: 4, VTIME: 5, VMIN: 6, VSWTC: 7, VSTART: 8, VSTOP: 9, VSUSP: 10,
-  VEOL: 11, VREPRINT: 12, VDISCARD: 13, VWERASE: 14, VLNEXT: 15, VEOL2: 16,
+  VINTR: 0,
+  VQUIT: 1,
+  VERASE: 2,
+  VKILL: 3,
+  VEOF: 4,
+  VTIME: 5,
+  VMIN: 6,
+  VSWTC: 7,
+  VSTART: 8,
+  VSTOP: 9,
+  VSUSP: 10,
+  VEOL: 11,
+  VREPRINT: 12,
+  VDISCARD: 13,
+  VWERASE: 14,
+  VLNEXT: 15,
+  VEOL2: 16,
 } as const;
 
 /** NCCS of the kernel's structures (glibc's own has 32). */
@@ -44,8 +100,8 @@ export const TERMIO_SIZE = 18;
 /** Line speeds by the low bits of CBAUD (drivers/tty/tty_baudrate.c). */
 const SPEEDS = [0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400];
 const EXTENDED_SPEEDS = [
-  0, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000,
-  3500000, 4000000,
+  0, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000,
+  3000000, 3500000, 4000000,
 ];
 
 /** INIT_C_CC of include/linux/termios_internal.h */
@@ -58,8 +114,14 @@ export class Termios {
   outputFlags: number = OutputFlag.OPOST | OutputFlag.ONLCR;
   controlFlags: number = ControlFlag.B38400 | ControlFlag.CS8 | ControlFlag.CREAD | ControlFlag.HUPCL;
   localFlags: number =
-    LocalFlag.ISIG | LocalFlag.ICANON | LocalFlag.ECHO | LocalFlag.ECHOE | LocalFlag.ECHOK | LocalFlag.ECHOCTL |
-    LocalFlag.ECHOKE | LocalFlag.IEXTEN;
+    LocalFlag.ISIG |
+    LocalFlag.ICANON |
+    LocalFlag.ECHO |
+    LocalFlag.ECHOE |
+    LocalFlag.ECHOK |
+    LocalFlag.ECHOCTL |
+    LocalFlag.ECHOKE |
+    LocalFlag.IEXTEN;
   line = 0;
   readonly characters = Uint8Array.from(DEFAULT_CHARACTERS);
   inputSpeed = 38400;
@@ -108,7 +170,10 @@ export class Termios {
     this.localFlags = view.getUint32(12, true);
     this.line = bytes[16];
     this.characters.set(bytes.subarray(17, 17 + CONTROL_CHARACTERS));
-    const speeds = bytes.length >= TERMIOS2_SIZE ? { input: view.getUint32(36, true), output: view.getUint32(40, true) } : undefined;
+    const speeds =
+      bytes.length >= TERMIOS2_SIZE
+        ? { input: view.getUint32(36, true), output: view.getUint32(40, true) }
+        : undefined;
     this.settleSpeeds(speeds);
   }
 
@@ -150,7 +215,12 @@ export class Termios {
     }
     this.outputSpeed = speedOf(code);
     const inputCode = (this.controlFlags & ControlFlag.CIBAUD) >>> 16;
-    this.inputSpeed = inputCode === 0 ? this.outputSpeed : inputCode === ControlFlag.BOTHER ? (given?.input ?? this.outputSpeed) : speedOf(inputCode);
+    this.inputSpeed =
+      inputCode === 0
+        ? this.outputSpeed
+        : inputCode === ControlFlag.BOTHER
+          ? (given?.input ?? this.outputSpeed)
+          : speedOf(inputCode);
   }
 }
 

@@ -34,9 +34,17 @@ export class TtyLayer {
     this.console = openConsole(kernel);
     this.ptys = new PtyDriver(this, nodes);
     const { devices } = kernel.mounts;
-    devices.register(TTY_RDEV, { open: (thread, flags, path) => this.openControlling(thread, flags, path) }, "/dev/tty");
+    devices.register(
+      TTY_RDEV,
+      { open: (thread, flags, path) => this.openControlling(thread, flags, path) },
+      "/dev/tty",
+    );
     devices.register(CONSOLE_RDEV, { open: (thread, flags, path) => this.openConsole(thread, flags, path) });
-    devices.register(PTMX_RDEV, { open: (_thread, flags, path) => this.ptys.openMaster(flags, path) }, "ptmx");
+    devices.register(
+      PTMX_RDEV,
+      { open: (_thread, flags, path) => this.ptys.openMaster(flags, path) },
+      "ptmx",
+    );
     devices.registerMajor(
       PTS_MAJOR,
       { open: (thread, flags, path, rdev) => this.ptys.openSlave(thread, flags, path, rdev) },

@@ -14,7 +14,7 @@ import { HostileSystem } from "./hostile-system.ts";
 
 const RAM = 16 << 20;
 /** One in so many of the programs that start is also run, for so many instructions at most. */
-const RUN_ONE_IN = 8;
+const RUN_ONE_IN = 16;
 const RUN_INSTRUCTIONS = 6000;
 /** A fresh machine after so many. */
 const CASES_PER_MACHINE = 5000;

@@ -223,8 +223,12 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
 };
 
 const MUTATION_NAMES = Object.keys(MUTATIONS);
-/** Whole-file changes leave nothing to look at: they come less often. */
-const RARE = new Set(["a script instead", "the end of the file", "a table of a thousand program headers"]);
+/** Of a hundred times that such a change is drawn, it is made so often: they leave little to look at, or take long. */
+const RARE: Readonly<Record<string, number>> = {
+  "a script instead": 30,
+  "the end of the file": 30,
+  "a table of a thousand program headers": 4,
+};
 
 /** @returns the changed file, and what was changed */
 export function mutate(original: Uint8Array, random: Random): { bytes: Uint8Array; changes: string[] } {
@@ -232,7 +236,7 @@ export function mutate(original: Uint8Array, random: Random): { bytes: Uint8Arra
   const changes: string[] = [];
   for (let count = random.pick([1, 1, 1, 2, 2, 3, 4]); count > 0; count--) {
     const name = random.pick(MUTATION_NAMES);
-    if (RARE.has(name) && random.chance(70)) continue;
+    if (!random.chance(RARE[name] ?? 100)) continue;
     MUTATIONS[name](image, random);
     changes.push(name);
   }

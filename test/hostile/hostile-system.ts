@@ -98,7 +98,6 @@ export class HostileSystem {
       host,
       machine: this.machine,
       mounts,
-      deterministic: true,
       ...(trace !== undefined && { traceSyscalls: trace }),
       onPanic: (error) => {
         this.panic ??= error;

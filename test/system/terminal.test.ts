@@ -159,8 +159,16 @@ describeWith(requirements, "in a terminal,", () => {
     );
   });
 
+  /** Starts an applet that reads, and waits until it does. */
+  async function startReader(...applet: string[]): Promise<Terminal> {
+    const script = `echo ready; exec /bin/busybox ${applet.join(" ")}`;
+    const { terminal } = start(["/bin/busybox", "sh", "-c", script], "guest");
+    await terminal.waitFor("ready");
+    return terminal;
+  }
+
   it("Ctrl-C ends a program that waits, with status 130", async () => {
-    const { terminal } = start(["/bin/busybox", "cat"], "guest");
+    const terminal = await startReader("cat");
     terminal.type("a line\n");
     await terminal.waitFor("a line\na line");
     terminal.press("C-c");
@@ -175,12 +183,12 @@ describeWith(requirements, "in a terminal,", () => {
   });
 
   it("Ctrl-\\ ends it with status 131, and Ctrl-D is end of file", async () => {
-    const quit = start(["/bin/busybox", "cat"], "guest").terminal;
+    const quit = await startReader("cat");
     quit.type("x\n");
     await quit.waitFor("x\nx");
     quit.press("C-\\");
     await quit.waitFor("[status 131]");
-    const end = start(["/bin/busybox", "wc", "-c"], "guest").terminal;
+    const end = await startReader("wc", "-c");
     end.type("four\n");
     await end.waitFor("four");
     end.press("C-d");
@@ -189,8 +197,9 @@ describeWith(requirements, "in a terminal,", () => {
 
   it("canonical mode edits the line before the program sees it", async () => {
     await compareSessions(
-      ["/bin/busybox", "cat", "-A"],
+      ["/bin/busybox", "sh", "-c", "echo ready; exec /bin/busybox cat -A"],
       [
+        [[], "ready"],
         [["abx", "<BSpace>", "c", "<Enter>"], "abc$"],
         [["words to erase", "<C-w>", "kept", "<Enter>"], "words to kept$"],
         [["gone", "<C-u>", "new", "<Enter>"], "new$"],

@@ -31,7 +31,8 @@ async function forEachFile(
   let status = 0;
   for (const [index, name] of (names.length === 0 ? ["-"] : names).entries()) {
     try {
-      const file = name === "-" ? context.stdin : await context.kernel.mounts.open(context.thread, name, O_RDONLY);
+      const file =
+        name === "-" ? context.stdin : await context.kernel.mounts.open(context.thread, name, O_RDONLY);
       file.retain();
       try {
         await use(file, name, index);
@@ -61,7 +62,12 @@ function cat(context: BuiltinContext, args: readonly string[]): Promise<number> 
 }
 
 /** `==> name <==` between several files. */
-async function title(context: BuiltinContext, names: readonly string[], name: string, index: number): Promise<void> {
+async function title(
+  context: BuiltinContext,
+  names: readonly string[],
+  name: string,
+  index: number,
+): Promise<void> {
   if (names.length < 2) return;
   await context.stdout.write(`${index > 0 ? "\n" : ""}==> ${name === "-" ? "standard input" : name} <==\n`);
 }
@@ -110,7 +116,9 @@ function startOfLast(bytes: Uint8Array, count: number): number {
 
 /** `-5` for `-n 5` */
 function oldStyle(args: readonly string[]): string[] {
-  return args.flatMap((argument, i) => (i === 0 && /^-\d+$/.test(argument) ? ["-n", argument.slice(1)] : [argument]));
+  return args.flatMap((argument, i) =>
+    i === 0 && /^-\d+$/.test(argument) ? ["-n", argument.slice(1)] : [argument],
+  );
 }
 
 interface Counts {
@@ -141,8 +149,13 @@ async function wc(context: BuiltinContext, args: readonly string[]): Promise<num
     rows.push([counts, operands.length === 0 ? "" : name]);
   });
   if (operands.length > 1) rows.push([total, "total"]);
-  const shown = (["lines", "words", "bytes"] as const).filter((_, i) => flags.size === 0 || flags.has("lwc"[i]));
-  const width = shown.length === 1 && rows.length === 1 ? 1 : Math.max(String(total.bytes).length, operands.length === 0 ? 7 : 1);
+  const shown = (["lines", "words", "bytes"] as const).filter(
+    (_, i) => flags.size === 0 || flags.has("lwc"[i]),
+  );
+  const width =
+    shown.length === 1 && rows.length === 1
+      ? 1
+      : Math.max(String(total.bytes).length, operands.length === 0 ? 7 : 1);
   for (const [counts, name] of rows) {
     const cells = shown.map((which) => String(counts[which]).padStart(width)).join(" ");
     await context.stdout.write(`${cells}${name === "" ? "" : ` ${name}`}\n`);
@@ -159,7 +172,9 @@ function hexdump(context: BuiltinContext, args: readonly string[]): Promise<numb
     let last = "";
     let repeated = false;
     const row = async (bytes: Uint8Array): Promise<void> => {
-      const hex = Array.from({ length: 16 }, (_, i) => (i < bytes.length ? bytes[i].toString(16).padStart(2, "0") : "  "));
+      const hex = Array.from({ length: 16 }, (_, i) =>
+        i < bytes.length ? bytes[i].toString(16).padStart(2, "0") : "  ",
+      );
       const text = Array.from(bytes, (c) => (c >= 32 && c < 127 ? String.fromCharCode(c) : ".")).join("");
       const line = `  ${hex.slice(0, 8).join(" ")}  ${hex.slice(8).join(" ")}  |${text}|\n`;
       if (line === last && bytes.length === 16) {
@@ -194,5 +209,10 @@ export const CONTENT_COMMANDS: readonly Builtin[] = [
   { name: "head", usage: "[-n LINES] [FILE…]", summary: "print how files begin", run: head },
   { name: "tail", usage: "[-n LINES] [FILE…]", summary: "print how files end", run: tail },
   { name: "wc", usage: "[-lwc] [FILE…]", summary: "count lines, words and bytes", run: wc },
-  { name: "hexdump", usage: "[-C] [FILE…]", summary: "print files as hexadecimal numbers and text", run: hexdump },
+  {
+    name: "hexdump",
+    usage: "[-C] [FILE…]",
+    summary: "print files as hexadecimal numbers and text",
+    run: hexdump,
+  },
 ];

@@ -25,7 +25,15 @@ async function pwd({ shell, stdout }: BuiltinContext): Promise<number> {
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
-  n: "\n", t: "\t", r: "\r", a: "\x07", b: "\b", e: "\x1b", f: "\f", v: "\v", "\\": "\\",
+  n: "\n",
+  t: "\t",
+  r: "\r",
+  a: "\x07",
+  b: "\b",
+  e: "\x1b",
+  f: "\f",
+  v: "\v",
+  "\\": "\\",
 };
 
 async function echo({ stdout }: BuiltinContext, args: readonly string[]): Promise<number> {
@@ -56,7 +64,9 @@ async function env({ shell, stdout }: BuiltinContext): Promise<number> {
 async function exportVariables({ shell, stdout }: BuiltinContext, args: readonly string[]): Promise<number> {
   if (args.length === 0) {
     for (const name of [...shell.environment.keys()].sort()) {
-      await stdout.write(`export ${name}="${(shell.environment.get(name) ?? "").replace(/["\\$`]/g, "\\$&")}"\n`);
+      await stdout.write(
+        `export ${name}="${(shell.environment.get(name) ?? "").replace(/["\\$`]/g, "\\$&")}"\n`,
+      );
     }
     return 0;
   }
@@ -115,8 +125,12 @@ function holds(shell: BuiltinContext["shell"], words: readonly string[]): boolea
   if (b === "=" || b === "==") return a === c;
   if (b === "!=") return a !== c;
   const compare: Readonly<Record<string, (x: number, y: number) => boolean>> = {
-    "-eq": (x, y) => x === y, "-ne": (x, y) => x !== y, "-lt": (x, y) => x < y, "-le": (x, y) => x <= y,
-    "-gt": (x, y) => x > y, "-ge": (x, y) => x >= y,
+    "-eq": (x, y) => x === y,
+    "-ne": (x, y) => x !== y,
+    "-lt": (x, y) => x < y,
+    "-le": (x, y) => x <= y,
+    "-gt": (x, y) => x > y,
+    "-ge": (x, y) => x >= y,
   };
   const operator = compare[b];
   if (operator === undefined) throw new CommandFailure(`${b}: unknown test`, 2);
@@ -139,14 +153,28 @@ export const ENVIRONMENT_COMMANDS: readonly Builtin[] = [
   { name: "cd", usage: "[DIR | -]", summary: "change the working directory", run: cd },
   { name: "pwd", usage: "", summary: "print the working directory", run: pwd },
   {
-    name: "echo", usage: "[-neE] [TEXT…]", summary: "print text", run: echo,
+    name: "echo",
+    usage: "[-neE] [TEXT…]",
+    summary: "print text",
+    run: echo,
     details: "  -n  without a line end\n  -e  with escapes such as \\n and \\t",
   },
   { name: "env", usage: "", summary: "list the environment", run: env },
-  { name: "export", usage: "[NAME[=VALUE]…]", summary: "put variables into the environment", run: exportVariables },
+  {
+    name: "export",
+    usage: "[NAME[=VALUE]…]",
+    summary: "put variables into the environment",
+    run: exportVariables,
+  },
   { name: "unset", usage: "NAME…", summary: "forget variables", run: unset },
   { name: "true", usage: "", summary: "succeed", run: () => 0 },
   { name: "false", usage: "", summary: "fail", run: () => 1 },
-  { name: "test", usage: "EXPRESSION", summary: "compare texts, numbers, look at files", details: TESTS, run: test },
+  {
+    name: "test",
+    usage: "EXPRESSION",
+    summary: "compare texts, numbers, look at files",
+    details: TESTS,
+    run: test,
+  },
   { name: "[", usage: "EXPRESSION ]", summary: "the same as test", details: TESTS, run: test },
 ];

@@ -73,7 +73,9 @@ function mkdir(context: BuiltinContext, args: readonly string[]): Promise<number
 
 function rmdir(context: BuiltinContext, args: readonly string[]): Promise<number> {
   const { operands } = parseOptions(args, "");
-  return forEach(context, operands, "failed to remove", (name) => Names.removeDirectory(context.thread, name, {}));
+  return forEach(context, operands, "failed to remove", (name) =>
+    Names.removeDirectory(context.thread, name, {}),
+  );
 }
 
 async function rm(context: BuiltinContext, args: readonly string[]): Promise<number> {
@@ -124,7 +126,9 @@ function intoTarget(
 function cp(context: BuiltinContext, args: readonly string[]): Promise<number> {
   const { flags, operands } = parseOptions(args, "rRap");
   const recursive = flags.has("r") || flags.has("R") || flags.has("a");
-  return intoTarget(context, operands, "cannot copy", (source, target) => copy(context, source, target, recursive, true));
+  return intoTarget(context, operands, "cannot copy", (source, target) =>
+    copy(context, source, target, recursive, true),
+  );
 }
 
 async function copy(
@@ -170,12 +174,18 @@ async function copy(
   }
 }
 
-async function copyDirectory(context: BuiltinContext, source: string, target: string, mode: number): Promise<void> {
+async function copyDirectory(
+  context: BuiltinContext,
+  source: string,
+  target: string,
+  mode: number,
+): Promise<void> {
   const { kernel, thread } = context;
   const children = context.shell.listDirectory(source);
   if (!isDirectory(context, target)) Names.makeDirectory(thread, target, mode & 0o777, {});
   const from = kernel.mounts.resolve(thread, source);
-  if (kernel.mounts.resolve(thread, target).isBelow(from)) throw new CommandFailure(`into itself, '${target}'`);
+  if (kernel.mounts.resolve(thread, target).isBelow(from))
+    throw new CommandFailure(`into itself, '${target}'`);
   for (const child of children) await copy(context, `${source}/${child}`, `${target}/${child}`, true, false);
 }
 
@@ -219,22 +229,40 @@ function touch(context: BuiltinContext, args: readonly string[]): Promise<number
 
 export const FILE_COMMANDS: readonly Builtin[] = [
   {
-    name: "mkdir", usage: "[-p] DIR…", summary: "make directories", run: mkdir,
+    name: "mkdir",
+    usage: "[-p] DIR…",
+    summary: "make directories",
+    run: mkdir,
     details: "  -p  also those above; no error when it is there",
   },
   { name: "rmdir", usage: "DIR…", summary: "remove empty directories", run: rmdir },
   {
-    name: "rm", usage: "[-rf] FILE…", summary: "remove files", run: rm,
+    name: "rm",
+    usage: "[-rf] FILE…",
+    summary: "remove files",
+    run: rm,
     details: "  -r  directories with all that is in them\n  -f  no error when there is nothing to remove",
   },
-  { name: "cp", usage: "[-r] SOURCE… TARGET", summary: "copy files", run: cp, details: "  -r  directories, too" },
+  {
+    name: "cp",
+    usage: "[-r] SOURCE… TARGET",
+    summary: "copy files",
+    run: cp,
+    details: "  -r  directories, too",
+  },
   { name: "mv", usage: "SOURCE… TARGET", summary: "move and rename files", run: mv },
   {
-    name: "ln", usage: "[-sf] SOURCE… TARGET", summary: "link files", run: ln,
+    name: "ln",
+    usage: "[-sf] SOURCE… TARGET",
+    summary: "link files",
+    run: ln,
     details: "  -s  symbolic links\n  -f  in place of what is there",
   },
   {
-    name: "touch", usage: "[-c] FILE…", summary: "set file times to now, make files", run: touch,
+    name: "touch",
+    usage: "[-c] FILE…",
+    summary: "set file times to now, make files",
+    run: touch,
     details: "  -c  make none",
   },
 ];

@@ -21,7 +21,8 @@ async function help({ stdout, shell }: BuiltinContext, args: readonly string[]):
   }
   for (const name of args) {
     const builtin = builtins.get(name);
-    if (builtin === undefined) throw new CommandFailure(`${name}: no such command (programs tell with --help)`);
+    if (builtin === undefined)
+      throw new CommandFailure(`${name}: no such command (programs tell with --help)`);
     const details = builtin.details === undefined ? "" : `\n${builtin.details.trimEnd()}\n`;
     await stdout.write(`${`${name} ${builtin.usage}`.trimEnd()}\n${builtin.summary}\n${details}`);
   }
@@ -36,7 +37,12 @@ async function history({ stdout, shell }: BuiltinContext, args: readonly string[
   const lines = shell.history.entries();
   const count = args[0] === undefined ? lines.length : parseCount(args[0], "number of lines");
   const first = Math.max(0, lines.length - count);
-  await stdout.write(lines.slice(first).map((line, i) => `${String(first + i + 1).padStart(5)}  ${line}\n`).join(""));
+  await stdout.write(
+    lines
+      .slice(first)
+      .map((line, i) => `${String(first + i + 1).padStart(5)}  ${line}\n`)
+      .join(""),
+  );
   return 0;
 }
 
@@ -54,7 +60,10 @@ function exit({ shell }: BuiltinContext, args: readonly string[]): number {
 export const HELP_COMMANDS: readonly Builtin[] = [
   { name: "help", usage: "[NAME…]", summary: "tell about the shell or a command", run: help },
   {
-    name: "history", usage: "[-c] [COUNT]", summary: "show the lines that were typed", run: history,
+    name: "history",
+    usage: "[-c] [COUNT]",
+    summary: "show the lines that were typed",
+    run: history,
     details: "  -c  forget them",
   },
   { name: "clear", usage: "", summary: "clear the screen", run: clear },

@@ -13,7 +13,14 @@ import { SYSTEM_COMMANDS } from "./system.ts";
 
 export const BUILTINS: ReadonlyMap<string, Builtin> = new Map(
   [
-    ...CONTENT_COMMANDS, ...ENVIRONMENT_COMMANDS, ...FILE_COMMANDS, ...HELP_COMMANDS, ...LIST_COMMANDS,
-    ...MEMORY_COMMANDS, ...MOUNT_COMMANDS, ...PROCESS_COMMANDS, ...SYSTEM_COMMANDS,
+    ...CONTENT_COMMANDS,
+    ...ENVIRONMENT_COMMANDS,
+    ...FILE_COMMANDS,
+    ...HELP_COMMANDS,
+    ...LIST_COMMANDS,
+    ...MEMORY_COMMANDS,
+    ...MOUNT_COMMANDS,
+    ...PROCESS_COMMANDS,
+    ...SYSTEM_COMMANDS,
   ].map((command) => [command.name, command]),
 );

@@ -2,7 +2,18 @@
 
 import { major, minor } from "../../vfs/character-device.ts";
 import {
-  type Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFSOCK, S_ISGID, S_ISUID, S_ISVTX, type Stat,
+  type Inode,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFSOCK,
+  S_ISGID,
+  S_ISUID,
+  S_ISVTX,
+  type Stat,
 } from "../../vfs/inode.ts";
 import { TtyFile } from "../../tty/tty-file.ts";
 import { type Builtin, type BuiltinContext, parseOptions } from "../builtin.ts";
@@ -94,7 +105,8 @@ function sorted(entries: Entry[], flags: ReadonlySet<string>): Entry[] {
   if (flags.has("S")) entries.sort((a, b) => b.stat.size - a.stat.size);
   if (flags.has("t")) {
     entries.sort(
-      (a, b) => b.stat.mtime.seconds - a.stat.mtime.seconds || b.stat.mtime.nanoseconds - a.stat.mtime.nanoseconds,
+      (a, b) =>
+        b.stat.mtime.seconds - a.stat.mtime.seconds || b.stat.mtime.nanoseconds - a.stat.mtime.nanoseconds,
     );
   }
   return flags.has("r") ? entries.reverse() : entries;
@@ -110,7 +122,8 @@ async function show(
   const screen = stdout.file instanceof TtyFile ? stdout.file.terminal : undefined;
   const shown = (entry: Entry): string => entry.name + (flags.has("F") ? suffix(entry.stat.mode) : "");
   if (flags.has("l")) {
-    if (directory) await stdout.write(`total ${Math.ceil(entries.reduce((sum, { stat }) => sum + stat.blocks, 0) / 2)}\n`);
+    if (directory)
+      await stdout.write(`total ${Math.ceil(entries.reduce((sum, { stat }) => sum + stat.blocks, 0) / 2)}\n`);
     const now = context.kernel.host.clock.realtime().seconds;
     const rows = entries.map((entry) => longRow(context, entry, shown(entry), flags, now));
     await stdout.write(table(rows, new Set([1, 4])));
@@ -122,7 +135,12 @@ async function show(
   }
 }
 
-const SUFFIXES: Readonly<Record<number, string>> = { [S_IFDIR]: "/", [S_IFLNK]: "@", [S_IFIFO]: "|", [S_IFSOCK]: "=" };
+const SUFFIXES: Readonly<Record<number, string>> = {
+  [S_IFDIR]: "/",
+  [S_IFLNK]: "@",
+  [S_IFIFO]: "|",
+  [S_IFSOCK]: "=",
+};
 
 function suffix(mode: number): string {
   return SUFFIXES[mode & S_IFMT] ?? ((mode & 0o111) !== 0 ? "*" : "");
@@ -151,8 +169,13 @@ function longRow(
     }
   }
   return [
-    describeMode(stat.mode), String(stat.nlink), owner(stat.uid), owner(stat.gid), size,
-    describeTime(stat.mtime.seconds, now), name + target,
+    describeMode(stat.mode),
+    String(stat.nlink),
+    owner(stat.uid),
+    owner(stat.gid),
+    size,
+    describeTime(stat.mtime.seconds, now),
+    name + target,
   ];
 }
 
@@ -161,7 +184,12 @@ function owner(id: number): string {
 }
 
 const TYPE_LETTERS: Readonly<Record<number, string>> = {
-  [S_IFDIR]: "d", [S_IFLNK]: "l", [S_IFCHR]: "c", [S_IFBLK]: "b", [S_IFIFO]: "p", [S_IFSOCK]: "s",
+  [S_IFDIR]: "d",
+  [S_IFLNK]: "l",
+  [S_IFCHR]: "c",
+  [S_IFBLK]: "b",
+  [S_IFIFO]: "p",
+  [S_IFSOCK]: "s",
 };
 
 /** "drwxr-xr-x" */
@@ -180,7 +208,9 @@ export function describeMode(mode: number): string {
 function describeTime(seconds: number, now: number): string {
   const { year, month, day, hour, minute } = dateParts(seconds);
   const recent = seconds <= now && now - seconds < HALF_A_YEAR;
-  const last = recent ? `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}` : String(year).padStart(5);
+  const last = recent
+    ? `${String(hour).padStart(2, "0")}:${String(minute).padStart(2, "0")}`
+    : String(year).padStart(5);
   return `${MONTHS[month - 1]} ${String(day).padStart(2)} ${last}`;
 }
 

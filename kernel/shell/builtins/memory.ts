@@ -18,7 +18,12 @@ async function free({ kernel, stdout }: BuiltinContext, args: readonly string[])
     ["", "total", "used", "free"],
     ["Mem:", show(total), show(total - unused), show(unused)],
   ];
-  await stdout.write(table(rows.map(([name, ...cells]) => [name, ...cells.map((cell) => cell.padStart(11))]), new Set([1, 2, 3])));
+  await stdout.write(
+    table(
+      rows.map(([name, ...cells]) => [name, ...cells.map((cell) => cell.padStart(11))]),
+      new Set([1, 2, 3]),
+    ),
+  );
   return 0;
 }
 
@@ -28,14 +33,29 @@ async function df({ kernel, thread, stdout }: BuiltinContext, args: readonly str
     operands.length > 0
       ? operands.map((name) => kernel.mounts.resolve(thread, name).mount)
       : kernel.mounts.mounts.filter((mount) => flags.has("a") || mount.fileSystem.statfs().blocks > 0);
-  const size = (bytes: number): string => (flags.has("h") ? humanSize(bytes) : String(Math.ceil(bytes / 1024)));
+  const size = (bytes: number): string =>
+    flags.has("h") ? humanSize(bytes) : String(Math.ceil(bytes / 1024));
   const rows = mounts.map((mount) => {
     const { blockSize, blocks, freeBlocks } = mount.fileSystem.statfs();
     const used = blocks - freeBlocks;
     const percent = blocks === 0 ? "-" : `${Math.ceil((100 * used) / blocks)}%`;
-    return [mount.source, size(blocks * blockSize), size(used * blockSize), size(freeBlocks * blockSize), percent, placeOf(mount)];
+    return [
+      mount.source,
+      size(blocks * blockSize),
+      size(used * blockSize),
+      size(freeBlocks * blockSize),
+      percent,
+      placeOf(mount),
+    ];
   });
-  const head = ["Filesystem", flags.has("h") ? "Size" : "1K-blocks", "Used", "Available", "Use%", "Mounted on"];
+  const head = [
+    "Filesystem",
+    flags.has("h") ? "Size" : "1K-blocks",
+    "Used",
+    "Available",
+    "Use%",
+    "Mounted on",
+  ];
   await stdout.write(table([head, ...rows], new Set([1, 2, 3, 4])));
   return 0;
 }
@@ -47,11 +67,17 @@ export function placeOf(mount: Mount): string {
 
 export const MEMORY_COMMANDS: readonly Builtin[] = [
   {
-    name: "free", usage: "[-bkmh]", summary: "tell how much memory is used", run: free,
+    name: "free",
+    usage: "[-bkmh]",
+    summary: "tell how much memory is used",
+    run: free,
     details: "  in KiB; -b in bytes, -m in MiB, -h for people",
   },
   {
-    name: "df", usage: "[-ah] [FILE…]", summary: "tell how full the file systems are", run: df,
+    name: "df",
+    usage: "[-ah] [FILE…]",
+    summary: "tell how full the file systems are",
+    run: df,
     details: "  -a  those without blocks, too\n  -h  sizes for people",
   },
 ];

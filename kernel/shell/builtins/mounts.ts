@@ -1,15 +1,30 @@
 /** mount, umount. */
 
-import { MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, type Mount } from "../../vfs/mount.ts";
+import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_RELATIME,
+  type Mount,
+} from "../../vfs/mount.ts";
 import { type Builtin, type BuiltinContext, CommandFailure, parseOptions, UsageFailure } from "../builtin.ts";
 import { placeOf } from "./memory.ts";
 
 const FLAG_NAMES: Readonly<Record<string, number>> = {
-  ro: MS_RDONLY, nosuid: MS_NOSUID, nodev: MS_NODEV, noexec: MS_NOEXEC, noatime: MS_NOATIME, relatime: MS_RELATIME,
+  ro: MS_RDONLY,
+  nosuid: MS_NOSUID,
+  nodev: MS_NODEV,
+  noexec: MS_NOEXEC,
+  noatime: MS_NOATIME,
+  relatime: MS_RELATIME,
 };
 
 function describeFlags(mount: Mount): string {
-  const names = Object.entries(FLAG_NAMES).filter(([name, flag]) => name !== "ro" && (mount.flags & flag) !== 0);
+  const names = Object.entries(FLAG_NAMES).filter(
+    ([name, flag]) => name !== "ro" && (mount.flags & flag) !== 0,
+  );
   return [mount.readOnly ? "ro" : "rw", ...names.map(([name]) => name)].join(",");
 }
 
@@ -20,7 +35,9 @@ async function mount(context: BuiltinContext, args: readonly string[]): Promise<
     const type = values.get("t");
     for (const each of kernel.mounts.mounts) {
       if (type !== undefined && each.fileSystem.type !== type) continue;
-      await stdout.write(`${each.source} on ${placeOf(each)} type ${each.fileSystem.type} (${describeFlags(each)})\n`);
+      await stdout.write(
+        `${each.source} on ${placeOf(each)} type ${each.fileSystem.type} (${describeFlags(each)})\n`,
+      );
     }
     return 0;
   }
@@ -36,7 +53,8 @@ async function mount(context: BuiltinContext, args: readonly string[]): Promise<
   const type = values.get("t");
   if (type === undefined) throw new CommandFailure(`give a type with -t: ${types.join(", ")}`);
   const factory = kernel.mounts.fileSystemTypes.get(type);
-  if (factory === undefined) throw new CommandFailure(`unknown file system type '${type}'; there are: ${types.join(", ")}`);
+  if (factory === undefined)
+    throw new CommandFailure(`unknown file system type '${type}'; there are: ${types.join(", ")}`);
   const flags = options.reduce((sum, option) => sum | (FLAG_NAMES[option] ?? 0), MS_RELATIME);
   const data = options.filter((option) => FLAG_NAMES[option] === undefined).join(",");
   kernel.mounts.mount(factory(thread, source, data, flags), at, { source, flags });
@@ -59,11 +77,17 @@ function umount({ kernel, thread }: BuiltinContext, args: readonly string[]): nu
 
 export const MOUNT_COMMANDS: readonly Builtin[] = [
   {
-    name: "mount", usage: "[-t TYPE] [-o OPTIONS] [SOURCE DIR]", summary: "list or mount file systems", run: mount,
+    name: "mount",
+    usage: "[-t TYPE] [-o OPTIONS] [SOURCE DIR]",
+    summary: "list or mount file systems",
+    run: mount,
     details: `  -o  ${Object.keys(FLAG_NAMES).join(", ")}, bind, or what the type knows`,
   },
   {
-    name: "umount", usage: "[-l] DIR…", summary: "unmount file systems", run: umount,
+    name: "umount",
+    usage: "[-l] DIR…",
+    summary: "unmount file systems",
+    run: umount,
     details: "  -l  even if something is in use or mounted below",
   },
 ];

@@ -20,14 +20,18 @@ async function ps({ kernel, stdout }: BuiltinContext): Promise<number> {
     describeTime(application),
     commandOf(application),
   ]);
-  await stdout.write(table([["PID", "PPID", "NLWP", "STAT", "TIME", "COMMAND"], ...rows], new Set([0, 1, 2, 4])));
+  await stdout.write(
+    table([["PID", "PPID", "NLWP", "STAT", "TIME", "COMMAND"], ...rows], new Set([0, 1, 2, 4])),
+  );
   return 0;
 }
 
 function stateOf(application: Application): string {
   if (application.exitStatus !== undefined) return "Z";
   if (application.stopped) return "T";
-  return [...application.threads.values()].some(({ state }) => state === "running" || state === "runnable") ? "R" : "S";
+  return [...application.threads.values()].some(({ state }) => state === "running" || state === "runnable")
+    ? "R"
+    : "S";
 }
 
 function describeTime(application: Application): string {
@@ -83,13 +87,19 @@ async function kill(context: BuiltinContext, args: readonly string[]): Promise<n
 
 function jobFor({ shell }: BuiltinContext, name: string | undefined): Job {
   const job = shell.jobs.table.find(name);
-  if (job === undefined) throw new CommandFailure(name === undefined ? "there is no job" : `${name}: no such job`);
+  if (job === undefined)
+    throw new CommandFailure(name === undefined ? "there is no job" : `${name}: no such job`);
   return job;
 }
 
 async function jobs({ shell, stdout }: BuiltinContext): Promise<number> {
   const { table: known } = shell.jobs;
-  await stdout.write(known.list().map((job) => jobLine(job, job === known.current)).join(""));
+  await stdout.write(
+    known
+      .list()
+      .map((job) => jobLine(job, job === known.current))
+      .join(""),
+  );
   return 0;
 }
 
@@ -128,7 +138,9 @@ async function which({ shell, stdout }: BuiltinContext, args: readonly string[])
   let status = 0;
   for (const name of args) {
     try {
-      await stdout.write(shell.builtins.has(name) ? `${name}: shell builtin\n` : `${findProgram(shell, name)}\n`);
+      await stdout.write(
+        shell.builtins.has(name) ? `${name}: shell builtin\n` : `${findProgram(shell, name)}\n`,
+      );
     } catch {
       status = 1;
     }
@@ -143,7 +155,10 @@ function run(): never {
 export const PROCESS_COMMANDS: readonly Builtin[] = [
   { name: "ps", usage: "", summary: "list the applications", run: ps },
   {
-    name: "kill", usage: "[-SIGNAL] PID|%JOB…", summary: "send signals", run: kill,
+    name: "kill",
+    usage: "[-SIGNAL] PID|%JOB…",
+    summary: "send signals",
+    run: kill,
     details: "  SIGNAL is a number or a name (TERM by default)\n  -l  list them",
   },
   { name: "jobs", usage: "", summary: "list the jobs in the background", run: jobs },
@@ -151,5 +166,10 @@ export const PROCESS_COMMANDS: readonly Builtin[] = [
   { name: "bg", usage: "[%JOB]", summary: "let a stopped job go on in the background", run: bg },
   { name: "sleep", usage: "TIME[smhd]…", summary: "wait", run: sleep },
   { name: "which", usage: "NAME…", summary: "tell what a name would run", run: which },
-  { name: "run", usage: "PROGRAM [ARGUMENT…]", summary: "run a program, even if a builtin has its name", run },
+  {
+    name: "run",
+    usage: "PROGRAM [ARGUMENT…]",
+    summary: "run a program, even if a builtin has its name",
+    run,
+  },
 ];

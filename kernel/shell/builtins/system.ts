@@ -7,10 +7,16 @@ import { formatDate } from "../calendar.ts";
 async function uname({ kernel, stdout }: BuiltinContext, args: readonly string[]): Promise<number> {
   const { flags } = parseOptions(args, "asnrvmo");
   const fields = [
-    ["s", SYSTEM_NAME.sysname], ["n", kernel.hostname], ["r", SYSTEM_NAME.release], ["v", SYSTEM_NAME.version],
-    ["m", SYSTEM_NAME.machine], ["o", "GNU/Linux"],
+    ["s", SYSTEM_NAME.sysname],
+    ["n", kernel.hostname],
+    ["r", SYSTEM_NAME.release],
+    ["v", SYSTEM_NAME.version],
+    ["m", SYSTEM_NAME.machine],
+    ["o", "GNU/Linux"],
   ] as const;
-  const shown = fields.filter(([letter]) => flags.has("a") || flags.has(letter) || (flags.size === 0 && letter === "s"));
+  const shown = fields.filter(
+    ([letter]) => flags.has("a") || flags.has(letter) || (flags.size === 0 && letter === "s"),
+  );
   await stdout.write(`${shown.map(([, value]) => value).join(" ")}\n`);
   return 0;
 }
@@ -45,7 +51,9 @@ async function uptime({ kernel, stdout }: BuiltinContext): Promise<number> {
   const since =
     (days > 0 ? `${days} day${days === 1 ? "" : "s"}, ` : "") +
     (hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes > 0 ? `${minutes} min` : `${up} s`);
-  await stdout.write(` ${formatDate("%T", seconds, 0)} up ${since}, ${kernel.applications.size} applications\n`);
+  await stdout.write(
+    ` ${formatDate("%T", seconds, 0)} up ${since}, ${kernel.applications.size} applications\n`,
+  );
   return 0;
 }
 
@@ -56,13 +64,19 @@ function sync({ kernel }: BuiltinContext): number {
 
 export const SYSTEM_COMMANDS: readonly Builtin[] = [
   {
-    name: "uname", usage: "[-asnrvmo]", summary: "tell what system this is", run: uname,
+    name: "uname",
+    usage: "[-asnrvmo]",
+    summary: "tell what system this is",
+    run: uname,
     details: "  -a everything, -s system, -n node, -r release, -v version, -m machine, -o operating system",
   },
   { name: "hostname", usage: "[NAME]", summary: "show or set the machine's name", run: hostname },
   { name: "dmesg", usage: "", summary: "show the kernel log", run: dmesg },
   {
-    name: "date", usage: "[+FORMAT]", summary: "tell the time (UTC)", run: date,
+    name: "date",
+    usage: "[+FORMAT]",
+    summary: "tell the time (UTC)",
+    run: date,
     details: "  FORMAT is as in date(1): %Y %m %d %H %M %S %F %T %s %N %a %b %j …",
   },
   { name: "uptime", usage: "", summary: "tell how long the machine has been running", run: uptime },
