@@ -86,6 +86,9 @@ const STORE_KIND = {
 const GPR_LOAD = { 8: "i64_8u", 16: "i64_16u", 32: "i64_32u", 64: "i64" } as const;
 const GPR_STORE = { 8: "i64_8", 16: "i64_16", 32: "i64", 64: "i64" } as const;
 
+export const BLOCK = 0x02;
+export const LOOP = 0x03;
+export const IF = 0x04;
 /** Block types of `block`, `loop` and `if`. */
 export const VOID = 0x40;
 export const I32 = 0x7f;
@@ -99,6 +102,8 @@ export type ControlStatement = Extract<
 export abstract class WasmLowering {
   protected readonly code = new ByteWriter();
   protected readonly locals: WasmType[] = [];
+  /** Open blocks around the code being emitted. */
+  protected depth = 0;
   private readonly valueLocal = new Map<Value, number>();
   private readonly variableLocal = new Map<Variable, number>();
   private readonly modifyLocal = new Map<Modify, { host: number; address: number }>();
@@ -135,6 +140,15 @@ export abstract class WasmLowering {
   protected tee(local: number): this {
     this.code.byte(0x22).u32(local);
     return this;
+  }
+  /** Begins a block, loop or if of a block type. */
+  protected open(opcode: number, type: number): void {
+    this.code.byte(opcode).byte(type);
+    this.depth++;
+  }
+  protected close(): void {
+    this.code.byte(0x0b);
+    this.depth--;
   }
   protected i32(value: number): this {
     this.code.byte(0x41).s32(value);
@@ -194,18 +208,18 @@ export abstract class WasmLowering {
         break;
       case "if":
         this.value(statement.condition);
-        this.code.byte(0x04).byte(VOID);
+        this.open(IF, VOID);
         this.block(statement.yes);
         if (statement.no.length > 0) {
           this.code.byte(0x05);
           this.block(statement.no);
         }
-        this.code.byte(0x0b);
+        this.close();
         break;
       case "loop":
-        this.code.byte(0x03).byte(VOID);
+        this.open(LOOP, VOID);
         this.block(statement.body);
-        this.code.byte(0x0b);
+        this.close();
         break;
       case "continueIf":
         this.value(statement.condition);
@@ -338,7 +352,7 @@ export abstract class WasmLowering {
     this.value(value.address);
     this.setLocal(address);
     this.lookupTlb(address, bytes, value.write ? TLB_WRITE : TLB_READ, entry, low);
-    this.code.byte(0x04).byte(I32);
+    this.open(IF, I32);
     this.hit(entry, low);
     this.code.byte(0x05);
     this.context().get(address).i32(bytes);
@@ -346,7 +360,7 @@ export abstract class WasmLowering {
     this.tee(host).i32(-1).numeric("i32.eq");
     this.leaveIfSet();
     this.get(host);
-    this.code.byte(0x0b);
+    this.close();
     if (value.modify !== undefined) {
       this.tee(host);
       this.modifyLocal.set(value.modify, { host, address });
@@ -368,13 +382,13 @@ export abstract class WasmLowering {
     this.value(value);
     this.setLocal(kept);
     this.lookupTlb(address, bytes, TLB_WRITE, entry, low);
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.hit(entry, low).get(kept).memory(STORE_OPCODE[STORE_KIND[kind]], 0);
     this.code.byte(0x05);
     this.get(STATE).get(kept).memory(STORE_OPCODE[STORE_KIND[kind]], SCRATCH);
     this.context().get(address).i32(bytes).call(this.memoryRuntime.store);
     this.leaveIfSet();
-    this.code.byte(0x0b);
+    this.close();
   }
 
   private commit(modify: Modify, value: Value): void {
@@ -384,9 +398,10 @@ export abstract class WasmLowering {
     this.value(value);
     this.memory(STORE_OPCODE[STORE_KIND[modify.kind]], 0);
     this.get(access.host).get(STATE).i32(SCRATCH).numeric("i32.add").numeric("i32.eq");
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.context().call(this.memoryRuntime.commit);
-    this.code.byte(0x1a).byte(0x0b);
+    this.code.byte(0x1a);
+    this.close();
   }
 }
 

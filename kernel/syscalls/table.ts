@@ -1,6 +1,7 @@
 /** All system calls: what is there, from the files of this folder, and by name what is not. */
 
 import { ATTRIBUTE_SYSCALLS } from "./attributes.ts";
+import { CREDENTIAL_SYSCALLS } from "./credentials.ts";
 import type { SyscallDefinition } from "./definition.ts";
 import { DIRECTORY_SYSCALLS } from "./directories.ts";
 import { EPOLL_SYSCALLS } from "./epoll.ts";
@@ -15,16 +16,19 @@ import { SYSCALL_NAMES } from "./numbers.ts";
 import { POLL_SYSCALLS } from "./poll.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
 import { READ_WRITE_SYSCALLS } from "./read-write.ts";
+import { RESOURCE_SYSCALLS } from "./resources.ts";
 import { SIGNAL_SYSCALLS } from "./signals.ts";
 import { SOCKET_SYSCALLS } from "./sockets.ts";
 import { STAT_SYSCALLS } from "./stat.ts";
 import { SYSTEM_SYSCALLS } from "./system.ts";
 import { THREAD_SYSCALLS } from "./threads.ts";
 import { TIME_SYSCALLS } from "./time.ts";
+import { WAIT_SYSCALLS } from "./wait.ts";
 import { XATTR_SYSCALLS } from "./xattr.ts";
 
 const PRESENT: readonly SyscallDefinition[] = [
   ...ATTRIBUTE_SYSCALLS,
+  ...CREDENTIAL_SYSCALLS,
   ...DESCRIPTOR_SYSCALLS,
   ...DIRECTORY_SYSCALLS,
   ...EPOLL_SYSCALLS,
@@ -37,12 +41,14 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...POLL_SYSCALLS,
   ...PROCESS_SYSCALLS,
   ...READ_WRITE_SYSCALLS,
+  ...RESOURCE_SYSCALLS,
   ...SIGNAL_SYSCALLS,
   ...SOCKET_SYSCALLS,
   ...STAT_SYSCALLS,
   ...SYSTEM_SYSCALLS,
   ...THREAD_SYSCALLS,
   ...TIME_SYSCALLS,
+  ...WAIT_SYSCALLS,
   ...XATTR_SYSCALLS,
 ];
 

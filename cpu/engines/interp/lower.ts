@@ -28,6 +28,7 @@ import {
   type ControlStatement,
   countUses,
   I32,
+  IF,
   LOAD_OPCODE,
   type MemoryRuntime,
   placeLoad,
@@ -125,9 +126,9 @@ class HandlerLowering extends WasmLowering {
   /** Continues at the trace in a local, if the budget covers it. */
   private enter(target: number): void {
     this.get(BUDGET).get(target).memory(LOAD_OPCODE.i32_8u, RECORD_NEED).numeric("i32.lt_s");
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.saveExit(target).returnCode(Leave.Budget);
-    this.code.byte(0x0b);
+    this.close();
     this.dispatch(target);
   }
 
@@ -151,11 +152,12 @@ class HandlerLowering extends WasmLowering {
   private followLink(): void {
     const target = this.local("i32");
     this.get(RECORD).memory(LOAD_OPCODE.i32, RECORD_LINK).tee(target).numeric("i32.eqz");
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.link).tee(target).numeric("i32.eqz");
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.returnCode(Leave.FetchFault);
-    this.code.byte(0x0b).byte(0x0b);
+    this.close();
+    this.close();
     this.enter(target);
   }
 
@@ -189,9 +191,9 @@ class HandlerLowering extends WasmLowering {
           this.setLocal(taken);
           this.retire();
           this.get(taken);
-          this.code.byte(0x04).byte(VOID);
+          this.open(IF, VOID);
           this.followLink();
-          this.code.byte(0x0b);
+          this.close();
         }
         break;
       case "jump":
@@ -207,9 +209,9 @@ class HandlerLowering extends WasmLowering {
   }
 
   protected override leaveIfSet(): void {
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.returnCode(Leave.Fault);
-    this.code.byte(0x0b);
+    this.close();
   }
 
   private helper(name: string, args: readonly Value[], mayFault: boolean): void {
@@ -240,17 +242,18 @@ class HandlerLowering extends WasmLowering {
       .numeric("i32.shl");
     this.get(STATE).numeric("i32.add").tee(entry);
     this.memory(LOAD_OPCODE.i64, JUMP_CACHE).get(address).numeric("i64.eq");
-    this.code.byte(0x04).byte(I32);
+    this.open(IF, I32);
     this.get(entry).memory(LOAD_OPCODE.i32, JUMP_CACHE + 8);
     this.code.byte(0x05);
     this.i32(0);
-    this.code.byte(0x0b);
+    this.close();
     this.tee(record).numeric("i32.eqz");
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.lookup).tee(record).numeric("i32.eqz");
-    this.code.byte(0x04).byte(VOID);
+    this.open(IF, VOID);
     this.returnCode(Leave.FetchFault);
-    this.code.byte(0x0b).byte(0x0b);
+    this.close();
+    this.close();
     this.enter(record);
   }
 
