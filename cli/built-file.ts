@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CommandError } from "./command-error.ts";
 
-/** From a chunk of the bundle, from the bundle itself, and from the sources (in tests). */
-const PLACES = ["../", "./", "../dist/"];
+/** From the bundle, and from the sources (in tests). */
+const PLACES = ["./", "../dist/"];
 
 /**
  * The path of a file in dist/.

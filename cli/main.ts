@@ -95,11 +95,14 @@ function reportError(error: unknown, parameters: readonly string[]): number {
   return ExitStatus.Ours;
 }
 
-const parameters = process.argv.slice(2);
-try {
-  await createProgram((status) => {
-    process.exitCode = status;
-  }).parseAsync(parameters, { from: "user" });
-} catch (error) {
-  process.exitCode = reportError(error, parameters);
+async function main(parameters: string[]): Promise<void> {
+  try {
+    await createProgram((status) => {
+      process.exitCode = status;
+    }).parseAsync(parameters, { from: "user" });
+  } catch (error) {
+    process.exitCode = reportError(error, parameters);
+  }
 }
+
+void main(process.argv.slice(2));

@@ -1,6 +1,7 @@
 /** `--stats`: what the machine did, on stderr at the end. */
 
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import type { Clock } from "../kernel/host.ts";
 import type { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import type { OsvKernel } from "../kernel/osv-kernel.ts";
 
@@ -13,10 +14,11 @@ const NS_PER_SECOND = 1e9;
 const MIB = 2 ** 20;
 const KIB_PER_MIB = 1024;
 
-export function createStatistics(kernel: OsvKernel, machine: CpuMachine): Statistics {
+/** @param clock real time, whatever time the guest has */
+export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: Clock): Statistics {
   return {
     describe() {
-      const seconds = kernel.host.clock.monotonic() / NS_PER_SECOND;
+      const seconds = clock.monotonic() / NS_PER_SECOND;
       const lines: [string, string][] = [];
       const count = (name: string, value: number, unit = "") =>
         lines.push([name, `${Math.round(value).toLocaleString("en-US")}${unit}`]);

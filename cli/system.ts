@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
@@ -38,11 +39,13 @@ export async function createSystem(
   const host = new NodeHost();
   try {
     const disassemble = options.verbose ? await createDisassembler() : undefined;
-    const { mounts, devices } = mountRoot(root, host);
+    // Time and chance as everything on the machine sees them.
+    const world = options.deterministic ? deterministicHost(host) : host;
+    const { mounts, devices } = mountRoot(root, world);
     const machine = new CpuMachine({
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
-      clock: host.clock,
-      entropy: host.entropy,
+      clock: world.clock,
+      entropy: world.entropy,
       createEngine: (cpu) =>
         new InterpreterEngine(cpu, new WebAssembly.Module(readFileSync(builtFile("interp.wasm")))),
     });
@@ -53,7 +56,7 @@ export async function createSystem(
       void host.stderr.write(encoder.encode(text.replace(/\n?$/, "\n").replaceAll("\n", newline)));
     let death: string | undefined;
     const kernel = new OsvKernel({
-      host,
+      host: world,
       machine,
       mounts,
       deterministic: options.deterministic,
@@ -70,7 +73,7 @@ export async function createSystem(
       kernel,
       terminals,
       host,
-      statistics: createStatistics(kernel, machine),
+      statistics: createStatistics(kernel, machine, host.clock),
       death: () => death,
       dispose: () => host.dispose(),
     };

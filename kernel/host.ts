@@ -78,6 +78,8 @@ export interface HostFile {
   sync(): void;
   stat(): HostStat;
   close(): void;
+  /** The same file opened again, for writing too; absent where the host cannot without a name. */
+  reopen?(): HostFile;
   /** For files whose name is gone; absent where the host cannot. */
   chmod?(mode: number): void;
   chown?(uid: number, gid: number): void;

@@ -105,6 +105,16 @@ export class Mmu {
     this.write(this.modifyAddress, this.scratchBytes.subarray(0, this.modifyLength));
   }
 
+  /** Would a write of these bytes hit translated code? @throws PageFault */
+  wouldChangeCode(address: number, length: number): boolean {
+    const end = address + length;
+    for (let at = address; at < end; at += PAGE_SIZE - pageOffset(at)) {
+      const count = Math.min(end - at, PAGE_SIZE - pageOffset(at));
+      if (this.codePages.touches(this.page(at, Access.Write), count)) return true;
+    }
+    return false;
+  }
+
   /** Faults if the bytes cannot be written. @throws PageFault */
   probe(address: number, length: number): void {
     for (let at = address; at < address + length; at += PAGE_SIZE - pageOffset(at))

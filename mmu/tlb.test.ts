@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Tlb, TLB_ADDEND, TLB_BYTES, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_READ, TLB_WRITE } from "./tlb.ts";
+import { TLB_ADDEND, TLB_BYTES, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_READ, TLB_WRITE, Tlb } from "./tlb.ts";
 import { Access, PAGE_SIZE } from "./translator.ts";
 
 /** The inline lookup of generated code, in TypeScript. */

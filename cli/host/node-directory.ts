@@ -193,6 +193,12 @@ export class NodeDirectory implements HostDirectory {
     });
   }
 
+  /** Opens what a descriptor refers to once more, for reading and writing, whatever its name is now. */
+  reopen(fd: number): HostFile {
+    if (this.readOnly) throw new HostError("EROFS");
+    return new NodeFile(fs.openSync(`/proc/self/fd/${fd}`, O_RDWR), this);
+  }
+
   mkdir(path: string, mode: number): void {
     this.change(path, () => fs.mkdirSync(this.finder.reach(path), mode));
     if ((mode & this.umask) !== 0) this.chmod(path, mode);
@@ -336,6 +342,10 @@ class NodeFile implements HostFile {
 
   stat(): HostStat {
     return this.call(() => this.directory.convert(fs.fstatSync(this.fd, { bigint: true })));
+  }
+
+  reopen(): HostFile {
+    return this.call(() => this.directory.reopen(this.fd));
   }
 
   chmod(mode: number): void {

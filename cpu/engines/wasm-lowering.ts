@@ -122,6 +122,13 @@ export abstract class WasmLowering {
   /** Pops an i32 and leaves with the exception that a slow path has noted unless it is zero. */
   protected abstract leaveIfSet(): void;
 
+  /** Forgets the values of the instruction before: the next one may be of the same form. */
+  protected resetValues(): void {
+    this.valueLocal.clear();
+    this.variableLocal.clear();
+    this.modifyLocal.clear();
+  }
+
   // ---- emission ----
 
   protected local(type: WasmType): number {

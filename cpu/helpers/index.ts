@@ -1,12 +1,10 @@
 /** Registers every helper. */
 
-import "./aes.ts";
 import "./crc32c.ts";
 import "./divide.ts";
 import "./fpu-state.ts";
 import "./identification.ts";
 import "./segments.ts";
-import "./sha.ts";
 import "./sse.ts";
 import "./string-compare.ts";
 import "./strings.ts";

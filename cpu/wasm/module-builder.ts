@@ -33,6 +33,7 @@ export class ModuleBuilder {
   private readonly exports: { name: string; kind: number; index: number }[] = [];
   private readonly customSections: { name: string; bytes: Uint8Array }[] = [];
   private tableFunctions: number[] | undefined;
+  private tableSpare = 0;
   private importedTableMinimum: number | undefined;
   private memoryPages = 1;
 
@@ -70,9 +71,10 @@ export class ModuleBuilder {
     this.exports.push({ name, kind: 0, index });
   }
 
-  /** The module's own table 0, exported as `table`, filled with these functions from index 0 on. */
-  defineTable(functions: readonly number[]): void {
+  /** The module's own table 0, exported as `table`, filled with these functions from index 0 on, and room for more. */
+  defineTable(functions: readonly number[], spare = 0): void {
     this.tableFunctions = [...functions];
+    this.tableSpare = spare;
   }
 
   /** Table 0 is imported as `env.table`. */
@@ -111,7 +113,7 @@ export class ModuleBuilder {
     section(3, functions);
 
     if (this.tableFunctions !== undefined) {
-      const size = this.tableFunctions.length;
+      const size = this.tableFunctions.length + this.tableSpare;
       section(4, new ByteWriter().u32(1).byte(0x70).byte(0x01).u32(size).u32(size));
       this.exports.push({ name: "table", kind: 1, index: 0 });
     }

@@ -118,5 +118,17 @@ int main(int argc, char **argv) {
   make_file("dir/later", "");
   long second = syscall(SYS_getdents64, dir, buffer, sizeof buffer);
   printf("more: %d\n", second > first);
+
+  SAY("everything can be removed again");
+  CALL(lseek, dir, 0, SEEK_SET);
+  for (long length; (length = syscall(SYS_getdents64, dir, buffer, sizeof buffer)) > 0;) {
+    for (long at = 0; at < length; at += ((struct entry *)(buffer + at))->length) {
+      struct entry *entry = (struct entry *)(buffer + at);
+      if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0) {
+        unlinkat(dir, entry->name, entry->type == DT_DIR ? AT_REMOVEDIR : 0);
+      }
+    }
+  }
+  CALL(rmdir, "dir");
   return 0;
 }

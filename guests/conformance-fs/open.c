@@ -205,5 +205,6 @@ int main(int argc, char **argv) {
   CALL(open, "nothing", O_RDONLY);
   CALL(open, "file", O_RDONLY);
   for (int fd = 3; fd < 10; fd++) close(fd);
+  unlink("fifo");
   return 0;
 }

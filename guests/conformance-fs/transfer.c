@@ -225,7 +225,7 @@ int main(int argc, char **argv) {
 
   SAY("pipes have no positions");
   int ends[2];
-  syscall(SYS_pipe2, ends, 0);
+  syscall(SYS_pipe2, ends, O_NONBLOCK);
   CALL(lseek, ends[0], 0, SEEK_SET);
   CALL(pread64, ends[0], text, 1, 0);
   CALL(pwrite64, ends[1], text, 1, 0);

@@ -37,11 +37,16 @@ export class HostFileInode extends HostInode implements RegularInode {
 
   /** The host file to read or write by: opened when first needed, opened again when rights to write are missing. */
   private hold(writes: boolean): HostFile {
-    if (this.handle !== undefined && (this.handleWrites || !writes)) return this.handle;
-    if (this.removed && this.handle === undefined) throw new Errno(ENOENT);
-    const handle = this.fileSystem.call(() => this.fileSystem.host.open(this.hostPath, { write: writes }));
-    this.adopt(handle, writes);
-    return handle;
+    const { handle, fileSystem } = this;
+    if (handle !== undefined && (this.handleWrites || !writes)) return handle;
+    const opened = fileSystem.call(() => {
+      // By its descriptor: its name may be gone, or another file's by now.
+      if (handle?.reopen !== undefined) return handle.reopen();
+      if (this.removed) throw new Errno(ENOENT);
+      return fileSystem.host.open(this.hostPath, { write: writes });
+    });
+    this.adopt(opened, writes);
+    return opened;
   }
 
   private adopt(handle: HostFile, writes: boolean): void {
@@ -136,7 +141,17 @@ export class HostFileInode extends HostInode implements RegularInode {
   }
 
   protected override changeMode(mode: number): void {
-    if (this.removed && this.handle?.chmod !== undefined) this.handle.chmod(mode);
+    if (this.handle?.chmod !== undefined) this.handle.chmod(mode);
     else super.changeMode(mode);
+  }
+
+  protected override changeOwner(uid: number, gid: number): void {
+    if (this.handle?.chown !== undefined) this.handle.chown(uid, gid);
+    else super.changeOwner(uid, gid);
+  }
+
+  protected override changeTimes(atime: bigint, mtime: bigint): void {
+    if (this.handle?.utimes !== undefined) this.handle.utimes(atime, mtime);
+    else super.changeTimes(atime, mtime);
   }
 }

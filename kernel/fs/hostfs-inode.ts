@@ -1,6 +1,17 @@
 /** Inodes of the host file system: directories, links and special files. */
 
-import { EACCES, EEXIST, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM, Errno, EXDEV } from "../errno.ts";
+import {
+  EACCES,
+  EEXIST,
+  EISDIR,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  EOPNOTSUPP,
+  EPERM,
+  Errno,
+  EXDEV,
+} from "../errno.ts";
 import type { HostStat } from "../host.ts";
 import { BaseInode } from "../vfs/base-inode.ts";
 import {
@@ -18,6 +29,7 @@ import { directoryEntryType } from "../vfs/open-flags.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import { errnoOf } from "./host-errors.ts";
 import type { HostFs } from "./hostfs.ts";
+import { RamInode } from "./ramfs-inode.ts";
 
 /**
  * How long attributes may be used again (ns): a system call's worth. Saves the second of two identical host calls (a
@@ -144,41 +156,47 @@ export abstract class HostInode extends BaseInode {
     if (this.parent === parent && this.name === name) this.removed = true;
   }
 
-  override setAttributes(changes: AttributeChanges): void {
+  override setAttributes({ mode, uid, gid, atime, mtime }: AttributeChanges): void {
     this.fileSystem.call(() => {
-      if (changes.uid !== undefined || changes.gid !== undefined) this.changeOwner(changes.uid, changes.gid);
-      if (changes.mode !== undefined) {
+      const partial =
+        (uid === undefined) !== (gid === undefined) || (atime === undefined) !== (mtime === undefined);
+      const old = partial ? this.askHost() : this.last;
+      if (uid !== undefined || gid !== undefined) this.changeOwner(uid ?? old.uid, gid ?? old.gid);
+      if (mode !== undefined) {
         if (this.type === S_IFLNK) throw new Errno(EOPNOTSUPP);
-        this.changeMode(changes.mode & 0o7777);
+        this.changeMode(mode & 0o7777);
       }
-      const { atime, mtime } = changes;
       if (atime !== undefined || mtime !== undefined) {
-        const old = atime !== undefined && mtime !== undefined ? undefined : this.askHost();
-        const newAtime = atime === undefined ? (old?.atime ?? 0n) : nanoseconds(atime);
-        const newMtime = mtime === undefined ? (old?.mtime ?? 0n) : nanoseconds(mtime);
+        const newAtime = atime === undefined ? old.atime : nanoseconds(atime);
+        const newMtime = mtime === undefined ? old.mtime : nanoseconds(mtime);
         this.changeTimes(newAtime, newMtime);
       }
     });
     this.stale();
   }
 
-  protected changeOwner(uid: number | undefined, gid: number | undefined): void {
-    const old = uid !== undefined && gid !== undefined ? undefined : this.askHost();
-    this.fileSystem.host.chown(this.hostPath, uid ?? old?.uid ?? 0, gid ?? old?.gid ?? 0);
+  /** Where to change something by name: not if the name may be another file's by now. */
+  private get changeablePath(): string {
+    if (this.removed) throw new Errno(ENOENT);
+    return this.hostPath;
+  }
+
+  protected changeOwner(uid: number, gid: number): void {
+    this.fileSystem.host.chown(this.changeablePath, uid, gid);
   }
 
   protected changeMode(mode: number): void {
-    this.fileSystem.host.chmod(this.hostPath, mode);
+    this.fileSystem.host.chmod(this.changeablePath, mode);
   }
 
   protected changeTimes(atime: bigint, mtime: bigint): void {
-    this.fileSystem.host.utimes(this.hostPath, atime, mtime);
+    this.fileSystem.host.utimes(this.changeablePath, atime, mtime);
   }
 }
 
 export class HostDirectoryInode extends HostInode {
   /** What is in memory only: special files and missing mount points. */
-  private inMemory: Map<string, Inode> | undefined;
+  private inMemory: Map<string, RamInode> | undefined;
   /** Directories in this one, and until when they need not be looked up again. */
   private readonly subdirectories = new Map<string, { inode: HostInode; until: number }>();
 
@@ -213,17 +231,28 @@ export class HostDirectoryInode extends HostInode {
   }
 
   override readdir(): DirectoryItem[] {
+    const { inMemory } = this;
     const items: DirectoryItem[] = this.fileSystem.call(() => this.fileSystem.host.readdir(this.hostPath));
-    for (const [name, inode] of this.inMemory ?? []) {
-      items.push({ name, ino: inode.stat().ino, type: directoryEntryType(inode.type) });
-    }
-    return items;
+    if (inMemory === undefined) return items;
+    const others = items.filter(({ name }) => !inMemory.has(name));
+    for (const [name, { ino, type }] of inMemory) others.push({ name, ino, type: directoryEntryType(type) });
+    return others;
   }
 
   /** A name that lives in memory, on top of what the host has. */
-  attach(name: string, inode: Inode): void {
+  attach(name: string, inode: RamInode): void {
     if (this.inMemory === undefined) this.inMemory = new Map();
     this.inMemory.set(name, inode);
+  }
+
+  /** Takes a name that lives in memory away. */
+  private detach(name: string): boolean {
+    const inode = this.inMemory?.get(name);
+    if (inode === undefined) return false;
+    if (inode.type === S_IFDIR) throw new Errno(EISDIR);
+    this.inMemory?.delete(name);
+    inode.changeLinks(-1);
+    return true;
   }
 
   override create(name: string, mode: number, rdev: number, uid: number, gid: number): Inode {
@@ -259,7 +288,8 @@ export class HostDirectoryInode extends HostInode {
 
   override link(name: string, inode: Inode): void {
     this.checkNew(name);
-    if (inode.fileSystem === this.fileSystem.memory) {
+    if (inode instanceof RamInode && inode.fileSystem === this.fileSystem.memory) {
+      inode.changeLinks(1);
       this.attach(name, inode);
       return;
     }
@@ -272,7 +302,7 @@ export class HostDirectoryInode extends HostInode {
   }
 
   override unlink(name: string): void {
-    if (this.inMemory?.delete(name) === true) return;
+    if (this.detach(name)) return;
     const inode = this.lookup(name);
     if (inode === undefined) throw new Errno(ENOENT);
     if (inode.type === S_IFDIR) throw new Errno(EISDIR);
@@ -286,6 +316,7 @@ export class HostDirectoryInode extends HostInode {
     const inode = this.lookup(name);
     if (inode === undefined) throw new Errno(ENOENT);
     if (inode.type !== S_IFDIR) throw new Errno(ENOTDIR);
+    if (inode instanceof HostDirectoryInode && (inode.inMemory?.size ?? 0) > 0) throw new Errno(ENOTEMPTY);
     this.fileSystem.call(() => this.fileSystem.host.rmdir(this.below(name)));
     this.subdirectories.delete(name);
     if (inode instanceof HostInode) {
@@ -300,7 +331,9 @@ export class HostDirectoryInode extends HostInode {
       throw new Errno(EXDEV);
     const special = this.inMemory?.get(name);
     if (special !== undefined) {
-      if (newParent.lookup(newName) !== undefined) newParent.unlink(newName);
+      const replaced = newParent.lookup(newName);
+      if (replaced === special) return;
+      if (replaced !== undefined) newParent.unlink(newName);
       this.inMemory?.delete(name);
       newParent.attach(newName, special);
       return;
@@ -309,7 +342,7 @@ export class HostDirectoryInode extends HostInode {
     if (inode === undefined) throw new Errno(ENOENT);
     const replaced = newParent.lookup(newName);
     if (replaced === inode && inode.type !== S_IFDIR) return;
-    newParent.inMemory?.delete(newName);
+    newParent.detach(newName);
     this.fileSystem.call(() => this.fileSystem.host.rename(this.below(name), newParent.below(newName)));
     this.subdirectories.delete(name);
     newParent.subdirectories.delete(newName);

@@ -75,6 +75,32 @@ describe("HostFs", () => {
     expect(read(guest, fd)).toBe("second and more");
   });
 
+  it("never takes a new file for one that was unlinked", () => {
+    const fd = guest.now("open", "/file", O_CREAT | O_RDONLY, 0o644);
+    guest.now("unlink", "/file");
+    fs.writeFileSync(on("file"), "another", { mode: 0o600 });
+    fs.chmodSync(on("file"), 0o600);
+    guest.now("fchmod", fd, 0o777);
+    guest.now("fchown", fd, 5, 5);
+    const { inode } = guest.thread.application.files.get(fd) ?? {};
+    inode?.setAttributes({ size: 3, mtime: { seconds: 5, nanoseconds: 0 } });
+    expect(guest.now("fstat", fd, at)).toBe(0);
+    expect(guest.memory.readU32(at + 24)).toBe(0o100777);
+    expect(guest.memory.readI64(at + 48)).toBe(3);
+    const other = fs.statSync(on("file"));
+    expect([other.mode, other.uid, other.size]).toEqual([0o100600, process.getuid?.(), 7]);
+    expect(other.mtimeMs).toBeGreaterThan(1e9);
+  });
+
+  it("does not remove a directory with a fifo in it", () => {
+    guest.now("mkdir", "/d", 0o755);
+    guest.now("mknod", "/d/fifo", 0o10644, 0);
+    expect(guest.now("rmdir", "/d")).toBe(-39);
+    expect(guest.now("rename", "/d/fifo", "/d/fifo")).toBe(0);
+    expect(guest.now("unlink", "/d/fifo")).toBe(0);
+    expect(guest.now("rmdir", "/d")).toBe(0);
+  });
+
   it("follows directories that the host renames, and does not insist on those that are gone", () => {
     fs.mkdirSync(on("d/sub"), { recursive: true });
     fs.writeFileSync(on("d/sub/file"), "x");

@@ -23,6 +23,8 @@ const READ_EVENTS = Poll.IN | Poll.RDNORM;
 const WRITE_EVENTS = Poll.OUT | Poll.WRNORM;
 /** PIPE_DEF_BUFFERS */
 const DEFAULT_SLOTS = 16;
+/** /proc/sys/fs/pipe-max-size */
+const MAXIMUM_CAPACITY = 1048576;
 
 interface Slot {
   readonly page: Uint8Array;
@@ -69,6 +71,8 @@ export class Pipe {
   /** F_SETPIPE_SZ: a power of two pages. Returns the new capacity. */
   resize(bytes: number): number {
     if (!(bytes >= 0 && bytes <= 0x80000000)) return -EINVAL;
+    // As without CAP_SYS_RESOURCE: what is in pipes is the host's memory.
+    if (bytes > MAXIMUM_CAPACITY && bytes > this.capacity) return -EPERM;
     let slots = 1;
     while (slots * PAGE < bytes) slots *= 2;
     if (slots < this.slots.length) return -EBUSY;

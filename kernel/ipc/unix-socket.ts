@@ -10,7 +10,6 @@ import {
   EINVAL,
   EISCONN,
   EMSGSIZE,
-  ENOPROTOOPT,
   ENOTCONN,
   EOPNOTSUPP,
   EPERM,
@@ -38,6 +37,7 @@ import {
   SocketFile,
   SocketOption,
 } from "./socket-file.ts";
+import { integers, SocketOptions } from "./socket-options.ts";
 import {
   bindName,
   encodeAddress,
@@ -46,38 +46,18 @@ import {
   releaseName,
   type UnixName,
 } from "./unix-address.ts";
+import { chargeFor, DATAGRAM_HEAD, LARGEST_PIECE, type Message, STREAM_HEAD } from "./unix-message.ts";
 
-/** net.core.wmem_default */
-const DEFAULT_BUFFER = 212992;
 /** net.core.somaxconn, net.unix.max_dgram_qlen */
 const MAXIMUM_BACKLOG = 4096;
 const DATAGRAM_BACKLOG = 10;
-/** Sizes of a message on Linux: sk_buff, skb_shared_info, and what of the data is in one allocation with the latter. */
-const SK_BUFF = 256;
-const SHARED_INFO = 320;
-const STREAM_HEAD = 4096 - SHARED_INFO; // SKB_MAX_HEAD(0)
-const DATAGRAM_HEAD = 16384 - SHARED_INFO; // SKB_MAX_ALLOC
-/** The most that one piece of a stream holds: the head and UNIX_SKB_FRAGS_SZ. */
-const LARGEST_PIECE = STREAM_HEAD + 32768;
 
+// Bits of the ends of a connection that are shut.
 const SHUTDOWN_RECEIVE = 1;
 const SHUTDOWN_SEND = 2;
 const SHUTDOWN_BOTH = 3;
 
 type State = "closed" | "listening" | "connected";
-
-/** A message on its way (struct sk_buff). */
-interface Message {
-  readonly data: Uint8Array;
-  /** Bytes of a stream that have been read already. */
-  start: number;
-  /** What the sender's buffer is charged. */
-  readonly charge: number;
-  readonly sender: UnixSocket;
-  readonly address: Uint8Array | undefined;
-  readonly credentials: Credentials;
-  files: Ancillary["files"];
-}
 
 export class UnixSocket extends SocketFile {
   override readonly domain = AF_UNIX;
@@ -94,12 +74,7 @@ export class UnixSocket extends SocketFile {
   private pendingError = 0;
   /** What our messages take up in others' queues, and how much they may. */
   private sent = 0;
-  private sendBuffer = DEFAULT_BUFFER;
-  private receiveBuffer = DEFAULT_BUFFER;
-  private passCredentials = false;
-  private receiveTimeout = 0;
-  private sendTimeout = 0;
-  private readonly otherOptions = new Map<number, number>();
+  private readonly options = new SocketOptions();
   private readonly receivers = new WaitQueue();
   private readonly senders = new WaitQueue();
   closed = false;
@@ -197,7 +172,7 @@ export class UnixSocket extends SocketFile {
   }
 
   private async connectLater(thread: Thread, name: UnixName, listener: UnixSocket): Promise<number> {
-    const how = await thread.wait(listener.senders, this.deadline(this.sendTimeout));
+    const how = await thread.wait(listener.senders, this.deadline(this.options.sendTimeout));
     if (how === "interrupted") return -ERESTARTSYS;
     if (how === "timeout") return -EAGAIN;
     return this.connectStream(thread, name);
@@ -220,7 +195,7 @@ export class UnixSocket extends SocketFile {
   }
 
   private async acceptLater(thread: Thread, flags: number): Promise<SocketFile | number> {
-    const deadline = this.deadline(this.receiveTimeout);
+    const deadline = this.deadline(this.options.receiveTimeout);
     for (;;) {
       const how = await thread.wait(this.receivers, deadline);
       const socket = this.takeConnection(flags);
@@ -286,8 +261,8 @@ export class UnixSocket extends SocketFile {
       ) {
         return sent > 0 ? sent : this.broken(thread, flags);
       }
-      if (this.sent >= this.sendBuffer) break;
-      const size = Math.min(data.length - sent, (this.sendBuffer >> 1) - 64, LARGEST_PIECE);
+      if (this.sent >= this.options.sendBuffer) break;
+      const size = Math.min(data.length - sent, (this.options.sendBuffer >> 1) - 64, LARGEST_PIECE);
       this.deliver(thread, peer, data.slice(sent, sent + size), sent === 0 ? ancillary : { files: [] });
       sent += size;
     }
@@ -301,7 +276,7 @@ export class UnixSocket extends SocketFile {
     ancillary: Ancillary,
     flags: number,
   ): Promise<number> {
-    const deadline = this.deadline(this.sendTimeout);
+    const deadline = this.deadline(this.options.sendTimeout);
     let sent = start;
     while (sent < data.length) {
       const how = await thread.wait(this.senders, deadline);
@@ -343,7 +318,7 @@ export class UnixSocket extends SocketFile {
     ancillary: Ancillary,
     flags: number,
   ): Result {
-    if (data.length > this.sendBuffer - 32) return -EMSGSIZE;
+    if (data.length > this.options.sendBuffer - 32) return -EMSGSIZE;
     const result = this.trySendDatagram(thread, data, address, ancillary);
     if (result !== -EAGAIN || !this.mayWait(flags)) return result;
     return this.sendDatagramLater(thread, data, address, ancillary);
@@ -362,7 +337,7 @@ export class UnixSocket extends SocketFile {
     address: Uint8Array | undefined,
     ancillary: Ancillary,
   ): number {
-    if (this.sent >= this.sendBuffer) return -EAGAIN;
+    if (this.sent >= this.options.sendBuffer) return -EAGAIN;
     const to = this.destination(thread, address);
     if (to === undefined) return -ENOTCONN;
     if (to.closed) {
@@ -384,7 +359,7 @@ export class UnixSocket extends SocketFile {
     address: Uint8Array | undefined,
     ancillary: Ancillary,
   ): Promise<number> {
-    const deadline = this.deadline(this.sendTimeout);
+    const deadline = this.deadline(this.options.sendTimeout);
     for (;;) {
       const to = this.destination(thread, address);
       const queues = to === undefined || to === this ? [this.senders] : [this.senders, to.senders];
@@ -467,7 +442,7 @@ export class UnixSocket extends SocketFile {
     wanted: number,
     first: Received | number,
   ): Promise<Received | number> {
-    const deadline = this.deadline(this.receiveTimeout);
+    const deadline = this.deadline(this.options.receiveTimeout);
     let soFar = typeof first === "number" ? undefined : first;
     for (;;) {
       // Nothing more is coming, or what has come must not be mixed with what follows.
@@ -499,7 +474,7 @@ export class UnixSocket extends SocketFile {
     while (length < buffer.length && index < this.incoming.length) {
       const message = this.incoming[index];
       // Bytes from different senders are not mixed when the reader wants to know who they are from.
-      if (this.passCredentials && !sameCredentials(message.credentials, first.credentials)) break;
+      if (this.options.passCredentials && !sameCredentials(message.credentials, first.credentials)) break;
       const n = Math.min(buffer.length - length, message.data.length - message.start);
       buffer.set(message.data.subarray(message.start, message.start + n), length);
       length += n;
@@ -545,7 +520,7 @@ export class UnixSocket extends SocketFile {
   }
 
   private ancillary(files: Ancillary["files"], credentials: Credentials): Ancillary {
-    return { files, credentials: this.passCredentials ? credentials : undefined };
+    return { files, credentials: this.options.passCredentials ? credentials : undefined };
   }
 
   private deadline(timeout: number): number | undefined {
@@ -556,7 +531,7 @@ export class UnixSocket extends SocketFile {
 
   /** unix_writable: three quarters of the buffer are free. */
   private get hasSendRoom(): boolean {
-    return this.state !== "listening" && this.sent * 4 <= this.sendBuffer;
+    return this.state !== "listening" && this.sent * 4 <= this.options.sendBuffer;
   }
 
   override poll(): number {
@@ -622,97 +597,27 @@ export class UnixSocket extends SocketFile {
   // ---- options ----------------------------------------------------------------------------------------------------
 
   override setOption(_thread: Thread, level: number, name: number, value: Uint8Array): number {
-    if (level !== SOL_SOCKET) return -EOPNOTSUPP;
-    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-    if (name === SocketOption.RCVTIMEO || name === SocketOption.SNDTIMEO) {
-      if (value.length < 16) return -EINVAL;
-      const timeout = Number(view.getBigInt64(0, true)) * 1e9 + Number(view.getBigInt64(8, true)) * 1e3;
-      if (name === SocketOption.RCVTIMEO) this.receiveTimeout = Math.max(0, timeout);
-      else this.sendTimeout = Math.max(0, timeout);
-      return 0;
-    }
-    if (value.length < 4) return -EINVAL;
-    const number = view.getInt32(0, true);
-    switch (name) {
-      case SocketOption.PASSCRED:
-        this.passCredentials = number !== 0;
-        return 0;
-      case SocketOption.SNDBUF:
-      case SocketOption.SNDBUFFORCE:
-        // Doubled for the bookkeeping, as the manual says (socket(7)).
-        this.sendBuffer = Math.max(4608, Math.min(number, DEFAULT_BUFFER) * 2);
-        return 0;
-      case SocketOption.RCVBUF:
-      case SocketOption.RCVBUFFORCE:
-        this.receiveBuffer = Math.max(2304, Math.min(number, DEFAULT_BUFFER) * 2);
-        return 0;
-      case SocketOption.TYPE:
-      case SocketOption.ERROR:
-      case SocketOption.PEERCRED:
-      case SocketOption.ACCEPTCONN:
-      case SocketOption.PROTOCOL:
-      case SocketOption.DOMAIN:
-        return -ENOPROTOOPT;
-      case SocketOption.DEBUG:
-      case SocketOption.REUSEADDR:
-      case SocketOption.DONTROUTE:
-      case SocketOption.BROADCAST:
-      case SocketOption.KEEPALIVE:
-      case SocketOption.OOBINLINE:
-      case SocketOption.PRIORITY:
-      case SocketOption.LINGER:
-      case SocketOption.RCVLOWAT:
-      case SocketOption.TIMESTAMP:
-        // Remembered; they mean nothing between programs of one machine.
-        this.otherOptions.set(name, number);
-        return 0;
-      case SocketOption.REUSEPORT:
-        return -EOPNOTSUPP;
-      default:
-        return -ENOPROTOOPT;
-    }
+    return level === SOL_SOCKET ? this.options.set(name, value) : -EOPNOTSUPP;
   }
 
   override getOption(_thread: Thread, level: number, name: number): Uint8Array | number {
     if (level !== SOL_SOCKET) return -EOPNOTSUPP;
-    const integer = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer);
+    const { pid, uid, gid } = this.peerCredentials;
     switch (name) {
       case SocketOption.TYPE:
-        return integer(this.type);
+        return integers(this.type);
       case SocketOption.DOMAIN:
-        return integer(AF_UNIX);
+        return integers(AF_UNIX);
       case SocketOption.PROTOCOL:
-        return integer(0);
+        return integers(0);
       case SocketOption.ERROR:
-        return integer(this.takeError());
+        return integers(this.takeError());
       case SocketOption.ACCEPTCONN:
-        return integer(this.state === "listening" ? 1 : 0);
-      case SocketOption.SNDBUF:
-        return integer(this.sendBuffer);
-      case SocketOption.RCVBUF:
-        return integer(this.receiveBuffer);
-      case SocketOption.PASSCRED:
-        return integer(this.passCredentials ? 1 : 0);
-      case SocketOption.PEERCRED: {
-        const { pid, uid, gid } = this.peerCredentials;
-        return integer(pid, uid, gid);
-      }
-      case SocketOption.RCVTIMEO:
-        return timeval(this.receiveTimeout);
-      case SocketOption.SNDTIMEO:
-        return timeval(this.sendTimeout);
-      case SocketOption.LINGER:
-        return integer(this.otherOptions.get(name) ?? 0, 0);
-      case SocketOption.RCVLOWAT:
-      case SocketOption.SNDLOWAT:
-        return integer(this.otherOptions.get(name) ?? 1);
-      case SocketOption.PEERSEC:
-      case SocketOption.PEERGROUPS:
-        return -ENOPROTOOPT;
+        return integers(this.state === "listening" ? 1 : 0);
+      case SocketOption.PEERCRED:
+        return integers(pid, uid, gid);
       default:
-        return Object.values(SocketOption).some((known) => known === name)
-          ? integer(this.otherOptions.get(name) ?? 0)
-          : -ENOPROTOOPT;
+        return this.options.get(name);
     }
   }
 
@@ -745,22 +650,4 @@ export function credentialsOf(thread: Thread): Credentials {
 
 function sameCredentials(a: Credentials, b: Credentials): boolean {
   return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;
-}
-
-/**
- * What a message of this length takes from the send buffer on Linux (skb->truesize: an allocation of a power of two,
- * whole pages for what is large), so that as much fits as there.
- */
-function chargeFor(length: number, head: number): number {
-  const pages = length <= head ? 0 : Math.min(length, Math.ceil((length - head) / 4096) * 4096);
-  let allocation = 512;
-  while (allocation < length - pages + SHARED_INFO) allocation *= 2;
-  return SK_BUFF + allocation + pages;
-}
-
-function timeval(ns: number): Uint8Array {
-  const seconds = Math.floor(ns / 1e9);
-  return new Uint8Array(
-    BigInt64Array.of(BigInt(seconds), BigInt(Math.floor((ns - seconds * 1e9) / 1e3))).buffer,
-  );
 }

@@ -4,7 +4,19 @@
  */
 
 import { PAGE_SIZE } from "../../mmu/translator.ts";
-import { E2BIG, EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOMEM, ENOTDIR, Errno } from "../errno.ts";
+import {
+  E2BIG,
+  EACCES,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOEXEC,
+  ENOMEM,
+  ENOTDIR,
+  Errno,
+} from "../errno.ts";
 import type { Entropy } from "../host.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import {

@@ -174,6 +174,8 @@ export class Scheduler {
       const thread = this.next();
       if (thread === undefined) {
         if (await this.passTime()) continue;
+        // Somebody may have become runnable during that await.
+        if (this.ready.length > this.readyHead) continue;
         break;
       }
       this.runThread(thread);

@@ -1,12 +1,11 @@
 /** What words stand for: variables, `~`, and file names for patterns. */
 
-import { expandPattern, isPattern, type ListDirectory, type PatternPiece } from "./glob.ts";
-import type { Word } from "./parse.ts";
+import { expandPattern, isPattern, type Directories, type PatternPiece } from "./glob.ts";
+import type { Word, WordPart } from "./parse.ts";
 
-export interface Expansion {
+export interface Expansion extends Directories {
   /** The value of a variable or special parameter; undefined when it is not set. */
   variable(name: string): string | undefined;
-  listDirectory: ListDirectory;
 }
 
 /** The arguments that a word becomes: none for an unset variable, several for a pattern or a variable with blanks. */
@@ -22,7 +21,7 @@ export function expandWord(word: Word, expansion: Expansion): string[] {
     field = undefined;
   };
 
-  for (const part of word.parts) {
+  for (const part of withHome(word.parts, expansion)) {
     if (part.kind === "text") {
       add(part);
       continue;
@@ -40,19 +39,15 @@ export function expandWord(word: Word, expansion: Expansion): string[] {
   }
   end();
   return fields.flatMap((pieces) => {
-    const home = withHome(pieces, expansion);
-    const matches = isPattern(home) ? expandPattern(home, (path) => expansion.listDirectory(path)) : [];
-    return matches.length > 0 ? matches : [home.map(({ text }) => text).join("")];
+    const matches = isPattern(pieces) ? expandPattern(pieces, expansion) : [];
+    return matches.length > 0 ? matches : [pieces.map(({ text }) => text).join("")];
   });
 }
 
 /** A word where only one string makes sense (a value, a file to redirect to): neither split nor matched. */
 export function expandToString(word: Word, expansion: Expansion): string {
-  const pieces = word.parts.map((part) =>
-    part.kind === "text" ? part : { text: variableValue(part, expansion), quoted: part.quoted },
-  );
-  return withHome(pieces, expansion)
-    .map(({ text }) => text)
+  return withHome(word.parts, expansion)
+    .map((part) => (part.kind === "text" ? part.text : variableValue(part, expansion)))
     .join("");
 }
 
@@ -62,11 +57,11 @@ function variableValue(part: { name: string; fallback: string | undefined }, exp
   return value ?? "";
 }
 
-/** `~` and `~/…` at the front are the home directory. */
-function withHome(pieces: PatternPiece[], expansion: Expansion): PatternPiece[] {
-  const [first] = pieces;
-  if (first === undefined || first.quoted || !/^~(\/|$)/.test(first.text)) return pieces;
+/** `~` and `~/…` at the front of a word are the home directory. */
+function withHome(parts: readonly WordPart[], expansion: Expansion): readonly WordPart[] {
+  const [first, ...rest] = parts;
+  if (first?.kind !== "text" || first.quoted || !/^~(\/|$)/.test(first.text)) return parts;
   const home = expansion.variable("HOME");
-  if (home === undefined || (first.text === "~" && pieces.length > 1)) return pieces;
-  return [{ text: home, quoted: true }, { text: first.text.slice(1), quoted: false }, ...pieces.slice(1)];
+  if (home === undefined || (first.text === "~" && rest.length > 0)) return parts;
+  return [{ kind: "text", text: home, quoted: true }, { ...first, text: first.text.slice(1) }, ...rest];
 }

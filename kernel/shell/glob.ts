@@ -6,8 +6,12 @@ export interface PatternPiece {
   readonly quoted: boolean;
 }
 
-/** Names in a directory, given by its path ("" is the working directory); empty when it is not a readable directory. */
-export type ListDirectory = (path: string) => readonly string[];
+/** The files that patterns are matched against. */
+export interface Directories {
+  /** Names in a directory, given by its path ("" is the working directory); none when it cannot be read. */
+  listDirectory(path: string): readonly string[];
+  isDirectory(path: string): boolean;
+}
 
 /** Is there anything that makes the pieces a pattern? */
 export function isPattern(pieces: readonly PatternPiece[]): boolean {
@@ -15,7 +19,7 @@ export function isPattern(pieces: readonly PatternPiece[]): boolean {
 }
 
 /** The existing paths that a pattern matches, sorted; empty when there are none. */
-export function expandPattern(pieces: readonly PatternPiece[], list: ListDirectory): string[] {
+export function expandPattern(pieces: readonly PatternPiece[], directories: Directories): string[] {
   const components = splitComponents(pieces);
   let found = [""];
   components.forEach((component, i) => {
@@ -23,14 +27,18 @@ export function expandPattern(pieces: readonly PatternPiece[], list: ListDirecto
     const literal = component.map(({ text }) => text).join("");
     if (!isPattern(component)) {
       found = found.map((path) => path + literal + (last ? "" : "/"));
-      // A literal last component has to exist.
-      if (last && literal !== "") found = found.filter((path) => exists(path, list));
+      // A literal last component has to exist; an empty one, behind a slash, asks for a directory.
+      if (last) {
+        found = found.filter((path) =>
+          literal === "" ? directories.isDirectory(path) : exists(path, directories),
+        );
+      }
       return;
     }
     const pattern = toRegExp(component);
     const hidden = literal.startsWith(".");
     found = found.flatMap((path) =>
-      [...list(path)]
+      [...directories.listDirectory(path)]
         .filter((name) => (hidden || !name.startsWith(".")) && pattern.test(name))
         .sort()
         .map((name) => path + name + (last ? "" : "/")),
@@ -39,9 +47,9 @@ export function expandPattern(pieces: readonly PatternPiece[], list: ListDirecto
   return found;
 }
 
-function exists(path: string, list: ListDirectory): boolean {
+function exists(path: string, directories: Directories): boolean {
   const slash = path.lastIndexOf("/");
-  return list(path.slice(0, slash + 1)).includes(path.slice(slash + 1));
+  return directories.listDirectory(path.slice(0, slash + 1)).includes(path.slice(slash + 1));
 }
 
 function splitComponents(pieces: readonly PatternPiece[]): PatternPiece[][] {
@@ -55,27 +63,57 @@ function splitComponents(pieces: readonly PatternPiece[]): PatternPiece[][] {
   return components;
 }
 
+interface PatternCharacter {
+  readonly c: string;
+  readonly quoted: boolean;
+}
+
 function toRegExp(pieces: readonly PatternPiece[]): RegExp {
+  const characters = pieces.flatMap(({ text, quoted }) => [...text].map((c) => ({ c, quoted })));
   let source = "";
-  for (const { text, quoted } of pieces) {
-    for (let i = 0; i < text.length; i++) {
-      const c = text[i];
-      const bracket = !quoted && c === "[" ? /^\[([!^]?)(\]?[^\]]*)\]/.exec(text.slice(i)) : null;
-      if (bracket !== null) {
-        source += `[${bracket[1] === "" ? "" : "^"}${bracket[2].replace(/[\\\]^]/g, "\\$&")}]`;
-        i += bracket[0].length - 1;
-      } else if (!quoted && c === "*") {
-        source += ".*";
-      } else if (!quoted && c === "?") {
-        source += ".";
-      } else {
-        source += c.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-      }
+  for (let at = 0; at < characters.length; at++) {
+    const { c, quoted } = characters[at];
+    const bracket = c === "[" && !quoted ? readBracket(characters, at) : undefined;
+    if (bracket !== undefined) {
+      source += bracket.source;
+      at = bracket.end;
+    } else if (c === "*" && !quoted) {
+      source += ".*";
+    } else if (c === "?" && !quoted) {
+      source += ".";
+    } else {
+      source += escape(c);
     }
   }
-  try {
-    return new RegExp(`^${source}$`, "su");
-  } catch {
-    return /(?!)/; // a range the wrong way around matches nothing
+  return new RegExp(`^${source}$`, "su");
+}
+
+/** A set of characters from the `[` on, which may hold quoted ones; undefined when it is not closed. */
+function readBracket(
+  characters: readonly PatternCharacter[],
+  start: number,
+): { source: string; end: number } | undefined {
+  let at = start + 1;
+  const inverted = at < characters.length && !characters[at].quoted && /[!^]/.test(characters[at].c);
+  if (inverted) at++;
+  let inside = "";
+  for (const first = at; at < characters.length; at++) {
+    const { c, quoted } = characters[at];
+    if (c === "]" && !quoted && at > first) return { source: `[${inverted ? "^" : ""}${inside}]`, end: at };
+    const [dash, last] = [characters[at + 1], characters[at + 2]];
+    const isRange = dash?.c === "-" && !dash.quoted && last !== undefined && (last.c !== "]" || last.quoted);
+    if (!isRange) {
+      inside += escape(c);
+      continue;
+    }
+    // A range the wrong way around has nothing in it.
+    if (c <= last.c) inside += `${escape(c)}-${escape(last.c)}`;
+    at += 2;
   }
+  return undefined;
+}
+
+/** A character that means nothing but itself, within and outside of sets. */
+function escape(c: string): string {
+  return /[A-Za-z0-9]/.test(c) ? c : `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`;
 }

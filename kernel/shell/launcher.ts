@@ -17,6 +17,7 @@ import { expandToString, expandWord } from "./expand.ts";
 import type { Job } from "./jobs.ts";
 import { BrokenPipe, Interrupted, Output } from "./output.ts";
 import type { Command, Pipeline } from "./parse.ts";
+import { findProgram, NOT_EXECUTABLE, NOT_FOUND } from "./program-path.ts";
 import type { Shell } from "./shell.ts";
 
 /** Standard files of one command. */
@@ -34,12 +35,6 @@ interface Start {
   group?: number;
   readonly alone: boolean;
 }
-
-/** Where programs are looked for when PATH says nothing. */
-export const DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
-/** How POSIX shells say that a program was not found, or is none (2.8.2). */
-const NOT_FOUND = 127;
-const NOT_EXECUTABLE = 126;
 
 const OPEN_FLAGS = {
   "<": O_RDONLY,
@@ -258,17 +253,4 @@ function streamName(fd: string): (typeof STREAM_NAMES)[number] {
   const name = STREAM_NAMES[Number(fd)];
   if (name === undefined) throw new CommandFailure(`${fd}: bad file descriptor`);
   return name;
-}
-
-/** Where a program is: a path as it is given, a name in PATH. Throws {@link CommandFailure}. */
-export function findProgram(shell: Shell, name: string): string {
-  if (name.includes("/")) return name;
-  let found: string | undefined;
-  for (const directory of (shell.environment.get("PATH") ?? DEFAULT_PATH).split(":")) {
-    const path = `${directory === "" ? "." : directory}/${name}`;
-    if (shell.isProgram(path)) return path;
-    if (shell.isRegularFile(path)) found ??= path;
-  }
-  if (found !== undefined) throw new CommandFailure(`${found}: Permission denied`, NOT_EXECUTABLE);
-  throw new CommandFailure(`${name}: command not found`, NOT_FOUND);
 }

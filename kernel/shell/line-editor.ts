@@ -98,6 +98,11 @@ export class LineEditor {
     return this.characters.join("");
   }
 
+  /** The cursor, in characters from the beginning of the line. */
+  get position(): number {
+    return this.cursor;
+  }
+
   private run(): EditResult | undefined {
     for (;;) {
       const key = this.queue.shift();
@@ -185,10 +190,10 @@ export class LineEditor {
     const atEnd = this.cursor === this.characters.length;
     this.characters.splice(this.cursor, 0, ...added);
     this.cursor += added.length;
-    // Typing at the end needs no repainting, unless a row is full.
-    const column = (textWidth(this.prompt) + textWidth(this.line)) % this.columns;
-    if (atEnd && added.length === 1 && column > characterWidth(text) && this.search === undefined)
-      this.options.write(text);
+    // Typing at the end of a row that has room needs no repainting.
+    const { row, column } = this.cursorPlace();
+    const simple = atEnd && added.length === 1 && row === this.cursorRow && column > characterWidth(text);
+    if (simple && this.search === undefined) this.options.write(text);
     else this.refresh();
   }
 
@@ -401,9 +406,11 @@ export class LineEditor {
     out += `\r${CLEAR_BELOW}${text}`;
     // A full row leaves the cursor hanging at its end; this brings it down where we count it.
     if (end.column === 0 && end.row > 0) out += " \r";
-    if (end.row > cursor.row) out += `\x1b[${end.row - cursor.row}A`;
-    out += "\r";
-    if (cursor.column > 0) out += `\x1b[${cursor.column}C`;
+    if (cursor.row !== end.row || cursor.column !== end.column) {
+      if (end.row > cursor.row) out += `\x1b[${end.row - cursor.row}A`;
+      out += "\r";
+      if (cursor.column > 0) out += `\x1b[${cursor.column}C`;
+    }
     this.cursorRow = cursor.row;
     this.options.write(out);
   }

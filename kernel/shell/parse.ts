@@ -88,6 +88,7 @@ function tokenize(text: string): Token[] {
       at++;
     } else if (text.startsWith("\\\n", at)) {
       at += 2;
+      if (at === text.length) throw new Incomplete();
     } else if (c === "#") {
       while (at < text.length && text[at] !== "\n") at++;
     } else {
@@ -123,7 +124,8 @@ function readWord(text: string, start: number): { word: Word; end: number } {
   while (at < text.length && !" \t\r\n;&|<>()".includes(text[at])) {
     const c = text[at];
     if (c === "\\") {
-      if (at + 1 >= text.length) throw new Incomplete();
+      // A line that ends in a backslash goes on in the next.
+      if (at + 1 >= text.length || (text[at + 1] === "\n" && at + 2 === text.length)) throw new Incomplete();
       flush();
       if (text[at + 1] !== "\n") parts.push({ kind: "text", text: text[at + 1], quoted: true });
       at += 2;

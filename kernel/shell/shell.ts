@@ -21,9 +21,10 @@ import type { Expansion } from "./expand.ts";
 import { History } from "./history.ts";
 import { JobControl } from "./job-control.ts";
 import type { Job } from "./jobs.ts";
-import { DEFAULT_PATH, Launcher, type Streams } from "./launcher.ts";
+import { Launcher, type Streams } from "./launcher.ts";
 import { BrokenPipe, Interrupted, writeAll } from "./output.ts";
 import { type AndOrList, type Pipeline, parse } from "./parse.ts";
+import { DEFAULT_PATH } from "./program-path.ts";
 import { ScriptInput, type ShellInput, TerminalInput } from "./shell-input.ts";
 
 export interface ShellOptions {

@@ -1,7 +1,6 @@
 /** From a system call's number to the function that makes it: an array, built from the table. */
 
 import { ENOSYS } from "../errno.ts";
-import type { Kernel } from "../kernel.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { SyscallDefinition, SyscallFunction } from "./definition.ts";
 import { SYSCALL_NAMES } from "./numbers.ts";
@@ -29,9 +28,4 @@ export class Dispatcher {
       this.calls[definition.number] = tracer === undefined ? call : tracer.wrap(definition, call);
     }
   }
-}
-
-/** The kernel log line about a call that is only partly there. */
-export function notePartial(kernel: Kernel, name: string, what: string): void {
-  kernel.logOnce(`${name}: ${what} is not implemented`);
 }

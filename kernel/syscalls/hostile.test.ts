@@ -98,7 +98,7 @@ describe("system calls with arbitrary arguments", () => {
   it(`end in a result or a signal, never in an exception: ${CALLS} of them`, async () => {
     const random = new Random(20_240_601);
     const results: number[] = [];
-    for (let round = 0; results.length < CALLS; round++) {
+    while (results.length < CALLS) {
       const system = new ScriptedKernel(1 << 20);
       system.orphanProgram = plain(() => {});
       const before = results.length;

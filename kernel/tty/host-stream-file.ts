@@ -39,7 +39,7 @@ export class HostStreamFile extends OpenFile {
     clock: Clock,
   ) {
     super(flags);
-    this.inode = new HostStreamInode(stream, clock);
+    this.inode = new HostStreamInode(stream, clock, this);
     this.source = stream.source?.file;
     this.offset = stream.source?.start ?? 0;
   }
@@ -209,8 +209,14 @@ class HostStreamInode extends AnonymousInode {
   constructor(
     private readonly stream: HostStream,
     clock: Clock,
+    private readonly file: HostStreamFile,
   ) {
     super(hostMode(stream), clock);
+  }
+
+  /** Opening /dev/stdout is another use of the same stream. */
+  reopen(): OpenFile {
+    return this.file;
   }
 
   override stat(): Stat {

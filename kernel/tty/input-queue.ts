@@ -106,7 +106,8 @@ export class InputQueue {
     this.tail = found ? end + 1 : end;
     if (found) this.lineEnds[end & MASK] = 0;
     // Who got exactly the line before an end of file must not see that as a second, empty one.
-    else if (copied === target.length && this.hasLines && this.isEof(this.tail)) this.lineEnds[this.tail++ & MASK] = 0;
+    else if (copied === target.length && this.hasLines && this.isEof(this.tail))
+      this.lineEnds[this.tail++ & MASK] = 0;
     return copied;
   }
 

@@ -7,7 +7,15 @@
  * who gets a signal are the business of `terminal.ts`.
  */
 
-import { BACKSPACE, CARRIAGE_RETURN, isControl, isWordCharacter, NEWLINE, TAB, toLower } from "./characters.ts";
+import {
+  BACKSPACE,
+  CARRIAGE_RETURN,
+  isControl,
+  isWordCharacter,
+  NEWLINE,
+  TAB,
+  toLower,
+} from "./characters.ts";
 import { EchoQueue } from "./echo-queue.ts";
 import { DISABLED, InputQueue } from "./input-queue.ts";
 import { OutputProcessor } from "./output-processor.ts";
@@ -19,7 +27,7 @@ export type SignalCharacter = "SIGINT" | "SIGQUIT" | "SIGTSTP";
 export interface Line {
   /** Bytes that {@link put} takes right now. */
   room(): number;
-  /** Bytes for the screen, at most {@link room}. */
+  /** Bytes for the screen, at most {@link room}. They are only good until this returns. */
   put(bytes: Uint8Array): void;
   /** The foreground process group gets a signal. */
   signal(signal: SignalCharacter): void;

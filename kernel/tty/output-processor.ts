@@ -6,11 +6,14 @@
 import { BACKSPACE, CARRIAGE_RETURN, isControl, NEWLINE, SPACE, TAB, toUpper } from "./characters.ts";
 import { InputFlag, OutputFlag as O, type Termios } from "./termios.ts";
 
-const CRLF = Uint8Array.of(CARRIAGE_RETURN, NEWLINE);
-const SPACES = new Uint8Array(8).fill(SPACE);
+/** Output is put together here, so that it goes out in few pieces. */
+const SCRATCH_SIZE = 8192;
+/** A character becomes at most this many: a tab. */
+const LONGEST = 8;
 
 export class OutputProcessor {
   column = 0;
+  private readonly scratch = new Uint8Array(SCRATCH_SIZE);
   /** The column at which the line that is being typed began. */
   canonColumn = 0;
 
@@ -28,7 +31,10 @@ export class OutputProcessor {
     return (c & 0xc0) === 0x80 && (this.termios.inputFlags & InputFlag.IUTF8) !== 0;
   }
 
-  /** Puts out what fits into `room` bytes; returns how many of the given ones that was. */
+  /**
+   * Puts out what fits into `available` bytes; returns how many of the given ones that was. What `put` gets is only good
+   * until it returns.
+   */
   write(bytes: Uint8Array, available: number, put: (bytes: Uint8Array) => void): number {
     if (!this.enabled) {
       const n = Math.min(available, bytes.length);
@@ -36,28 +42,30 @@ export class OutputProcessor {
       return n;
     }
     let room = available;
-    // Runs of characters that need no translation go out as they are.
-    let start = 0;
     let at = 0;
+    let filled = 0;
+    const { scratch } = this;
     const changed: number[] = [];
+    const literal = !this.is(O.OLCUC);
     for (; at < bytes.length && room > 0; at++) {
+      if (filled > SCRATCH_SIZE - LONGEST) {
+        put(scratch.subarray(0, filled));
+        filled = 0;
+      }
       const c = bytes[at];
-      if (!isControl(c) && !this.is(O.OLCUC)) {
+      if (literal && !isControl(c)) {
         if (!this.isContinuation(c)) this.column++;
+        scratch[filled++] = c;
         room--;
         continue;
       }
       changed.length = 0;
       const used = this.translate(c, changed, room);
       if (used < 0) break;
+      for (const each of changed) scratch[filled++] = each;
       room -= used;
-      if (used === 1 && changed[0] === c) continue;
-      if (at > start) put(bytes.subarray(start, at));
-      start = at + 1;
-      if (used === 2 && c === NEWLINE) put(CRLF);
-      else if (used > 0) put(c === TAB ? SPACES.subarray(0, used) : Uint8Array.from(changed));
     }
-    if (at > start) put(start === 0 && at === bytes.length ? bytes : bytes.subarray(start, at));
+    if (filled > 0) put(scratch.subarray(0, filled));
     return at;
   }
 

@@ -111,6 +111,9 @@ export interface Inode {
   /** A new open file description; `flags` are O_* (O_TRUNC and O_CREAT are already dealt with). */
   open(thread: Thread | undefined, flags: number, path: Path): OpenFile | Promise<OpenFile>;
 
+  /** Files without a name that can only be used again, not opened anew, when /proc/self/fd/N is opened: the same file. */
+  reopen?(): OpenFile;
+
   // Directories. Others throw ENOTDIR.
   /** The same object for the same file for as long as somebody has it open. */
   lookup(name: string): Inode | undefined;

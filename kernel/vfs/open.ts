@@ -118,6 +118,11 @@ export function openInode(mounts: MountTable, thread: Thread | undefined, path: 
   if ((flags & O_DIRECTORY) !== 0 && inode.type !== S_IFDIR) return -ENOTDIR;
   if ((flags & O_PATH) !== 0) return finish(new PathFile(flags, inode), path);
   const writes = ((flags + 1) & 2) !== 0 || (flags & O_ACCMODE) === O_ACCMODE || (flags & O_TRUNC) !== 0;
+  const again = inode.reopen?.();
+  if (again !== undefined) {
+    const missing = (writes && !again.writable) || (((flags + 1) & 1) !== 0 && !again.readable);
+    return missing ? -EACCES : again;
+  }
   switch (inode.type) {
     case S_IFLNK:
       return -ELOOP;

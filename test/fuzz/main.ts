@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { ROWS } from "../../cpu/decoder/rows.ts";
 import { buildInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
+import { JitEngine } from "../../cpu/engines/jit/engine.ts";
 import { EngineTarget } from "./engine-target.ts";
 import { type Failure, Fuzzer, Pair } from "./fuzzer.ts";
 import { Generator } from "./generate.ts";
@@ -25,7 +26,7 @@ const USAGE = `usage: npm run fuzz -- [options]
   --first N         number of the first case (0)
   --only NAMES      mnemonics and groups, separated by commas: int, x87, mmx, sse, crypto
   --length N        longest sequence; 1: single instructions only (24)
-  --engine NAME     interp
+  --engine NAME     interp; jit, with every piece of code compiled the first time it is met
   --stop-after N    end after N different failures (20)
   --report          print how often each instruction ran, and fail if one never did
   --case TEXT       repeat one case that an earlier run printed`;
@@ -36,9 +37,10 @@ const CASES_PER_ROW_FOR_COVERAGE = 8;
 class UsageError extends Error {}
 
 async function createSubject(engine: string): Promise<Target> {
-  if (engine !== "interp") throw new UsageError(`--engine: there is no engine ${engine}`);
+  if (engine !== "interp" && engine !== "jit") throw new UsageError(`--engine: there is no engine ${engine}`);
   const module = new WebAssembly.Module(await buildInterpreter());
-  return new EngineTarget((cpu) => new InterpreterEngine(cpu, module));
+  if (engine === "interp") return new EngineTarget((cpu) => new InterpreterEngine(cpu, module));
+  return new EngineTarget((cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1 }));
 }
 
 function integerOption(name: string, text: string, minimum: number): number {

@@ -34,15 +34,34 @@ type Where = Omit<GuestOptions, "input" | "timeout">;
 const environmentOf = (options: Where) =>
   Object.entries({ ...ENVIRONMENT, ...options.env }).map((pair) => pair.join("="));
 
+const isRoot = process.getuid?.() === 0;
+
+/** $0 is the root, $1 the directory in it, the rest is the program. (Only root may mount a proc without more ado.) */
+const ENTER_ROOT = [
+  'mount -t devpts -o ptmxmode=0666 devpts "$0/dev/pts"',
+  ...(isRoot ? ['mount -t proc proc "$0/proc"'] : []),
+  "directory=$1",
+  "shift",
+  'exec unshare --root "$0" --wd "$directory" "$@"',
+].join(" && ");
+
 /**
  * The command that runs a program on the host's own kernel and processor, in the same root: as root, or in a user
  * namespace as anybody.
  */
 export function hostCommand(program: readonly string[], options: Where): string[] {
-  const isRoot = process.getuid?.() === 0;
-  const namespace = isRoot ? ["--mount", "--mount-proc=/proc"] : ["--user", "--map-root-user"];
-  const change = ["unshare", ...namespace, "--root", options.root, "--wd", options.cwd ?? "/"];
-  return ["env", "-i", ...environmentOf(options), ...change, ...program];
+  const namespace = isRoot ? [] : ["--user", "--map-root-user"];
+  const enter = [
+    "unshare",
+    "--mount",
+    ...namespace,
+    "sh",
+    "-c",
+    ENTER_ROOT,
+    options.root,
+    options.cwd ?? "/",
+  ];
+  return ["env", "-i", ...environmentOf(options), ...enter, ...program];
 }
 
 /** The command that runs a program with `osv-vm run`. */

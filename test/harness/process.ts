@@ -13,7 +13,7 @@ export interface Outcome {
 export interface ProcessOptions {
   cwd?: string;
   env?: Record<string, string>;
-  /** Standard input: these bytes, or (default) empty. */
+  /** Standard input: these bytes, through what Node makes for a pipe; by default /dev/null. */
   input?: string | Uint8Array;
   /** After this many milliseconds the process group is killed and the promise rejected. Default: 60,000. */
   timeout?: number;
@@ -44,7 +44,7 @@ export function runProcess(command: readonly string[], options: ProcessOptions =
     const child = spawn(file, parameters, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       detached: true, // its own process group, so that all of it can be killed
     });
     const stdout: Buffer[] = [];
@@ -55,10 +55,10 @@ export function runProcess(command: readonly string[], options: ProcessOptions =
       late = true;
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
     }, limit);
-    child.stdout.on("data", (data: Buffer) => stdout.push(data));
-    child.stderr.on("data", (data: Buffer) => stderr.push(data));
-    child.stdin.on("error", () => undefined); // it ended without reading its input
-    child.stdin.end(options.input ?? "");
+    child.stdout?.on("data", (data: Buffer) => stdout.push(data));
+    child.stderr?.on("data", (data: Buffer) => stderr.push(data));
+    child.stdin?.on("error", () => undefined); // it ended without reading its input
+    child.stdin?.end(options.input);
     child.on("error", (error) => {
       clearTimeout(timer);
       reject(error);

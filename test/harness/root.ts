@@ -126,7 +126,7 @@ function eachPath(folder: string, visit: (path: string) => void): void {
 
 /** Fills a root that is only ever copied. */
 function fillTemplate(template: string): void {
-  for (const name of ["bin", "dev", "etc", "proc", "tmp", "work"]) mkdirSync(join(template, name));
+  for (const name of ["bin", "dev", "dev/pts", "etc", "proc", "tmp", "work"]) mkdirSync(join(template, name));
   chmodSync(join(template, "tmp"), 0o1777);
   const busybox = join(unpackDebianPackage("busybox-static"), "bin/busybox");
   copyFileSync(busybox, join(template, "bin/busybox"));
@@ -137,6 +137,7 @@ function fillTemplate(template: string): void {
     "root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000::/:/bin/sh\n",
   );
   writeFileSync(join(template, "etc/group"), "root:x:0:\nguest:x:1000:\n");
+  symlinkSync("pts/ptmx", join(template, "dev/ptmx"));
   const isRoot = process.getuid?.() === 0;
   if (isRoot) {
     for (const [name, major, minor] of [

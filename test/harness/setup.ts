@@ -6,6 +6,6 @@ import { join } from "node:path";
 import { DIST, REPOSITORY } from "../../scripts/repository.ts";
 
 export function setup(): void {
-  if (existsSync(join(DIST, "cli.js"))) return;
+  if (existsSync(join(DIST, "cli.cjs"))) return;
   execFileSync("npm", ["run", "--silent", "build"], { cwd: REPOSITORY, stdio: "inherit" });
 }

@@ -10,11 +10,12 @@ import type { RegularInode } from "../../kernel/vfs/regular-file.ts";
 import { Random } from "../fuzz/random.ts";
 import { mutate } from "./elf-mutations.ts";
 import { collectSeeds, LOADER, type Seed } from "./elf-seeds.ts";
+import { HostileFailure } from "./hostile-failure.ts";
 import { HostileSystem } from "./hostile-system.ts";
 
 const RAM = 16 << 20;
 /** One in so many of the programs that start is also run, for so many instructions at most. */
-const RUN_ONE_IN = 16;
+const RUN_ONE_IN = 4;
 const RUN_INSTRUCTIONS = 6000;
 /** A fresh machine after so many. */
 const CASES_PER_MACHINE = 5000;
@@ -33,14 +34,6 @@ export interface ElfSummary {
   /** Different sentences, numbers aside. */
   readonly sentences: Set<string>;
   slowest: number;
-}
-
-/** A case that did not go as it has to. */
-export class HostileFailure extends Error {
-  constructor(what: string, repeat: string, cause?: unknown) {
-    super(`${what}\nrepeat with: ${repeat}`, { cause });
-    this.name = "HostileFailure";
-  }
 }
 
 function count<K>(map: Map<K, number>, key: K): void {
@@ -89,7 +82,7 @@ export class ElfFuzzer {
     const { bytes, changes } = mutate(seed.bytes, random);
     const runs = random.below(RUN_ONE_IN) === 0;
     const fail = (what: string, cause?: unknown): never => {
-      const repeat = `node scripts/run-ts.mjs test/hostile/main.ts elf --seed ${this.seed} --first ${index} --cases 1`;
+      const repeat = `elf --seed ${this.seed} --first ${index} --cases 1`;
       throw new HostileFailure(`${seed.name} with changes of ${changes.join(", ")}: ${what}`, repeat, cause);
     };
     const started = performance.now();

@@ -151,7 +151,7 @@ describeWith([missingBusybox(), notStandIn], "a program", () => {
     it("that is too big for the memory exits with 126 and says how much it needs", async () => {
       compileTo(
         "big",
-        "static char a[200 << 20] = {1};\nint main(void) { return a[1]; }\n",
+        "static volatile char a[200 << 20] = {1};\nint main(void) { return a[1]; }\n",
         "-mcmodel=medium",
       );
       await expectError(["run", "--root", root, "--memory", "64M", "/bin/big"], 126, /big: .*--memory/);
@@ -174,7 +174,7 @@ describeWith([missingBusybox(), notStandIn], "a program", () => {
       ["null", "*(volatile int *)0 = 1;", 139],
       ["jump", "((void (*)(void))0x123456789)();", 139],
       ["noncanonical", "*(volatile char *)0x8000000000000000 = 1;", 139],
-      ["divide", "volatile int zero = 0; return 1 / zero;", 136],
+      ["divide", "volatile int seven = 7, zero = 0; return seven / zero;", 136],
       ["abort", "__builtin_abort();", 134],
       ["stack", "extern int main(void); volatile char a[1 << 20]; a[0] = 1; return main() + a[0];", 139],
     ])("that dies of a fault (%s) exits with 128 + the signal, as on Linux", async (name, body, status) => {

@@ -81,6 +81,19 @@ describeWith([missingGuests, notStandIn], "in the built-in image", () => {
     expect(stdout.toString()).toMatch(/^Features .* sse4\.2 /m);
   });
 
+  it("with --deterministic every run is the same, to the instruction", async () => {
+    const program = ["run", "--deterministic", "--stats", "--trace", "syscalls", "primes", "300000", "4"];
+    const runs = [];
+    for (let round = 0; round < 3; round++) {
+      const { stdout, stderr } = await runProcess([...OSV_VM, ...program], { timeout: 120_000 });
+      const [trace] = stderr.toString().split(/^time /m);
+      runs.push(`${stdout}${trace}`);
+    }
+    expect(runs[0]).toMatch(/^instructions +[\d,]{5,}$/m);
+    expect(runs[0]).toMatch(/clone/);
+    expect(new Set(runs).size).toBe(1);
+  });
+
   it("syscall-latency measures", async () => {
     const { stdout, status } = await run("syscall-latency", "1000");
     expect(stdout.toString()).toMatch(/^getppid +\d+\.\d ns$/m);

@@ -1,199 +1,119 @@
-/**
- * SSE floating-point arithmetic.
- *
- * WebAssembly computes with round-to-nearest and reports no exceptions. That is right, and fast, if MXCSR is in its usual
- * state (nearest, no DAZ or FTZ, all exceptions masked, PE already sticky), no operand is denormal, and the result is a
- * normal number or an exact zero: then nothing but PE could be reported. Everything else goes to the exact helpers
- * (cpu/helpers/sse.ts).
- */
+/** SSE floating-point arithmetic, minimum and maximum; the fast path is described in fast-path.ts. */
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
-import { MXCSR } from "../../state.ts";
 import { define } from "../registry.ts";
+import { fastOrExact, silentOrExact, usualMode } from "./fast-path.ts";
+import {
+  type FloatShape,
+  type LaneTest,
+  PACKED_DOUBLE,
+  PACKED_SINGLE,
+  SHAPES,
+  SINGLE,
+} from "./float-shape.ts";
 
-export type Precision = "single" | "double";
+export const all = (b: Builder, ...conditions: Value[]): Value => conditions.reduce((x, y) => b.and(x, y));
 
-/** All but the sticky flags other than PE must be as usual: masks set, nearest, no FTZ, no DAZ, PE sticky. */
-const MODE_BITS = 0xffe0;
-const USUAL_MODE = 0x1fa0;
-
-/** MXCSR lets results be computed by WebAssembly (i32). */
-export function usualMode(b: Builder): Value {
-  return b.eq(b.and(b.field(MXCSR, "i32"), b.const32(MODE_BITS)), b.const32(USUAL_MODE));
+interface Operation {
+  /** WebAssembly's name. */
+  readonly name: string;
+  /** A zero among the results is exact (a lane mask). */
+  exactZero(test: LaneTest, x: Value, y: Value): Value;
+  /** No lane of the result was rounded; the operands are not denormal, the results normal or exact zeros. */
+  isExact(b: Builder, shape: FloatShape, x: Value, y: Value, result: Value): Value;
 }
 
-/** Tests on one scalar or on all lanes of a vector; each answers an i32. */
-export interface FloatShape {
-  readonly suffix: "ss" | "sd" | "ps" | "pd";
-  /** Reads the second source (a register or memory). */
-  source(b: Builder, operand: Operand): Value;
-  /** Reads the destination as a source. */
-  target(operand: Operand): Value;
-  write(operand: Operand, value: Value): void;
-  /** The value for a helper's argument slot, and back. */
-  result(b: Builder): Value;
-  op(b: Builder, name: string, ...args: Value[]): Value;
-  noDenormal(b: Builder, x: Value): Value;
-  normal(b: Builder, x: Value): Value;
-  /** Every lane of x is normal, or is zero where `exactZero` (same type as a lane mask) allows it. */
-  normalOr(b: Builder, x: Value, exactZero: (lane: LaneTest) => Value): Value;
-  ordered(b: Builder, x: Value, y: Value): Value;
+/** Knuth's TwoSum: what was lost in x + y is itself a number. */
+function isExactSum(b: Builder, shape: FloatShape, x: Value, y: Value, sum: Value): Value {
+  const addend = shape.op(b, "sub", sum, x);
+  const lostOfX = shape.op(b, "sub", x, shape.op(b, "sub", sum, addend));
+  const lost = shape.op(b, "add", lostOfX, shape.op(b, "sub", y, addend));
+  return shape.all(b, "eq", lost, shape.constant(b, 0));
 }
 
-/** Lane-wise tests that give masks (vectors) or 0-or-1 (scalars), to be combined with `or`. */
-export interface LaneTest {
-  isZero(x: Value): Value;
-  isInfinite(x: Value): Value;
-  or(x: Value, y: Value): Value;
-  always(): Value;
+/** x = y × z without rounding. */
+function isExactProduct(b: Builder, shape: FloatShape, x: Value, y: Value, z: Value): Value {
+  return b.and(shape.shortFactors(b, y, z), shape.all(b, "eq", x, shape.op(b, "mul", y, z)));
 }
 
-function scalarShape(precision: Precision): FloatShape {
-  const double = precision === "double";
-  const type = double ? "f64" : "f32";
-  const bitsOf = double ? "i64.reinterpret_f64" : "i32.reinterpret_f32";
-  const constant = (b: Builder, value: bigint) =>
-    double ? b.const64(value) : b.const32(Number(BigInt.asIntN(32, value)));
-  // The representation without its sign, shifted left by one.
-  const one = double ? 1n << 53n : 1n << 24n;
-  const range = double ? 0x7fen << 53n : 0xfen << 24n;
-  const infinity = double ? 0x7ffn << 53n : 0xffn << 24n;
-  const magnitude = (b: Builder, x: Value) => b.shlBy(b.op(bitsOf, x), 1);
-  const normal = (b: Builder, x: Value) =>
-    b.ltU(b.sub(magnitude(b, x), constant(b, one)), constant(b, range));
-  return {
-    suffix: double ? "sd" : "ss",
-    source: (_b, operand) => operand.readPart(type),
-    target: (operand) => operand.readPart(type),
-    write: (operand, value) => operand.writePart(type, value),
-    result: (b) => b.helperResult(0, type),
-    op: (b, name, ...args) => b.op(`${type}.${name}`, ...args),
-    noDenormal: (b, x) => b.geU(b.sub(magnitude(b, x), constant(b, 1n)), constant(b, one - 1n)),
-    normal,
-    normalOr: (b, x, exactZero) => {
-      const test: LaneTest = {
-        isZero: (value) => b.eqz(magnitude(b, value)),
-        isInfinite: (value) => b.eq(magnitude(b, value), constant(b, infinity)),
-        or: (p, q) => b.or(p, q),
-        always: () => b.const32(1),
-      };
-      return b.or(normal(b, x), b.and(test.isZero(x), exactZero(test)));
-    },
-    ordered: (b, x, y) => b.and(b.op(`${type}.eq`, x, x), b.op(`${type}.eq`, y, y)),
-  };
-}
+const ADD: Operation = {
+  name: "add",
+  // Without denormals a sum is zero only if it is exact.
+  exactZero: (test) => test.always(),
+  isExact: isExactSum,
+};
+const SUBTRACT: Operation = {
+  name: "sub",
+  exactZero: (test) => test.always(),
+  isExact: (b, shape, x, y, difference) => isExactSum(b, shape, x, shape.op(b, "neg", y), difference),
+};
+const MULTIPLY: Operation = {
+  name: "mul",
+  exactZero: (test, x, y) => test.or(test.isZero(x), test.isZero(y)),
+  isExact: (b, shape, x, y) => shape.shortFactors(b, x, y),
+};
+const DIVIDE: Operation = {
+  name: "div",
+  exactZero: (test, x, y) => test.or(test.isZero(x), test.isInfinite(y)),
+  isExact: (b, shape, x, y, quotient) => isExactProduct(b, shape, x, y, quotient),
+};
 
-function vectorShape(precision: Precision): FloatShape {
-  const double = precision === "double";
-  const float = double ? "f64x2" : "f32x4";
-  const integer = double ? "i64x2" : "i32x4";
-  const splat = (b: Builder, value: bigint) =>
-    double
-      ? b.op("i64x2.splat", b.const64(value))
-      : b.op("i32x4.splat", b.const32(Number(BigInt.asIntN(32, value))));
-  const smallest = double ? 1n << 52n : 1n << 23n;
-  const infinity = double ? 0x7ffn << 52n : 0xffn << 23n;
-  const all = (b: Builder, mask: Value) => b.op(`${integer}.all_true`, mask);
-  const magnitude = (b: Builder, x: Value) =>
-    b.op("v128.and", x, splat(b, double ? (1n << 63n) - 1n : 0x7fffffffn));
-  const normalMask = (b: Builder, x: Value) => {
-    const m = magnitude(b, x);
-    const above = b.op(`${integer}.ge_s`, m, splat(b, smallest));
-    return b.op("v128.and", above, b.op(`${integer}.lt_s`, m, splat(b, infinity)));
-  };
-  const zeroMask = (b: Builder, x: Value) => b.op(`${float}.eq`, x, splat(b, 0n));
-  return {
-    suffix: double ? "pd" : "ps",
-    source: (_b, operand) => operand.readVector(true),
-    target: (operand) => operand.readVector(),
-    write: (operand, value) => operand.writeVector(value),
-    result: (b) => b.helperResult(0, "v128"),
-    op: (b, name, ...args) => b.op(`${float}.${name}`, ...args),
-    noDenormal: (b, x) => {
-      const above = b.op(`${integer}.ge_s`, magnitude(b, x), splat(b, smallest));
-      return all(b, b.op("v128.or", above, zeroMask(b, x)));
-    },
-    normal: (b, x) => all(b, normalMask(b, x)),
-    normalOr: (b, x, exactZero) => {
-      const test: LaneTest = {
-        isZero: (value) => zeroMask(b, value),
-        isInfinite: (value) => b.op(`${integer}.eq`, magnitude(b, value), splat(b, infinity)),
-        or: (p, q) => b.op("v128.or", p, q),
-        always: () => splat(b, -1n),
-      };
-      const zero = b.op("v128.and", zeroMask(b, x), exactZero(test));
-      return all(b, b.op("v128.or", normalMask(b, x), zero));
-    },
-    ordered: (b, x, y) => all(b, b.op("v128.and", b.op(`${float}.eq`, x, x), b.op(`${float}.eq`, y, y))),
-  };
-}
-
-/** Scalar and packed, single and double. */
-export const SHAPES: readonly FloatShape[] = [
-  scalarShape("single"),
-  scalarShape("double"),
-  vectorShape("single"),
-  vectorShape("double"),
-];
-
-/** Writes `result` if the fast path holds, else what the helper computes from the arguments. */
-export function fastOrExact(
+/** dst = x operation y; the helper gets `args`. */
+function compute(
   b: Builder,
-  fast: Value,
+  shape: FloatShape,
+  operation: Operation,
+  [x, y]: readonly [Value, Value],
+  dst: Operand,
   helper: string,
-  args: readonly Value[],
-  write: (value: Value) => void,
-  result: Value,
-  exact: () => Value,
+  args: readonly Value[] = [x, y],
 ): void {
-  b.if(
-    fast,
-    () => write(result),
-    () => {
-      b.helper(helper, args);
-      write(exact());
-    },
+  const result = shape.op(b, operation.name, x, y);
+  const silent = all(
+    b,
+    usualMode(b),
+    shape.noDenormal(b, x),
+    shape.noDenormal(b, y),
+    shape.normalOr(b, result, (test) => operation.exactZero(test, x, y)),
+  );
+  silentOrExact(
+    b,
+    silent,
+    () => operation.isExact(b, shape, x, y, result),
+    (value) => shape.write(dst, value),
+    result,
+    { helper: `sse.${helper}${shape.suffix}`, args, result: () => shape.result(b) },
   );
 }
 
-const ALL = (b: Builder, ...conditions: Value[]) => conditions.reduce((x, y) => b.and(x, y));
-
 for (const shape of SHAPES) {
   const { suffix } = shape;
-  const arithmetic = (name: string, exactZero: (test: LaneTest, x: Value, y: Value) => Value) =>
-    define(`${name}${suffix}`, (b, dst, src) => {
+  for (const operation of [ADD, SUBTRACT, MULTIPLY, DIVIDE]) {
+    define(`${operation.name}${suffix}`, (b, dst, src) => {
       const x = shape.target(dst);
-      const y = shape.source(b, src);
-      const result = shape.op(b, name, x, y);
-      const fast = ALL(
-        b,
-        usualMode(b),
-        shape.noDenormal(b, x),
-        shape.noDenormal(b, y),
-        shape.normalOr(b, result, (test) => exactZero(test, x, y)),
-      );
-      const write = (value: Value) => shape.write(dst, value);
-      fastOrExact(b, fast, `sse.${name}${suffix}`, [x, y], write, result, () => shape.result(b));
+      compute(b, shape, operation, [x, shape.source(b, src)], dst, operation.name);
     });
-  // Without denormals a sum is zero only if it is exact.
-  arithmetic("add", (test) => test.always());
-  arithmetic("sub", (test) => test.always());
-  arithmetic("mul", (test, x, y) => test.or(test.isZero(x), test.isZero(y)));
-  arithmetic("div", (test, x, y) => test.or(test.isZero(x), test.isInfinite(y)));
+  }
 
   define(`sqrt${suffix}`, (b, dst, src) => {
     const y = shape.source(b, src);
-    const result = shape.op(b, "sqrt", y);
-    const fast = ALL(
+    const root = shape.op(b, "sqrt", y);
+    const silent = all(
       b,
       usualMode(b),
       shape.noDenormal(b, y),
-      shape.normalOr(b, result, (test) => test.always()),
+      shape.normalOr(b, root, (test) => test.always()),
     );
-    const write = (value: Value) => shape.write(dst, value);
-    fastOrExact(b, fast, `sse.sqrt${suffix}`, [y, y], write, result, () => shape.result(b));
+    silentOrExact(
+      b,
+      silent,
+      () => isExactProduct(b, shape, y, root, root),
+      (value) => shape.write(dst, value),
+      root,
+      { helper: `sse.sqrt${suffix}`, args: [y, y], result: () => shape.result(b) },
+    );
   });
 
   // The second operand unless the first is strictly less (greater): pmin(y, x) is x < y ? x : y.
@@ -201,101 +121,118 @@ for (const shape of SHAPES) {
     define(`${name}${suffix}`, (b, dst, src) => {
       const x = shape.target(dst);
       const y = shape.source(b, src);
-      const fast = ALL(b, shape.ordered(b, x, y), shape.noDenormal(b, x), shape.noDenormal(b, y));
+      const fast = all(b, shape.ordered(b, x, y), shape.noDenormal(b, x), shape.noDenormal(b, y));
       const result =
         x.type === "v128"
           ? shape.op(b, `p${name}`, y, x)
           : b.select(shape.op(b, name === "min" ? "lt" : "gt", x, y), x, y);
-      const write = (value: Value) => shape.write(dst, value);
-      fastOrExact(b, fast, `sse.${name}${suffix}`, [x, y], write, result, () => shape.result(b));
+      fastOrExact(b, fast, (value) => shape.write(dst, value), result, {
+        helper: `sse.${name}${suffix}`,
+        args: [x, y],
+        result: () => shape.result(b),
+      });
     });
   }
-
-  // The predicate is a value here: the exact path serves all.
-  define(`cmp${suffix}`, (b, dst, src, predicate) => {
-    const x = shape.target(dst);
-    const y = shape.source(b, src);
-    const selector = b.and(b.wrap(predicate.read()), b.const32(7));
-    const fast = ALL(b, shape.ordered(b, x, y), shape.noDenormal(b, x), shape.noDenormal(b, y));
-    const mask = (name: string) => {
-      const test = shape.op(b, name, x, y);
-      return x.type === "v128" ? test : maskOf(b, test, suffix === "sd" ? 64 : 32);
-    };
-    const kind = b.and(selector, b.const32(3));
-    const base = b.select(
-      b.eqz(kind),
-      mask("eq"),
-      b.select(
-        b.eq(kind, b.const32(1)),
-        mask("lt"),
-        b.select(b.eq(kind, b.const32(2)), mask("le"), falseMask(b, x, suffix)),
-      ),
-    );
-    const negate = b.ne(b.and(selector, b.const32(4)), b.const32(0));
-    const inverted = x.type === "v128" ? b.op("v128.not", base) : b.not(base);
-    const result = b.select(negate, inverted, base);
-    const part = suffix === "sd" ? "q0" : "d0";
-    const write = (value: Value) => (x.type === "v128" ? dst.writeVector(value) : dst.writePart(part, value));
-    fastOrExact(b, fast, `sse.cmp${suffix}`, [x, y, selector], write, result, () =>
-      b.helperResult(0, x.type === "v128" ? "v128" : "i64"),
-    );
-  });
 }
 
-function maskOf(b: Builder, condition: Value, bits: number): Value {
-  return b.zext(b.sub(b.const64(0), b.extendU(condition)), bits);
-}
+// ---- between the lanes of a vector ----
 
-function falseMask(b: Builder, x: Value, _suffix: string): Value {
-  return x.type === "v128" ? b.op("i64x2.splat", b.const64(0)) : b.const64(0);
-}
+/** Byte indices of the even lanes of two vectors side by side; the odd ones follow each. */
+const EVEN_LANES = {
+  ps: [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27],
+  pd: [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23],
+} as const;
+/** The sign bits of the even lanes. */
+const EVEN_SIGNS = {
+  ps: [0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0],
+  pd: [0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0],
+} as const;
 
-for (const name of ["addsub", "hadd", "hsub"]) {
-  for (const suffix of ["ps", "pd"]) {
+for (const [shape, suffix] of [
+  [PACKED_SINGLE, "ps"],
+  [PACKED_DOUBLE, "pd"],
+] as const) {
+  for (const [name, operation] of [
+    ["hadd", ADD],
+    ["hsub", SUBTRACT],
+  ] as const) {
     define(`${name}${suffix}`, (b, dst, src) => {
-      b.helper(`sse.${name}${suffix}`, [dst.readVector(), src.readVector(true)]);
-      dst.writeVector(b.helperResult(0, "v128"));
+      const x = dst.readVector();
+      const y = src.readVector(true);
+      const even = EVEN_LANES[suffix];
+      const odd = even.map((lane) => lane + 16 / shape.lanes);
+      compute(b, shape, operation, [b.shuffle(x, y, even), b.shuffle(x, y, odd)], dst, name);
     });
   }
-}
-for (const mnemonic of ["dpps", "dppd"]) {
-  define(mnemonic, (b, dst, src, immediate) => {
+  define(`addsub${suffix}`, (b, dst, src) => {
+    const x = dst.readVector();
     const y = src.readVector(true);
-    b.helper(`sse.${mnemonic}`, [dst.readVector(), y, b.wrap(immediate.read())]);
-    dst.writeVector(b.helperResult(0, "v128"));
+    const signed = b.op("v128.xor", y, b.const128(EVEN_SIGNS[suffix]));
+    compute(b, shape, ADD, [x, signed], dst, "addsub", [x, y]);
+  });
+
+  // Products that bits 4… of the immediate choose, summed up; lanes that bits 0… choose receive the sum.
+  define(`dp${suffix}`, (b, dst, src, immediate) => {
+    const x = dst.readVector();
+    const y = src.readVector(true);
+    const selector = b.wrap(immediate.read());
+    const everyProduct = shape.op(b, "mul", x, y);
+    const products = b.op("v128.and", everyProduct, laneMask(b, shape, selector, 4));
+    const exchanged = (value: Value, distance: number) =>
+      b.shuffle(
+        value,
+        value,
+        [...Array(16).keys()].map((byte) => byte ^ distance),
+      );
+    const sums: [x: Value, y: Value, sum: Value][] = [];
+    let sum = products;
+    for (let distance = 16 / shape.lanes; distance < 16; distance *= 2) {
+      const [left, right] = [sum, exchanged(sum, distance)];
+      sum = shape.op(b, "add", left, right);
+      sums.push([left, right, sum]);
+    }
+    const silent = all(
+      b,
+      usualMode(b),
+      shape.noDenormal(b, x),
+      shape.noDenormal(b, y),
+      // Products that are not chosen are looked at too.
+      shape.normalOr(b, everyProduct, (test) => MULTIPLY.exactZero(test, x, y)),
+      ...sums.map(([, , total]) => shape.normalOr(b, total, (test) => test.always())),
+    );
+    silentOrExact(
+      b,
+      silent,
+      () =>
+        all(
+          b,
+          shape.shortFactors(b, x, y),
+          ...sums.map(([left, right, total]) => isExactSum(b, shape, left, right, total)),
+        ),
+      (value) => dst.writeVector(value),
+      b.op("v128.and", sum, laneMask(b, shape, selector, 0)),
+      { helper: `sse.dp${suffix}`, args: [x, y, selector], result: () => shape.result(b) },
+    );
   });
 }
+
+/** All ones in the lanes whose bit, counted from `from`, is set. */
+function laneMask(b: Builder, shape: FloatShape, selector: Value, from: number): Value {
+  const integer = shape.lanes === 4 ? "i32x4" : "i64x2";
+  const bits = new Uint8Array(16);
+  for (let lane = 0; lane < shape.lanes; lane++) bits[(lane * 16) / shape.lanes] = 1 << (from + lane);
+  const wanted = b.const128(bits);
+  const everywhere = b.op(`${integer}.splat`, shape.lanes === 4 ? selector : b.extendU(selector));
+  return b.op(`${integer}.eq`, b.op("v128.and", everywhere, wanted), wanted);
+}
+
+// ---- approximations ----
 
 for (const name of ["rcp", "rsqrt"]) {
-  for (const shape of [SHAPES[0], SHAPES[2]]) {
+  for (const shape of [SINGLE, PACKED_SINGLE]) {
     define(`${name}${shape.suffix}`, (b, dst, src) => {
       b.helper(`sse.${name}${shape.suffix}`, [shape.source(b, src)], false);
       shape.write(dst, shape.result(b));
-    });
-  }
-}
-
-// ---- comparisons that set RFLAGS ----
-
-for (const name of ["comis", "ucomis"] as const) {
-  for (const shape of SHAPES.slice(0, 2)) {
-    const letter = shape.suffix === "sd" ? "d" : "s";
-    define(`${name}${letter}`, (b, dst, src) => {
-      const x = shape.target(dst);
-      const y = shape.source(b, src);
-      const fast = ALL(b, shape.ordered(b, x, y), shape.noDenormal(b, x), shape.noDenormal(b, y));
-      const flags = b.variable(b.const32(0));
-      b.if(
-        fast,
-        () => flags.set(b.or(shape.op(b, "lt", x, y), b.shl(shape.op(b, "eq", x, y), b.const32(6)))),
-        () => {
-          b.helper(`sse.${name}${letter}`, [x, y]);
-          flags.set(b.helperResult(0, "i32"));
-        },
-      );
-      const all = flags.get();
-      const bit = (position: number) => b.and(b.shr(all, b.const32(position)), b.const32(1));
-      b.flags.setAll({ carry: bit(0), parity: bit(2), zero: bit(6) });
     });
   }
 }

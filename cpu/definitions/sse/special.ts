@@ -1,79 +1,9 @@
-/** AES, SHA, carry-less multiplication, string comparison, and the odd ones of SSE4.1. */
+/** String comparison and the odd ones of SSE4.1. */
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
 import { Register } from "../../state.ts";
 import { define, defineWithContext } from "../registry.ts";
-
-/** dst = helper(dst, src) */
-for (const mnemonic of ["aesenc", "aesenclast", "aesdec", "aesdeclast"]) {
-  define(mnemonic, (b, dst, src) => {
-    const key = src.readVector(true);
-    b.helper(`aes.${mnemonic}`, [dst.readVector(), key], false);
-    dst.writeVector(b.helperResult(0, "v128"));
-  });
-}
-define("aesimc", (b, dst, src) => {
-  b.helper("aes.aesimc", [src.readVector(true)], false);
-  dst.writeVector(b.helperResult(0, "v128"));
-});
-define("aeskeygenassist", (b, dst, src, immediate) => {
-  b.helper("aes.aeskeygenassist", [src.readVector(true), b.wrap(immediate.read())], false);
-  dst.writeVector(b.helperResult(0, "v128"));
-});
-
-for (const mnemonic of ["sha1nexte", "sha1msg1", "sha1msg2", "sha256msg1", "sha256msg2"]) {
-  define(mnemonic, (b, dst, src) => {
-    const y = src.readVector(true);
-    b.helper(`sha.${mnemonic}`, [dst.readVector(), y], false);
-    dst.writeVector(b.helperResult(0, "v128"));
-  });
-}
-define("sha1rnds4", (b, dst, src, immediate) => {
-  const y = src.readVector(true);
-  b.helper("sha.sha1rnds4", [dst.readVector(), y, b.wrap(immediate.read())], false);
-  dst.writeVector(b.helperResult(0, "v128"));
-});
-define("sha256rnds2", (b, dst, src, message) => {
-  const y = src.readVector(true);
-  b.helper("sha.sha256rnds2", [dst.readVector(), y, message.readVector()], false);
-  dst.writeVector(b.helperResult(0, "v128"));
-});
-
-/** Product of two 64-bit polynomials over GF(2): one shifted operand for each bit of the other. */
-define("pclmulqdq", (b, dst, src, immediate) => {
-  const selector = b.wrap(immediate.read());
-  const half = (x: Value, bit: number) =>
-    b.select(
-      b.and(selector, b.const32(1 << bit)),
-      b.lane("i64x2.extract_lane", 1, x),
-      b.lane("i64x2.extract_lane", 0, x),
-    );
-  const y = src.readVector(true);
-  const multiplicand = half(dst.readVector(), 0);
-  const zero = b.const64(0);
-  const rest = b.variable(half(y, 4));
-  const low = b.variable(zero);
-  const high = b.variable(zero);
-  const count = b.variable(zero);
-  b.loop(() => {
-    const bits = rest.get();
-    const shift = count.get();
-    const mask = b.neg(b.and(bits, b.const64(1)));
-    const shifted = b.shl(multiplicand, shift);
-    // The bits shifted out; shifting by 64 would be a shift by 0.
-    const spilled = b.shr(b.shrBy(multiplicand, 1), b.xor(shift, b.const64(63)));
-    const newLow = b.xor(low.get(), b.and(shifted, mask));
-    const newHigh = b.xor(high.get(), b.and(spilled, mask));
-    low.set(newLow);
-    high.set(newHigh);
-    const left = b.shrBy(bits, 1);
-    rest.set(left);
-    count.set(b.add(shift, b.const64(1)));
-    return b.ne(left, zero);
-  });
-  dst.writeVector(b.lane("i64x2.replace_lane", 1, b.op("i64x2.splat", low.get()), high.get()));
-});
 
 /** The smallest word and its index. */
 define("phminposuw", (b, dst, src) => {

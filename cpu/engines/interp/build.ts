@@ -32,9 +32,16 @@ import {
   HANDLER_SECTION,
   type HandlerFacts,
 } from "./handler-table.ts";
-import { lowerHandler, type Runtime } from "./lower.ts";
+import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
-import { FIRST_INSTRUCTION_HANDLER, Leave } from "./record.ts";
+import {
+  FIRST_INSTRUCTION_HANDLER,
+  Leave,
+  RECORD_COUNTER,
+  RECORD_HANDLER,
+  RECORD_SIZE,
+  REGION_SLOTS,
+} from "./record.ts";
 
 const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
 const ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] };
@@ -62,6 +69,12 @@ export function generateInterpreter(): InterpreterModule {
     commit: module.importFunction("env", "commit", HANDLER),
     link: module.importFunction("env", "link", HANDLER),
     lookup: module.importFunction("env", "lookup", HANDLER),
+    hot: module.importFunction("env", "hot", HANDLER),
+    // What compiled regions call: faults and writes to code are left to the interpreter.
+    regionLoad: module.importFunction("env", "regionLoad", ACCESS),
+    regionModify: module.importFunction("env", "regionModify", ACCESS),
+    regionStore: module.importFunction("env", "regionStore", ACCESS),
+    regionProbe: module.importFunction("env", "regionProbe", ACCESS),
   };
 
   // Helpers are imports too, and imports come first: find out which ones there are before anything is lowered.
@@ -150,6 +163,11 @@ export function generateInterpreter(): InterpreterModule {
     "protection",
     plain((b) => b.exception(Vector.GP)),
   );
+  functions.push(module.addFunction("count", HANDLER, ["i32"], countCode(imports.hot, handlerType)));
+  addSpecial(
+    "skip",
+    plain(() => undefined),
+  );
   while (functions.length < FIRST_INSTRUCTION_HANDLER) functions.push(functions[0]);
   const none: HandlerFacts = {
     transfers: true,
@@ -217,7 +235,17 @@ export function generateInterpreter(): InterpreterModule {
     return { first: first.handler, second: second.handler, handler, bits };
   });
 
-  module.defineTable(functions);
+  module.defineTable(functions, REGION_SLOTS);
+  // What regions leave through (jit/lower.ts).
+  for (const [name, { locals, code }] of [
+    ["enter", lowerEnter(runtime)],
+    ["jump", lowerJump(runtime)],
+  ] as const) {
+    module.exportFunction(name, module.addFunction(name, HANDLER, locals, code));
+  }
+  for (const name of ["Load", "Modify", "Store", "Probe"] as const) {
+    module.exportFunction(`region${name}`, slow(`region-${name.toLowerCase()}`, imports[`region${name}`]));
+  }
   // run(state, record, budget): enters the first handler.
   const run = new ByteWriter();
   for (const parameter of [0, 1, 2, 1]) run.byte(0x20).u32(parameter);
@@ -257,6 +285,28 @@ function budgetEndCode(): Uint8Array {
   // budget -= record.retire
   out.byte(0x20).u32(2).byte(0x20).u32(1).byte(0x2d).byte(0).u32(6).byte(0x6b).byte(0x21).u32(2);
   return out.bytes(leaveCode(Leave.Budget)).toBytes();
+}
+
+/** Counts the executions of a trace down, and goes on to the record behind; at zero it asks for compilation. */
+function countCode(hot: number, handlerType: number): Uint8Array {
+  const out = new ByteWriter();
+  // record.counter = local 3 = record.counter - 1
+  out.byte(0x20).u32(1).byte(0x20).u32(1).byte(0x28).byte(2).u32(RECORD_COUNTER);
+  out.byte(0x41).s32(1).byte(0x6b).byte(0x22).u32(3).byte(0x36).byte(2).u32(RECORD_COUNTER);
+  out.byte(0x20).u32(3).byte(0x45).byte(0x04).byte(0x40);
+  for (const parameter of [0, 1, 2]) out.byte(0x20).u32(parameter);
+  out.byte(0x10).u32(hot).byte(0x1a);
+  // There may be another handler in the record now: once more from the top.
+  for (const parameter of [0, 1, 2, 1]) out.byte(0x20).u32(parameter);
+  out.byte(0x28).byte(2).u32(RECORD_HANDLER).byte(0x13).u32(handlerType).u32(0).byte(0x0b);
+  out.byte(0x20).u32(0).byte(0x20).u32(1).byte(0x41).s32(RECORD_SIZE).byte(0x6a).byte(0x20).u32(2);
+  out
+    .byte(0x20)
+    .u32(1)
+    .byte(0x28)
+    .byte(2)
+    .u32(RECORD_SIZE + RECORD_HANDLER);
+  return out.byte(0x13).u32(handlerType).u32(0).byte(0x0b).toBytes();
 }
 
 function bytesKey(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@
  */
 
 import { PageFault } from "../../../mmu/mmu.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
+import { Access, PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
 import { type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
@@ -47,7 +47,7 @@ export interface InterpreterStatistics {
 type Run = (state: number, record: number, budget: number) => number;
 
 export class InterpreterEngine implements Engine {
-  readonly name = "interp";
+  readonly name: string = "interp";
   readonly statistics: InterpreterStatistics = {
     instructions: 0,
     traces: 0,
@@ -56,25 +56,29 @@ export class InterpreterEngine implements Engine {
     flushes: 0,
   };
   private readonly runHandlers: Run;
-  private readonly translator: TraceTranslator;
-  private readonly facts: RecordFacts;
-  private readonly memory: Uint8Array;
-  private readonly records: Uint32Array;
-  private nextRecord = EXACT_RECORDS;
+  protected readonly moduleImports: WebAssembly.Imports;
+  protected readonly exports: WebAssembly.Exports;
+  protected readonly translator: TraceTranslator;
+  protected readonly facts: RecordFacts;
+  protected readonly memory: Uint8Array;
+  protected readonly records: Uint32Array;
+  protected nextRecord = EXACT_RECORDS;
   /** What the records in front were translated from last. */
   private exactTrace: Trace | undefined;
-  private readonly byRip = new Map<number, Trace>();
+  protected readonly byRip = new Map<number, Trace>();
   private readonly byPhysicalPage = new Map<number, Set<Trace>>();
   private readonly byVirtualPage = new Map<number, Set<Trace>>();
   /** After a system call: the record behind it, and the RIP that makes it the right one to go on with. */
   private resumeRecord = 0;
   private resumeRip = 0;
+  /** The instruction at RIP must be executed by the interpreter, alone. */
+  private stepNext = false;
 
   /**
    * @param module the generated interpreter (build.ts), compiled
    */
   constructor(
-    private readonly cpu: Cpu,
+    protected readonly cpu: Cpu,
     module: WebAssembly.Module,
   ) {
     const sections = WebAssembly.Module.customSections(module, HANDLER_SECTION);
@@ -85,8 +89,9 @@ export class InterpreterEngine implements Engine {
     this.facts = createRecordFacts(RECORDS);
     this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
-    const instance = new WebAssembly.Instance(module, this.imports(module));
-    this.runHandlers = instance.exports.run as Run;
+    this.moduleImports = this.imports(module);
+    this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;
+    this.runHandlers = this.exports.run as Run;
   }
 
   /** Mnemonics that the guest used and nothing defines: for reports. */
@@ -108,6 +113,10 @@ export class InterpreterEngine implements Engine {
       if (code === Leave.FetchFault) {
         this.statistics.instructions += budget - left;
         return Exit.Exception;
+      }
+      if (code === Leave.Step) {
+        this.stepNext = true;
+        continue;
       }
       const record = cpu.getI32(EXIT_RECORD);
       const index = (record - cpu.recordBase) >>> RECORD_SHIFT;
@@ -151,6 +160,10 @@ export class InterpreterEngine implements Engine {
     }
     this.resumeRecord = 0;
     try {
+      if (this.stepNext) {
+        this.stepNext = false;
+        return this.recordOf(this.exactTraceAt(rip, 1));
+      }
       const address = this.recordOf(this.traceAt(rip));
       if (this.memory[address + RECORD_NEED] <= budget) return address;
       return this.recordOf(this.exactTraceAt(rip, budget));
@@ -160,7 +173,7 @@ export class InterpreterEngine implements Engine {
     }
   }
 
-  private recordOf(trace: Trace): number {
+  protected recordOf(trace: Trace): number {
     return this.cpu.recordBase + (trace.first << RECORD_SHIFT);
   }
 
@@ -173,31 +186,48 @@ export class InterpreterEngine implements Engine {
     return trace;
   }
 
-  private insertPhysical(trace: Trace): void {
+  protected insertPhysical(trace: Trace): void {
     insert(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
     if (trace.secondPage >= 0) insert(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
   }
 
-  private withdrawPhysical(trace: Trace): void {
+  protected withdrawPhysical(trace: Trace): void {
     withdraw(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
     if (trace.secondPage >= 0) withdraw(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
   }
 
+  /** Translates the trace at an address into the next free records. @throws PageFault */
+  protected translate(rip: number): Trace {
+    return this.translator.translate(rip, this.nextRecord, TRACE_LIMIT, false);
+  }
+
+  /** Are there this many free records? */
+  protected hasRecords(count: number): boolean {
+    return this.nextRecord + count <= RECORDS;
+  }
+
+  /** A trace has been executed often enough to compile it. */
+  protected hot(_record: number): void {}
+
   /** @throws PageFault, GuestException */
-  private traceAt(rip: number): Trace {
+  protected traceAt(rip: number): Trace {
     const known = this.byRip.get(rip);
     if (known !== undefined) return known;
     if (rip >= CANONICAL_LIMIT || rip < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
-    if (this.nextRecord + TRACE_RECORDS > RECORDS) this.flush();
-    const trace = this.translator.translate(rip, this.nextRecord, TRACE_LIMIT, false);
+    if (!this.hasRecords(TRACE_RECORDS)) this.flush();
+    const trace = this.translate(rip);
     this.nextRecord += trace.count;
     this.statistics.traces++;
     this.statistics.traceInstructions += trace.count;
     this.byRip.set(rip, trace);
     this.insertPhysical(trace);
-    insert(this.byVirtualPage, virtualPage(rip), trace);
-    if (trace.secondPage >= 0) insert(this.byVirtualPage, virtualPage(trace.end - 1), trace);
+    this.insertVirtual(trace);
     return trace;
+  }
+
+  protected insertVirtual(trace: Trace): void {
+    insert(this.byVirtualPage, virtualPage(trace.rip), trace);
+    if (trace.secondPage >= 0) insert(this.byVirtualPage, virtualPage(trace.end - 1), trace);
   }
 
   // ---- what handlers call ----
@@ -243,6 +273,19 @@ export class InterpreterEngine implements Engine {
       },
       link: (_state: number, record: number, budget: number) => this.link(record, budget),
       lookup: (_state: number, _record: number, budget: number) => this.lookup(budget),
+      hot: (_state: number, record: number) => {
+        this.hot(record);
+        return 0;
+      },
+      // Compiled regions leave what would fault, or would change code, to the interpreter.
+      regionLoad: (_state: number, _record: number, _budget: number, bytes: number) =>
+        this.regionAccess(bytes, Access.Read, -1),
+      regionModify: (_state: number, _record: number, _budget: number, bytes: number) =>
+        this.regionAccess(bytes, Access.Execute, -1),
+      regionStore: (_state: number, _record: number, _budget: number, bytes: number) =>
+        this.regionAccess(bytes, Access.Write, 1),
+      regionProbe: (_state: number, _record: number, _budget: number, bytes: number) =>
+        this.regionAccess(bytes, 0, 1),
     };
     const helpers: Record<string, WebAssembly.ImportValue> = {};
     for (const { module: namespace, name } of WebAssembly.Module.imports(module)) {
@@ -262,6 +305,24 @@ export class InterpreterEngine implements Engine {
       };
     }
     return { env, helper: helpers };
+  }
+
+  /** The slow paths of compiled regions; Execute stands for reading with the right to write. */
+  private regionAccess(bytes: number, access: Access | 0, failed: number): number {
+    const { mmu } = this.cpu;
+    const address = this.cpu.getNumber(ACCESS_ADDRESS);
+    if (address + bytes > CANONICAL_LIMIT || address < -CANONICAL_LIMIT) return failed;
+    try {
+      if (access === Access.Read) return mmu.load(address, bytes);
+      if (mmu.wouldChangeCode(address, bytes)) return failed;
+      if (access === Access.Execute) return mmu.modify(address, bytes);
+      if (access === Access.Write) mmu.store(address, bytes);
+      else mmu.probe(address, bytes);
+      return 0;
+    } catch (error) {
+      if (error instanceof PageFault || error instanceof GuestException) return failed;
+      throw error;
+    }
   }
 
   /** The address that a slow path was called for. @throws GuestException if not all of the bytes are canonical */
@@ -375,7 +436,7 @@ export class InterpreterEngine implements Engine {
     if (traces !== undefined) for (const trace of [...traces]) this.remove(trace);
   }
 
-  private remove(trace: Trace): void {
+  protected remove(trace: Trace): void {
     this.statistics.invalidations++;
     this.translator.retireTrace(trace);
     if (this.byRip.get(trace.rip) === trace) this.byRip.delete(trace.rip);
@@ -387,7 +448,7 @@ export class InterpreterEngine implements Engine {
   }
 
   /** Forgets everything: the record area is full. */
-  private flush(): void {
+  protected flush(): void {
     this.statistics.flushes++;
     this.nextRecord = EXACT_RECORDS;
     this.resumeRecord = 0;

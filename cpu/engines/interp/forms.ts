@@ -56,6 +56,16 @@ export function formKey(
 ): number {
   return (rowId << 8) | (operandSizeIndex << 6) | (rmIndex << 3) | prefixIndex;
 }
+/** The form of a key. */
+export function formOfKey(row: OpcodeRow, key: number): Form {
+  return {
+    row,
+    operandSize: OPERAND_SIZES[(key >> 6) & 3],
+    rm: ADDRESS_FORMS[(key >> 3) & 7],
+    prefix: PREFIX_FORMS[key & 3],
+    flagsDead: false,
+  };
+}
 export const FLAGS_DEAD = 4;
 export const FORM_KEYS_PER_ROW = 256;
 

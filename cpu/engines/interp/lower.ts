@@ -81,6 +81,16 @@ export function lowerHandler(instructions: Instructions, runtime: Runtime): Lowe
   return new HandlerLowering(runtime).handler(instructions);
 }
 
+/** A function with the signature of a handler that goes on at the record it is given. */
+export function lowerEnter(runtime: Runtime): LoweredHandler {
+  return new HandlerLowering(runtime).enterFunction();
+}
+
+/** A function with the signature of a handler that goes on at the RIP in the state. */
+export function lowerJump(runtime: Runtime): LoweredHandler {
+  return new HandlerLowering(runtime).jumpFunction();
+}
+
 class HandlerLowering extends WasmLowering {
   /** The second instruction of a pair is being lowered. */
   private second = false;
@@ -94,6 +104,20 @@ class HandlerLowering extends WasmLowering {
     this.block(instructions.body);
     if (instructions.fallsThrough) this.next();
     else this.code.byte(0x00); // unreachable: control has left
+    this.code.byte(0x0b);
+    return { locals: this.locals, code: this.code.toBytes().slice() };
+  }
+
+  enterFunction(): LoweredHandler {
+    this.enter(RECORD);
+    this.code.byte(0x0b);
+    return { locals: this.locals, code: this.code.toBytes().slice() };
+  }
+
+  jumpFunction(): LoweredHandler {
+    const address = this.local("i64");
+    this.get(STATE).memory(LOAD_OPCODE.i64, RIP).setLocal(address);
+    this.lookUp(address);
     this.code.byte(0x0b);
     return { locals: this.locals, code: this.code.toBytes().slice() };
   }
@@ -227,12 +251,17 @@ class HandlerLowering extends WasmLowering {
 
   private jump(target: Value): void {
     const address = this.local("i64");
-    const entry = this.local("i32");
-    const record = this.local("i32");
     this.value(target);
     this.setLocal(address);
     this.retire();
     this.get(STATE).get(address).memory(STORE_OPCODE.i64, RIP);
+    this.lookUp(address);
+  }
+
+  /** Goes on at the address in a local, which is the RIP in the state too. */
+  private lookUp(address: number): void {
+    const entry = this.local("i32");
+    const record = this.local("i32");
     // entry = state + ((rip ^ rip >> 12) & mask) << shift
     this.get(address).numeric("i32.wrap_i64");
     this.get(address).numeric("i32.wrap_i64").i32(12).numeric("i32.shr_u").numeric("i32.xor");

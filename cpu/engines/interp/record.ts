@@ -57,8 +57,16 @@ export const Handler = {
   Undefined: 3,
   /** More than 15 bytes long, or otherwise refused: #GP(0). */
   Protection: 4,
+  /** In front of a trace: counts down RECORD_COUNTER and asks for compilation at zero. */
+  Count: 5,
+  /** In front of a trace that is not compiled: straight on. */
+  Skip: 6,
 } as const;
+/** i32, in {@link Handler.Count} records. */
+export const RECORD_COUNTER = 16;
 export const FIRST_INSTRUCTION_HANDLER = 8;
+/** Places behind the handlers in the function table, for compiled regions. */
+export const REGION_SLOTS = 16384;
 
 /** Set in EXIT_RECORD (records are aligned) if the second instruction of a pair was under way. */
 export const SECOND_OF_PAIR = 1;
@@ -73,6 +81,8 @@ export const Leave = {
   Stale: 3,
   /** Exception while fetching the next instruction; RIP is set. */
   FetchFault: 4,
+  /** The instruction at the RIP in the state is for the interpreter; nothing of it has happened. */
+  Step: 5,
   /** + an Exit code: the instruction at EXIT_RECORD is complete. */
   Completed: 16,
 } as const;

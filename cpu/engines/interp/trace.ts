@@ -18,7 +18,16 @@ import { ROW_TABLE } from "../../decoder/row-table.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
-import { ADDRESS_FORMS, FLAGS_DEAD, formKey, handlerAddressForm, type RmForm, SLOTS } from "./forms.ts";
+import {
+  ADDRESS_FORMS,
+  FLAGS_DEAD,
+  type Form,
+  formKey,
+  formOfKey,
+  handlerAddressForm,
+  type RmForm,
+  SLOTS,
+} from "./forms.ts";
 import type { HandlerTable } from "./handler-table.ts";
 import { joinPairs } from "./pair-records.ts";
 import {
@@ -41,6 +50,20 @@ import {
   TRACE_LIMIT,
 } from "./record.ts";
 import type { RecordFacts } from "./record-facts.ts";
+
+/** One decoded instruction, as a compiler gets it. */
+export interface DecodedForm {
+  readonly form: Form;
+  /** Key of the form. */
+  readonly key: number;
+  readonly length: number;
+  /** Target of a direct branch. */
+  readonly target: number | undefined;
+  /** Condition code of Jcc, or -1. */
+  readonly condition: number;
+  /** A copy of its record. */
+  readonly record: DataView;
+}
 
 /** A translated run of instructions. */
 export interface Trace {
@@ -122,6 +145,8 @@ export class TraceTranslator {
   private readonly window = new Uint8Array(32);
   /** The handler without flags for each record of the trace being built, 0 if none; by record index mod 128. */
   private readonly deadHandlers = new Uint16Array(128);
+  /** Key of the form that the last record was written for. */
+  private writtenKey = 0;
   /** Mnemonics that were met and have no definition. */
   readonly undefinedMnemonics = new Set<string>();
 
@@ -266,6 +291,40 @@ export class TraceTranslator {
     return this.instruction;
   }
 
+  /**
+   * Decodes one instruction for a compiler.
+   * @param scratch index of a record that may be overwritten
+   * @returns undefined if the interpreter has no handler for it
+   * @throws PageFault
+   */
+  formAt(rip: number, scratch: number): DecodedForm | undefined {
+    const { instruction } = this;
+    const offset = this.mmu.fetchAddress(rip);
+    const pageEnd = offset - (offset % PAGE_SIZE) + PAGE_SIZE;
+    let result = this.decoder.decode(this.memory, offset, pageEnd, instruction);
+    if (result === DecodeResult.NeedsMoreBytes) {
+      result = this.decodeAcross(offset, pageEnd - offset, this.mmu.fetchAddress(rip + pageEnd - offset));
+    }
+    if (result !== DecodeResult.Ok) return undefined;
+    let plan = this.plan(instruction.row);
+    if (plan.fallback !== undefined) {
+      instruction.row = plan.fallback;
+      plan = this.plan(plan.fallback);
+    }
+    this.clearRecord(scratch);
+    if (!plan.available || this.writeRecord(scratch, plan, rip) === 0) return undefined;
+    const key = this.writtenKey;
+    const address = this.address(scratch);
+    return {
+      form: formOfKey(instruction.row, key),
+      key,
+      length: instruction.length,
+      target: plan.branch ? this.facts.target[scratch] : undefined,
+      condition: plan.condition,
+      record: new DataView(this.memory.slice(address, address + RECORD_SIZE).buffer),
+    };
+  }
+
   private plan(row: OpcodeRow): RowPlan {
     let plan = this.plans.get(row);
     if (plan === undefined) {
@@ -336,14 +395,15 @@ export class TraceTranslator {
     if (instruction.lock) prefix = PREFIX_LOCKED;
     else if (row.rep !== undefined && instruction.rep) prefix = 1;
     else if (row.rep !== undefined && instruction.repne) prefix = 2;
-    let handler = this.table.handler(formKey(row.id, sizeIndex, plan.address[RM_INDEX[form]], prefix));
-    if (handler === 0 && form === "narrow") {
+    let key = formKey(row.id, sizeIndex, plan.address[RM_INDEX[form]], prefix);
+    if (form === "narrow" && this.table.handler(key) === 0) {
       // The address size means nothing to an instruction without an address.
-      handler = this.table.handler(formKey(row.id, sizeIndex, RM_INDEX.register, prefix));
+      key = formKey(row.id, sizeIndex, RM_INDEX.register, prefix);
     }
+    const handler = this.table.handler(key);
     view.setUint32(address + RECORD_HANDLER, handler, true);
-    const dead = formKey(row.id, sizeIndex, plan.address[RM_INDEX[form]], prefix) + FLAGS_DEAD;
-    this.deadHandlers[index & 127] = this.table.handler(dead);
+    this.deadHandlers[index & 127] = this.table.handler(key + FLAGS_DEAD);
+    this.writtenKey = key;
     return handler;
   }
 

@@ -5,7 +5,7 @@ import { SIGNAL_MAX, SIGTERM, SiCode, signalName } from "../../sched/signal-numb
 import { WaitQueue } from "../../sched/wait-queue.ts";
 import { type Builtin, type BuiltinContext, CommandFailure, UsageFailure } from "../builtin.ts";
 import { type Job, jobLine } from "../jobs.ts";
-import { findProgram } from "../launcher.ts";
+import { findProgram } from "../program-path.ts";
 import { Interrupted } from "../output.ts";
 import { table } from "../sizes.ts";
 

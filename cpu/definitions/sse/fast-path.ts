@@ -1,0 +1,84 @@
+/**
+ * The fast path of SSE floating point.
+ *
+ * WebAssembly computes with round-to-nearest and reports no exceptions. That is right, and fast, in the usual mode
+ * (nearest, no DAZ or FTZ, all exceptions masked) if no operand is denormal and the result is a normal number or an exact
+ * zero: then nothing but PE could be reported, and PE is usually sticky already; if it is not, a result that is exact
+ * does not report it. Everything else goes to the exact helpers (cpu/helpers/sse.ts).
+ */
+
+import type { Builder } from "../../ir/builder.ts";
+import type { Value } from "../../ir/value.ts";
+import { MXCSR } from "../../state.ts";
+
+/** MXCSR (Intel SDM vol. 1, 10.2.3). */
+const Mxcsr = { PE: 0x0020, DAZ: 0x0040, MASKS: 0x1f80, PM: 0x1000, RC: 0x6000, FTZ: 0x8000 } as const;
+
+const mxcsr = (b: Builder) => b.field(MXCSR, "i32");
+
+/** Rounds to nearest, all exceptions masked, no DAZ, no FTZ. */
+export function usualMode(b: Builder): Value {
+  const bits = Mxcsr.MASKS | Mxcsr.RC | Mxcsr.DAZ | Mxcsr.FTZ;
+  return b.eq(b.and(mxcsr(b), b.const32(bits)), b.const32(Mxcsr.MASKS));
+}
+
+/** Nobody would notice that a result is inexact: PE is sticky and masked. */
+export function inexactIsSilent(b: Builder): Value {
+  const bits = Mxcsr.PE | Mxcsr.PM;
+  return b.eq(b.and(mxcsr(b), b.const32(bits)), b.const32(bits));
+}
+
+/** The same, and rounding is to nearest. */
+export function nearestIsSilent(b: Builder): Value {
+  const bits = Mxcsr.PE | Mxcsr.PM;
+  return b.eq(b.and(mxcsr(b), b.const32(bits | Mxcsr.RC)), b.const32(bits));
+}
+
+/** MXCSR's rounding mode, 0…3 (i32). */
+export function roundingMode(b: Builder): Value {
+  return b.and(b.shr(mxcsr(b), b.const32(13)), b.const32(3));
+}
+
+/** The helper that does what the fast path cannot. */
+export interface ExactPath {
+  readonly helper: string;
+  readonly args: readonly Value[];
+  /** Reads its result. */
+  result(): Value;
+}
+
+/** Writes `result` if `fast` holds, else what the helper computes. */
+export function fastOrExact(
+  b: Builder,
+  fast: Value,
+  write: (value: Value) => void,
+  result: Value,
+  path: ExactPath,
+): void {
+  b.if(
+    fast,
+    () => write(result),
+    () => {
+      b.helper(path.helper, path.args);
+      write(path.result());
+    },
+  );
+}
+
+/**
+ * Writes `result` if only PE could have to be reported and is sticky already, or is not to be reported.
+ * @param silent the usual mode, and nothing but PE could be reported (0 or 1)
+ * @param isExact the result is exact (0 or 1); looked at only if PE is not sticky
+ */
+export function silentOrExact(
+  b: Builder,
+  silent: Value,
+  isExact: () => Value,
+  write: (value: Value) => void,
+  result: Value,
+  path: ExactPath,
+): void {
+  const fast = b.variable(silent);
+  b.if(b.and(silent, b.eqz(b.and(mxcsr(b), b.const32(Mxcsr.PE)))), () => fast.set(isExact()));
+  fastOrExact(b, fast.get(), write, result, path);
+}

@@ -1,0 +1,41 @@
+/**
+ * The argument slots of helpers (cpu/cpu.ts) as lanes of every width: slot s begins at element s × lanes per vector. The
+ * state is little-endian, as every host with WebAssembly SIMD is.
+ */
+
+import type { Cpu } from "../cpu.ts";
+import { HELPER_ARGUMENTS } from "../state.ts";
+
+const SLOTS = 4;
+const SLOT_BYTES = 16;
+
+/** Elements of a slot. */
+export const BYTES = SLOT_BYTES;
+export const DWORDS = SLOT_BYTES / 4;
+export const QUADWORDS = SLOT_BYTES / 8;
+
+/** Live views; helpers attach them once to each CPU instead of making views for each access. */
+export class ArgumentLanes {
+  u8 = new Uint8Array(0);
+  u32 = new Uint32Array(0);
+  i32 = new Int32Array(0);
+  u64 = new BigUint64Array(0);
+  i64 = new BigInt64Array(0);
+  private cpu: Cpu | undefined;
+
+  attach(cpu: Cpu): this {
+    if (cpu !== this.cpu) this.bind(cpu);
+    return this;
+  }
+
+  private bind(cpu: Cpu): void {
+    const { buffer } = cpu.memory;
+    const start = cpu.base + HELPER_ARGUMENTS;
+    this.cpu = cpu;
+    this.u8 = new Uint8Array(buffer, start, SLOTS * BYTES);
+    this.u32 = new Uint32Array(buffer, start, SLOTS * DWORDS);
+    this.i32 = new Int32Array(buffer, start, SLOTS * DWORDS);
+    this.u64 = new BigUint64Array(buffer, start, SLOTS * QUADWORDS);
+    this.i64 = new BigInt64Array(buffer, start, SLOTS * QUADWORDS);
+  }
+}
