@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Four projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
- * CPU) and `system` (real programs run by the built `osv-vm`). With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
+ * Five projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
+ * CPU), `hostile` (programs and system calls that mean harm) and `system` (real programs run by the built `osv-vm`).
+ * With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
  */
 export default defineConfig({
   test: {
@@ -25,6 +26,14 @@ export default defineConfig({
         test: {
           name: "fuzz",
           include: ["test/fuzz/**/*.test.ts"],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "hostile",
+          include: ["test/hostile/**/*.test.ts"],
+          globalSetup: ["test/harness/setup.ts"],
           testTimeout: 120_000,
         },
       },

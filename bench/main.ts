@@ -88,8 +88,8 @@ function reportSystem(results: SystemResults): void {
   say("run hello, process start to exit", results.startMilliseconds, "ms");
   say("  of which Node itself", results.nodeMilliseconds, "ms");
   say("run hello, peak memory", results.helloPeakMiB, "MiB");
-  say("100 threads, peak memory", results.threadsPeakMiB?.few, "MiB");
-  say("10,000 threads, peak memory", results.threadsPeakMiB?.many, "MiB");
+  say("10,000 threads, peak memory", results.threadsPeakMiB?.few, "MiB");
+  say("40,000 threads, peak memory", results.threadsPeakMiB?.many, "MiB");
   for (const failure of results.failures) console.log(failure);
 }
 

@@ -6,9 +6,9 @@ import type { Disassembler } from "../kernel/sched/death-report.ts";
 export async function createDisassembler(): Promise<Disassembler> {
   const { disassemble, formatInstruction } = await import("../debug/disassembly.ts");
   return (code, address) => {
-    let text = "";
-    for (const instruction of disassemble(code, BigInt(address)))
-      text += `${formatInstruction(instruction)}\n`;
-    return text;
+    const instructions = [...disassemble(code, BigInt(address))];
+    // The bytes end somewhere, most likely inside an instruction.
+    while (instructions.length > 1 && instructions.at(-1)?.text === "(bad)") instructions.pop();
+    return instructions.map((instruction) => `${formatInstruction(instruction)}\n`).join("");
   };
 }

@@ -89,7 +89,20 @@ function forwardSignals(system: System, application: Application): () => void {
   };
 }
 
-async function start(system: System, program: Program, argv: string[], environment: string[]) {
+/** What a person can do about it. */
+function adviceFor(error: ElfError, { root }: MachineOptions): string {
+  if (error.errno === ENOMEM) return "; give it more with --memory";
+  const wantsLoader = error.errno === ENOENT && error.reason.includes("dynamic loader");
+  return wantsLoader && root === undefined ? "; --root / --ro shows it this host's" : "";
+}
+
+async function start(
+  system: System,
+  program: Program,
+  argv: string[],
+  environment: string[],
+  options: MachineOptions,
+) {
   try {
     return await system.kernel.spawn(program.path, argv, environment, {
       cwd: program.cwd,
@@ -97,8 +110,7 @@ async function start(system: System, program: Program, argv: string[], environme
     });
   } catch (error) {
     if (error instanceof ElfError) {
-      const advice = error.errno === ENOMEM ? "; give it more with --memory" : "";
-      throw new CommandError(`${error.message}${advice}`, exitStatusOfFailure(error));
+      throw new CommandError(`${error.message}${adviceFor(error, options)}`, exitStatusOfFailure(error));
     }
     if (error instanceof Errno) {
       const status = error.errno === EACCES ? ExitStatus.NotExecutable : ExitStatus.Ours;
@@ -115,7 +127,7 @@ export async function run(name: string, parameters: string[], options: MachineOp
   try {
     const environment = environmentOf(options);
     const program = locate(system, name, options, environment);
-    const application = await start(system, program, [name, ...parameters], environment);
+    const application = await start(system, program, [name, ...parameters], environment, options);
     const { console } = system.terminals;
     if (console !== undefined)
       system.terminals.control(console, application.session, application.processGroup);

@@ -11,7 +11,6 @@ export interface Statistics {
 }
 
 const NS_PER_SECOND = 1e9;
-const MIB = 2 ** 20;
 const KIB_PER_MIB = 1024;
 
 /** @param clock real time, whatever time the guest has */
@@ -30,12 +29,12 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
         lines.push(["speed", `${(instructions / seconds / 1e6).toFixed(1)} M instructions/s`]);
         lines.push(["engine", `${engine.name} 100 %`]);
         lines.push(["translated", `${traces} traces of ${traceInstructions} instructions`]);
-        lines.push(["dropped", `${invalidations} traces, all of them ${flushes} times`]);
+        count("invalidated", invalidations, " traces");
+        count("cache flushes", flushes);
       }
       count("TLB misses", machine.processor.mmu.misses);
       count("system calls", kernel.scheduler.syscalls);
       count("thread switches", kernel.scheduler.switches);
-      count("guest memory", ((kernel.space.frames.total - kernel.space.frames.free) * 4096) / MIB, " MiB");
       count("peak memory", process.resourceUsage().maxRSS / KIB_PER_MIB, " MiB");
       return lines.map(([name, value]) => `${name.padEnd(18)}${value}\n`).join("");
     },

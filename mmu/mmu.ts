@@ -83,7 +83,14 @@ export class Mmu {
 
   /** Stores the first `length` scratch bytes. @throws PageFault before anything is written */
   store(address: number, length: number): void {
-    this.write(address, this.scratchBytes.subarray(0, length));
+    if (pageOffset(address) + length > PAGE_SIZE) {
+      this.write(address, this.scratchBytes.subarray(0, length));
+      return;
+    }
+    const linear = this.page(address, Access.Write);
+    const { bytes, scratch } = this;
+    for (let index = 0; index < length; index++) bytes[linear + index] = bytes[scratch + index];
+    if (this.codePages.hasCode(linear)) this.written(linear, length);
   }
 
   /**

@@ -36,18 +36,24 @@ export class Tlb {
     const high = Math.floor(virtualPage / 0x100000000) >>> 0;
     const entry = ((low >>> PAGE_SHIFT) % TLB_ENTRIES) << (TLB_ENTRY_SHIFT - 2);
     const words = this.words;
-    const sameTag = words[entry + 6] === ((linearPage - low) | 0) >>> 0;
-    // A fill for one kind keeps what is known for the others, if it is about the same page.
-    for (const [field, right] of FIELDS) {
-      if ((rights & right) !== 0) {
-        words[entry + field] = low;
-        words[entry + field + 1] = high;
-      } else if (!(sameTag && words[entry + field] === low && words[entry + field + 1] === high)) {
-        words[entry + field] = INVALID;
-        words[entry + field + 1] = INVALID;
-      }
+    const addend = (linearPage - low) >>> 0;
+    const same = words[entry + 6] === addend;
+    this.setTag(entry + READ_WORD, low, high, (rights & Access.Read) !== 0, same);
+    this.setTag(entry + WRITE_WORD, low, high, (rights & Access.Write) !== 0, same);
+    this.setTag(entry + EXECUTE_WORD, low, high, (rights & Access.Execute) !== 0, same);
+    words[entry + 6] = addend;
+  }
+
+  /** A fill for one kind of access keeps what is known for the others, if it is about the same page. */
+  private setTag(at: number, low: number, high: number, allowed: boolean, same: boolean): void {
+    const words = this.words;
+    if (allowed) {
+      words[at] = low;
+      words[at + 1] = high;
+    } else if (!same || words[at] !== low || words[at + 1] !== high) {
+      words[at] = INVALID;
+      words[at + 1] = INVALID;
     }
-    words[entry + 6] = (linearPage - low) | 0;
   }
 
   flush(): void {
@@ -68,12 +74,15 @@ export class Tlb {
   private flushPage(virtualPage: number): void {
     const low = virtualPage >>> 0;
     const entry = ((low >>> PAGE_SHIFT) % TLB_ENTRIES) << (TLB_ENTRY_SHIFT - 2);
-    for (const [field] of FIELDS) {
-      if (this.words[entry + field] === low) {
-        this.words[entry + field] = INVALID;
-        this.words[entry + field + 1] = INVALID;
-      }
-    }
+    this.dropTag(entry + READ_WORD, low);
+    this.dropTag(entry + WRITE_WORD, low);
+    this.dropTag(entry + EXECUTE_WORD, low);
+  }
+
+  private dropTag(at: number, low: number): void {
+    if (this.words[at] !== low) return;
+    this.words[at] = INVALID;
+    this.words[at + 1] = INVALID;
   }
 
   /** Takes the right to write away from every entry that leads to a page of linear memory: it holds code now. */
@@ -89,9 +98,7 @@ export class Tlb {
   }
 }
 
-/** Word index of each tag and the right it stands for. */
-const FIELDS = [
-  [TLB_READ >> 2, Access.Read],
-  [TLB_WRITE >> 2, Access.Write],
-  [TLB_EXECUTE >> 2, Access.Execute],
-] as const;
+/** Word index of each tag. */
+const READ_WORD = TLB_READ >> 2;
+const WRITE_WORD = TLB_WRITE >> 2;
+const EXECUTE_WORD = TLB_EXECUTE >> 2;

@@ -35,6 +35,7 @@ const quick: Step[] = [
   },
   vitest("rules", "--project", "rules"),
   vitest("unit", "--project", "unit"),
+  vitest("hostile", "--project", "hostile"),
   vitest("fuzz harness", "--project", "fuzz"),
   vitest("system", "--project", "system"),
   { name: "fuzz", command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "20000", "--seed", "1"] },

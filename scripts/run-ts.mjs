@@ -3,7 +3,7 @@
  * .cache/run/ first. Packages stay outside the bundle.
  */
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -23,9 +23,11 @@ export async function importTypeScript(path) {
     `${relative(repository, source).replaceAll("/", "-").replace(/\.ts$/, "")}.mjs`,
   );
   mkdirSync(dirname(outfile), { recursive: true });
+  // Several processes may want the same file at once: each of them finds a whole one.
+  const scratch = `${outfile}.${process.pid}`;
   await build({
     entryPoints: [source],
-    outfile,
+    outfile: scratch,
     bundle: true,
     platform: "node",
     target: "node20",
@@ -34,6 +36,7 @@ export async function importTypeScript(path) {
     sourcemap: "inline",
     logLevel: "warning",
   });
+  renameSync(scratch, outfile);
   return import(pathToFileURL(outfile).href);
 }
 

@@ -9,7 +9,13 @@ import {
   type HostStat,
 } from "../../kernel/host.ts";
 import { decodeName } from "../../kernel/vfs/names.ts";
-import { CheckingPathFinder, HandlePathFinder, nodePath, type PathFinder } from "./directory-handles.ts";
+import {
+  CheckingPathFinder,
+  HandlePathFinder,
+  type NodePath,
+  nodePath,
+  type PathFinder,
+} from "./directory-handles.ts";
 
 const O_PATH = 0o10000000;
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } =
@@ -20,6 +26,19 @@ const STAT_OPTIONS = { bigint: true, throwIfNoEntry: false } as const;
 export interface NodeDirectoryOptions {
   /** Refuse every change with EROFS. */
   readonly readOnly?: boolean;
+}
+
+/** The names in a directory in the host's own order, which programs such as find(1) show; readdirSync would sort them. */
+function listInOrder(path: NodePath): string[] {
+  const directory = fs.opendirSync(path, { bufferSize: 256 });
+  try {
+    const names: string[] = [];
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync())
+      names.push(entry.name);
+    return names;
+  } finally {
+    directory.closeSync();
+  }
 }
 
 /** Node's errors carry Linux' name of what went wrong; anything else is a bug or an odd argument. */
@@ -139,7 +158,7 @@ export class NodeDirectory implements HostDirectory {
   readdir(path: string): { name: string; ino: bigint; type: number }[] {
     return this.call(path, () => {
       const directory = this.finder.reachDirectory(path);
-      let names: string[] = fs.readdirSync(directory);
+      let names = listInOrder(directory);
       // U+FFFD: perhaps a name that is not UTF-8.
       if (names.some((name) => name.includes("\ufffd"))) {
         names = fs.readdirSync(directory, { encoding: "buffer" }).map((name) => decodeName(name));

@@ -67,7 +67,7 @@ describe("output", () => {
     execFileSync("mkfifo", [path]);
     const reader = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     const output = new NodeOutput(fs.openSync(path, fs.constants.O_WRONLY));
-    output.write(pattern(10));
+    void output.write(pattern(10));
     fs.closeSync(reader);
     expect(() => output.write(pattern(10))).toThrow(new HostError("EPIPE"));
   });

@@ -9,6 +9,9 @@ import * as tty from "node:tty";
 import type { HostStream } from "../../kernel/host.ts";
 import { NodeOutput } from "./node-stdio.ts";
 
+/** How often a process in the background looks whether it has come to the front. */
+const FOREGROUND_CHECK_MS = 200;
+
 /** A descriptor for output that is a terminal. */
 export class NodeTerminalOutput extends NodeOutput {
   override readonly isTerminal = true;
@@ -38,6 +41,7 @@ export class NodeTerminalInput implements HostStream {
   readonly isTerminal = true;
   private opened = false;
   private raw = false;
+  private stopWaiting = (): void => {};
 
   constructor(private readonly screen: NodeTerminalOutput) {}
 
@@ -58,14 +62,26 @@ export class NodeTerminalInput implements HostStream {
   }
 
   onData(listener: (bytes: Uint8Array) => void): void {
-    if (!isForeground()) {
-      // Reading now would stop us (SIGTTIN); the shell tells when it brings us to the front.
-      process.once("SIGCONT", () => {
-        if (this.raw) this.applyRaw();
-        this.onData(listener);
-      });
+    if (isForeground()) {
+      this.open(listener);
       return;
     }
+    // Reading now would stop us (SIGTTIN). The timer also keeps the process alive for a program that waits for input.
+    const check = (): void => {
+      if (!isForeground()) return;
+      this.stopWaiting();
+      if (this.raw) this.applyRaw();
+      this.open(listener);
+    };
+    const timer = setInterval(check, FOREGROUND_CHECK_MS);
+    process.on("SIGCONT", check);
+    this.stopWaiting = () => {
+      clearInterval(timer);
+      process.off("SIGCONT", check);
+    };
+  }
+
+  private open(listener: (bytes: Uint8Array) => void): void {
     this.opened = true;
     process.stdin.on("data", listener);
     process.stdin.on("end", () => listener(new Uint8Array(0)));
@@ -94,6 +110,7 @@ export class NodeTerminalInput implements HostStream {
   }
 
   dispose(): void {
+    this.stopWaiting();
     if (this.raw) this.setRaw(false);
     if (!this.opened) return;
     process.stdin.removeAllListeners("data");
@@ -102,12 +119,15 @@ export class NodeTerminalInput implements HostStream {
   }
 }
 
-/** Is our process group the terminal's foreground group? (proc(5), stat: fields pgrp and tpgid) */
+/**
+ * Is our process group the foreground group of our controlling terminal (proc(5), stat: fields pgrp and tpgid)? Without
+ * a controlling terminal (-1) there is no background, either.
+ */
 function isForeground(): boolean {
   try {
     const stat = fs.readFileSync("/proc/self/stat", "latin1");
     const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return group === foreground;
+    return group === foreground || foreground === "-1";
   } catch {
     return true;
   }

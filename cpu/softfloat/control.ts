@@ -121,6 +121,8 @@ export abstract class FloatControl {
 export class SseControl extends FloatControl {
   /** Denormal operands count as zeros of their sign. */
   daz = false;
+  /** The modes of MXCSR that were taken last. */
+  private loaded = -1;
 
   constructor(mxcsr = 0x1f80) {
     super();
@@ -129,11 +131,14 @@ export class SseControl extends FloatControl {
 
   /** Takes the modes from MXCSR and clears {@link flags}: one object can serve all instructions. */
   load(mxcsr: number): this {
+    this.clear();
+    const modes = mxcsr & ~ALL_EXCEPTIONS;
+    if (modes === this.loaded) return this;
+    this.loaded = modes;
     this.rounding = roundingFromField(mxcsr >> 13);
     this.masks = (mxcsr >> 7) & ALL_EXCEPTIONS;
     this.daz = (mxcsr & 0x40) !== 0;
     this.flushToZero = (mxcsr & 0x8000) !== 0 && (this.masks & Exception.UE) !== 0;
-    this.clear();
     return this;
   }
 
@@ -147,6 +152,8 @@ export class SseControl extends FloatControl {
 export class X87Control extends FloatControl {
   /** Significand bits of the results of add, subtract, multiply, divide and square root. */
   precision: Precision = 64;
+  /** The control word that the modes are from. */
+  private loaded = -1;
 
   constructor(fcw = 0x037f) {
     super();
@@ -155,12 +162,14 @@ export class X87Control extends FloatControl {
 
   /** Takes the modes from FCW and clears {@link flags} and {@link roundedUp}. */
   load(fcw: number): this {
+    this.clear();
+    if (fcw === this.loaded) return this;
+    this.loaded = fcw;
     this.rounding = roundingFromField(fcw >> 10);
     this.masks = fcw & ALL_EXCEPTIONS;
     const field = (fcw >> 8) & 3;
     // 01 is reserved; silicon computes with 64 bits.
     this.precision = field === 0 ? 24 : field === 2 ? 53 : 64;
-    this.clear();
     return this;
   }
 

@@ -5,11 +5,11 @@ import * as convert from "./sse-convert.ts";
 import { dppd, dpps } from "./sse-dot-product.ts";
 import {
   HostFpu,
+  type HostInput,
+  type HostOperation,
   hostFpuUnavailable,
   hostHas,
-  type HostInput,
   hostIsIntel,
-  type HostOperation,
 } from "./testing/host-fpu.ts";
 import { Chance } from "./testing/operands.ts";
 

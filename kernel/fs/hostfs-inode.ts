@@ -25,8 +25,8 @@ import {
   type Stat,
   type Timestamp,
 } from "../vfs/inode.ts";
-import { directoryEntryType } from "../vfs/open-flags.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
+import { directoryEntryType } from "../vfs/open-flags.ts";
 import { errnoOf } from "./host-errors.ts";
 import type { HostFs } from "./hostfs.ts";
 import { RamInode } from "./ramfs-inode.ts";

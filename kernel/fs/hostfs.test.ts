@@ -160,6 +160,7 @@ describe("HostFs", () => {
     inode.mappings = {
       writeBack: (position, length) => void calls.push(`back ${position} ${length}`),
       update: (position, data) => void calls.push(`update ${position} ${data.length}`),
+      zero: (position, length) => void calls.push(`zero ${position} ${length}`),
       truncate: (size) => void calls.push(`truncate ${size}`),
     };
     guest.now("pread64", fd, at, 10, 5);

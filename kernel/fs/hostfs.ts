@@ -10,8 +10,8 @@ import type { Clock, HostDirectory, HostFile, HostStat } from "../host.ts";
 import { type FileSystem, type FileSystemStat, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../vfs/inode.ts";
 import { allocateDevice } from "./device-numbers.ts";
 import { errnoOf } from "./host-errors.ts";
-import { HostDirectoryInode, type HostInode, HostLinkInode, HostSpecialInode } from "./hostfs-inode.ts";
 import { HostFileInode } from "./hostfs-file.ts";
+import { HostDirectoryInode, type HostInode, HostLinkInode, HostSpecialInode } from "./hostfs-inode.ts";
 import { RamFs } from "./ramfs.ts";
 
 /** V9FS_MAGIC (linux/magic.h): what a shared host directory is in other virtual machines. */

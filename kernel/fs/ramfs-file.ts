@@ -139,11 +139,19 @@ export class RamFile extends RamInode implements RegularInode {
   }
 
   seekHole(position: number, hole: boolean): number {
-    for (let index = Math.floor(position / PAGE_SIZE); index * PAGE_SIZE < this.length; index++) {
-      if (this.isHole(index) === hole) return Math.max(position, index * PAGE_SIZE);
-      if (!hole && this.pages.size === 0 && !this.hasBacking) break;
-    }
-    return this.length;
+    const first = Math.floor(position / PAGE_SIZE);
+    if (this.isHole(first) === hole) return position;
+    if (!hole) return Math.min(this.length, this.nextPage(first) * PAGE_SIZE);
+    let index = first + 1;
+    while (index * PAGE_SIZE < this.length && !this.isHole(index)) index++;
+    return Math.min(this.length, index * PAGE_SIZE);
+  }
+
+  /** The first page behind one in a hole. Files may be far longer than what is in them: only what is there counts. */
+  private nextPage(hole: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const index of this.pages.keys()) if (index > hole && index < next) next = index;
+    return next;
   }
 
   /** Are there bytes below the pages (copy-on-write)? */
@@ -205,7 +213,7 @@ export class RamFile extends RamInode implements RegularInode {
     if (start < first * PAGE_SIZE && !this.isHole(first - 1)) zeroes(start, Math.min(end, first * PAGE_SIZE));
     if (last >= first && end > last * PAGE_SIZE && !this.isHole(last)) zeroes(last * PAGE_SIZE, end);
     this.punchPages(first, last);
-    this.mappings?.update(start, new Uint8Array(Math.max(0, end - start)));
+    if (end > start) this.mappings?.zero(start, end - start);
   }
 
   /** Makes whole pages read as zero. */

@@ -6,7 +6,7 @@
  * which makes it atomic.
  */
 
-import { EAGAIN, EBADF, EBUSY, EINVAL, ENXIO, EPIPE, ERESTARTSYS, Errno } from "../errno.ts";
+import { EAGAIN, EBADF, EBUSY, EINVAL, ENXIO, EPERM, EPIPE, ERESTARTSYS, Errno } from "../errno.ts";
 import type { Clock } from "../host.ts";
 import { SIGPIPE, SiCode } from "../sched/signal-numbers.ts";
 import type { Thread } from "../sched/thread.ts";
@@ -42,7 +42,7 @@ export class Pipe {
   writers = 0;
   readerOpens = 0;
   writerOpens = 0;
-  private readonly files = new Set<PipeFile>();
+  private readonly files: PipeFile[] = [];
   private slots: Slot[] = [];
   private maximum = DEFAULT_SLOTS;
   /** A page to use again. */
@@ -83,7 +83,7 @@ export class Pipe {
   }
 
   attach(file: PipeFile): void {
-    this.files.add(file);
+    this.files.push(file);
     if (file.readable) {
       this.readers++;
       this.readerOpens++;
@@ -97,13 +97,15 @@ export class Pipe {
   }
 
   detach(file: PipeFile): void {
-    if (!this.files.delete(file)) return;
+    const index = this.files.indexOf(file);
+    if (index < 0) return;
+    this.files.splice(index, 1);
     if (file.readable) this.readers--;
     if (file.writable) this.writers--;
     this.readersQueue.wake();
     this.writersQueue.wake();
     this.changed();
-    if (this.files.size === 0) this.slots = [];
+    if (this.files.length === 0) this.slots = [];
   }
 
   /** Tells pollers what came up. */
@@ -121,7 +123,7 @@ export class Pipe {
     const last = this.slots[this.slots.length - 1];
     // Small writes share a page, which also leaves the rest of a long one in whole pages.
     if (tail !== 0 && last !== undefined && !last.packet && !packet && last.end + tail <= PAGE) {
-      last.page.set(data.subarray(0, tail), last.end);
+      last.page.set(tail === data.length ? data : data.subarray(0, tail), last.end);
       last.end += tail;
       written = tail;
     }
@@ -129,7 +131,7 @@ export class Pipe {
       const page = this.spare ?? new Uint8Array(PAGE);
       this.spare = undefined;
       const n = Math.min(PAGE, data.length - written);
-      page.set(data.subarray(written, written + n));
+      page.set(n === data.length ? data : data.subarray(written, written + n));
       this.slots.push({ page, start: 0, end: n, packet });
       written += n;
     }

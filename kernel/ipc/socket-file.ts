@@ -1,11 +1,11 @@
 /** What every kind of socket does: the interface between the system calls of socket(7) and the protocol families. */
 
+import type { Clock } from "../host.ts";
 import type { Thread } from "../sched/thread.ts";
 import { AnonymousInode } from "../vfs/anonymous-inode.ts";
 import { S_IFSOCK } from "../vfs/inode.ts";
 import { OpenFile, type Result } from "../vfs/open-file.ts";
 import { O_NONBLOCK, O_RDWR } from "../vfs/open-flags.ts";
-import type { Clock } from "../host.ts";
 
 export const AF_UNSPEC = 0;
 export const AF_UNIX = 1;

@@ -46,12 +46,14 @@ import {
   releaseName,
   type UnixName,
 } from "./unix-address.ts";
-import { chargeFor, DATAGRAM_HEAD, LARGEST_PIECE, type Message, STREAM_HEAD } from "./unix-message.ts";
+import { chargeFor, DATAGRAM_HEAD, LARGEST_PIECE, STREAM_HEAD } from "./unix-message.ts";
+import { ReceiveQueue } from "./unix-receive-queue.ts";
 
 /** net.core.somaxconn, net.unix.max_dgram_qlen */
 const MAXIMUM_BACKLOG = 4096;
 const DATAGRAM_BACKLOG = 10;
 
+const WRITE_EVENTS = Poll.OUT | Poll.WRNORM | Poll.WRBAND;
 // Bits of the ends of a connection that are shut.
 const SHUTDOWN_RECEIVE = 1;
 const SHUTDOWN_SEND = 2;
@@ -66,7 +68,9 @@ export class UnixSocket extends SocketFile {
   /** The other end; for datagrams, where they go by default. */
   private peer: UnixSocket | undefined;
   private peerCredentials: Credentials = { pid: 0, uid: -1, gid: -1 };
-  private incoming: Message[] = [];
+  private readonly incoming = new ReceiveQueue();
+  /** Datagram sockets that send here by default. */
+  private readonly connected = new Set<UnixSocket>();
   /** Listening: connections that wait for accept(2). */
   private pendingConnections: UnixSocket[] = [];
   private backlog = DATAGRAM_BACKLOG;
@@ -136,7 +140,7 @@ export class UnixSocket extends SocketFile {
 
   override connect(thread: Thread, address: Uint8Array): Result {
     if (address.length >= 2 && (address[0] | (address[1] << 8)) === AF_UNSPEC && this.isDatagram) {
-      this.peer = undefined;
+      this.disconnect();
       this.state = "closed";
       return 0;
     }
@@ -145,11 +149,18 @@ export class UnixSocket extends SocketFile {
     if (this.isDatagram) {
       const peer = findSocket(thread, name, this.type);
       if (peer.peer !== undefined && peer.peer !== this) return -EPERM;
+      this.disconnect();
       this.peer = peer;
+      peer.connected.add(this);
       this.state = "connected";
       return 0;
     }
     return this.connectStream(thread, name);
+  }
+
+  private disconnect(): void {
+    this.peer?.connected.delete(this);
+    this.peer = undefined;
   }
 
   private connectStream(thread: Thread, name: UnixName): Result {
@@ -342,7 +353,7 @@ export class UnixSocket extends SocketFile {
     if (to === undefined) return -ENOTCONN;
     if (to.closed) {
       if (!this.isDatagram) return -EPIPE;
-      if (to === this.peer) this.peer = undefined;
+      if (to === this.peer) this.disconnect();
       return -ECONNREFUSED;
     }
     if ((to.shutdownMask & SHUTDOWN_RECEIVE) !== 0 || (this.shutdownMask & SHUTDOWN_SEND) !== 0)
@@ -394,10 +405,10 @@ export class UnixSocket extends SocketFile {
   }
 
   /** A message of ours has been taken out of a queue. */
-  private consumed(charge: number): void {
+  consumed(charge: number): void {
     this.sent -= charge;
     this.senders.wake();
-    if (this.hasSendRoom) this.pollQueue.wake(undefined, Poll.OUT | Poll.WRNORM | Poll.WRBAND);
+    if (this.hasSendRoom) this.pollQueue.wake(undefined, WRITE_EVENTS);
   }
 
   // ---- receiving --------------------------------------------------------------------------------------------------
@@ -424,15 +435,25 @@ export class UnixSocket extends SocketFile {
 
   private tryReceive(buffer: Uint8Array, flags: number): Received | number {
     if (this.incoming.length > 0) {
-      return this.type === SOCK_STREAM
-        ? this.receiveStream(buffer, flags)
-        : this.receiveDatagram(buffer, flags);
+      return this.take(buffer, (flags & MessageFlag.PEEK) !== 0);
     }
     const error = this.takeError();
     if (error !== 0) return -error;
     if ((this.shutdownMask & SHUTDOWN_RECEIVE) !== 0 && !this.isDatagram) return nothing();
     if (this.type === SOCK_STREAM && buffer.length === 0) return nothing();
     return (this.shutdownMask & SHUTDOWN_RECEIVE) !== 0 ? nothing() : -EAGAIN;
+  }
+
+  private take(buffer: Uint8Array, peek: boolean): Received {
+    const { passCredentials } = this.options;
+    if (this.type === SOCK_STREAM) return this.incoming.takeStream(buffer, peek, passCredentials);
+    const received = this.incoming.takeDatagram(buffer, peek, passCredentials);
+    if (!peek) {
+      // There is room for another datagram, whoever wants to send it.
+      this.senders.wake();
+      for (const sender of this.connected) sender.pollQueue.wake(undefined, WRITE_EVENTS);
+    }
+    return this.type === SOCK_SEQPACKET ? { ...received, flags: received.flags | MessageFlag.EOR } : received;
   }
 
   private async receiveLater(
@@ -465,64 +486,6 @@ export class UnixSocket extends SocketFile {
     }
   }
 
-  private receiveStream(buffer: Uint8Array, flags: number): Received {
-    const peek = (flags & MessageFlag.PEEK) !== 0;
-    const [first] = this.incoming;
-    let length = 0;
-    let files: Ancillary["files"] = [];
-    let index = 0;
-    while (length < buffer.length && index < this.incoming.length) {
-      const message = this.incoming[index];
-      // Bytes from different senders are not mixed when the reader wants to know who they are from.
-      if (this.options.passCredentials && !sameCredentials(message.credentials, first.credentials)) break;
-      const n = Math.min(buffer.length - length, message.data.length - message.start);
-      buffer.set(message.data.subarray(message.start, message.start + n), length);
-      length += n;
-      files = message.files;
-      if (peek) {
-        index++;
-        if (files.length > 0) break;
-        continue;
-      }
-      message.start += n;
-      message.files = [];
-      if (message.start < message.data.length) break;
-      this.incoming.shift();
-      message.sender.consumed(message.charge);
-      if (files.length > 0) break;
-    }
-    if (peek) for (const file of files) file.retain();
-    return { length, fullLength: length, flags: 0, ancillary: this.ancillary(files, first.credentials) };
-  }
-
-  private receiveDatagram(buffer: Uint8Array, flags: number): Received {
-    const peek = (flags & MessageFlag.PEEK) !== 0;
-    const [message] = this.incoming;
-    const { data, files, address, credentials } = message;
-    const length = Math.min(buffer.length, data.length);
-    buffer.set(data.subarray(0, length));
-    if (peek) {
-      for (const file of files) file.retain();
-    } else {
-      this.incoming.shift();
-      message.sender.consumed(message.charge);
-      this.senders.wake();
-    }
-    const truncated = length < data.length ? MessageFlag.TRUNC : 0;
-    const end = this.type === SOCK_SEQPACKET ? MessageFlag.EOR : 0;
-    return {
-      length,
-      address,
-      fullLength: data.length,
-      flags: truncated | end,
-      ancillary: this.ancillary(files, credentials),
-    };
-  }
-
-  private ancillary(files: Ancillary["files"], credentials: Credentials): Ancillary {
-    return { files, credentials: this.options.passCredentials ? credentials : undefined };
-  }
-
   private deadline(timeout: number): number | undefined {
     return timeout === 0 ? undefined : this.clock.monotonic() + timeout;
   }
@@ -544,7 +507,7 @@ export class UnixSocket extends SocketFile {
     const { peer } = this;
     const peerFull =
       this.isDatagram && peer !== undefined && peer.peer !== this && peer.incoming.length > peer.backlog;
-    if (this.hasSendRoom && !peerFull) events |= Poll.OUT | Poll.WRNORM | Poll.WRBAND;
+    if (this.hasSendRoom && !peerFull) events |= WRITE_EVENTS;
     return events;
   }
 
@@ -581,10 +544,8 @@ export class UnixSocket extends SocketFile {
       if (this.incoming.length > 0) peer.pendingError = ECONNRESET;
       peer.endings(SHUTDOWN_BOTH);
     }
-    for (const message of this.incoming.splice(0)) {
-      message.sender.consumed(message.charge);
-      for (const file of message.files) file.release();
-    }
+    if (this.isDatagram) this.disconnect();
+    this.incoming.clear();
     if (wasListening) {
       for (const socket of this.pendingConnections.splice(0)) {
         if (socket.peer !== undefined) socket.peer.pendingError = ECONNRESET;
@@ -624,11 +585,7 @@ export class UnixSocket extends SocketFile {
   override ioctl(thread: Thread, request: number, argument: number): Result {
     if (request === FIONREAD) {
       if (this.state === "listening") return -EINVAL;
-      const pending = this.incoming.map(({ data, start }) => data.length - start);
-      thread.memory.writeU32(
-        argument,
-        this.isDatagram ? (pending[0] ?? 0) : pending.reduce((sum, n) => sum + n, 0),
-      );
+      thread.memory.writeU32(argument, this.isDatagram ? this.incoming.firstLength : this.incoming.bytes);
       return 0;
     }
     if (request === TIOCOUTQ) {
@@ -646,8 +603,4 @@ function nothing(): Received {
 /** What the kernel says about the sender when the sender does not. */
 export function credentialsOf(thread: Thread): Credentials {
   return { pid: thread.application.pid, uid: 0, gid: 0 };
-}
-
-function sameCredentials(a: Credentials, b: Credentials): boolean {
-  return a.pid === b.pid && a.uid === b.uid && a.gid === b.gid;
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { EACCES, ELOOP, ENOENT, ENOMEM } from "../errno.ts";
 import { Register } from "../../cpu/state.ts";
 import { Access } from "../../mmu/translator.ts";
+import { EACCES, ELOOP, ENOENT, ENOMEM } from "../errno.ts";
 import { ScriptedKernel } from "../testing/scripted-kernel.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { EHDR_SIZE, ElfError, PHDR_SIZE } from "./elf.ts";

@@ -21,6 +21,7 @@ import type { Entropy } from "../host.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import {
   MMAP_MIN,
+  MMAP_TOP,
   PIE_BASE,
   PIE_END,
   PIE_STRIDE,
@@ -28,7 +29,6 @@ import {
   STACK_INITIAL,
   STACK_LIMIT,
   USER_END,
-  MMAP_TOP,
 } from "../mm/layout.ts";
 import { MemoryOwner } from "../mm/memory-owner.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
@@ -40,7 +40,7 @@ import type { MountTable, ResolveOptions } from "../vfs/mount-table.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import { O_RDONLY } from "../vfs/open-flags.ts";
 import type { Path } from "../vfs/path.ts";
-import { type ElfImage, ElfError, isElf, PHDR_SIZE, parseElf, type Segment } from "./elf.ts";
+import { ElfError, type ElfImage, isElf, PHDR_SIZE, parseElf, type Segment } from "./elf.ts";
 import { parseScript, SCRIPT_HEAD } from "./script.ts";
 import { Auxiliary, buildStack, checkArguments } from "./stack.ts";
 

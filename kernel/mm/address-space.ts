@@ -7,6 +7,8 @@
 
 import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "../../mmu/translator.ts";
 import { Errno } from "../errno.ts";
+import type { Inode } from "../vfs/inode.ts";
+import type { OpenFile } from "../vfs/open-file.ts";
 import { FrameAllocator, NO_FRAME } from "./frames.ts";
 import {
   LOW_MMAP_END,
@@ -19,8 +21,6 @@ import {
 } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import type { MemoryOwner } from "./memory-owner.ts";
-import type { Inode } from "../vfs/inode.ts";
-import type { OpenFile } from "../vfs/open-file.ts";
 import { Entry, FRAME_SHIFT, PageMap } from "./page-map.ts";
 import { PAST_END, SharedFile } from "./shared-file.ts";
 import { Prot, sliceVma, type Vma, type VmaAttributes, VmaSet } from "./vma.ts";

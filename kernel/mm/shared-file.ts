@@ -105,6 +105,18 @@ export class SharedFile implements SharedMappings {
     }
   }
 
+  zero(position: number, length: number): void {
+    const end = position + length;
+    for (const [index, frame] of this.frameOf) {
+      const start = index * PAGE_SIZE;
+      if (start >= end || start + PAGE_SIZE <= position) continue;
+      const from = frame * PAGE_SIZE + Math.max(0, position - start);
+      const to = frame * PAGE_SIZE + Math.min(PAGE_SIZE, end - start);
+      this.ram.fill(0, from, to);
+      this.frames.written(from, to - from);
+    }
+  }
+
   truncate(size: number): void {
     const last = Math.floor(size / PAGE_SIZE);
     const gone = Math.ceil(size / PAGE_SIZE);

@@ -2,15 +2,15 @@
 
 import { CONTEXT_SIZE } from "../../cpu/state.ts";
 import { PAGE_SIZE } from "../../mmu/translator.ts";
-import { NO_MEMORY } from "../mm/no-memory.ts";
 import type { Kernel } from "../kernel.ts";
+import { NO_MEMORY } from "../mm/no-memory.ts";
 import type { FileTable } from "../vfs/file-table.ts";
 import type { Path } from "../vfs/path.ts";
 import { Application } from "./application.ts";
 import { describeDeath } from "./death-report.ts";
 import { MATCH_ANY } from "./futex.ts";
-import { SIG_IGN, type SignalInfo, SignalFlag } from "./signals.ts";
 import { SIGCHLD, SIGKILL, SiCode } from "./signal-numbers.ts";
+import { SIG_IGN, SignalFlag, type SignalInfo } from "./signals.ts";
 import { Thread } from "./thread.ts";
 
 /** Told in a sentence why a program is about to end, before anything is torn down. */

@@ -6,16 +6,16 @@
  * does not save registers. The registers of the last thread stay on the processor until another one needs it.
  */
 
-import { EXIT_BUDGET, Register, GPR } from "../../cpu/state.ts";
 import { Exit } from "../../cpu/engine.ts";
+import { EXIT_BUDGET, GPR, Register } from "../../cpu/state.ts";
 import { Errno } from "../errno.ts";
 import type { Clock } from "../host.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Machine } from "../mm/machine.ts";
 import type { Dispatcher } from "../syscalls/dispatch.ts";
-import { InstructionClock } from "./instruction-clock.ts";
-import { handleException } from "./exceptions.ts";
 import type { Application } from "./application.ts";
+import { handleException } from "./exceptions.ts";
+import { InstructionClock } from "./instruction-clock.ts";
 import { Registers } from "./registers.ts";
 import { isRestart } from "./signal-delivery.ts";
 import { SiCode } from "./signal-numbers.ts";

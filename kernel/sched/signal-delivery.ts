@@ -17,9 +17,9 @@ import {
   SIGNAL_MAX,
   SIGSEGV,
   SIGSTOP,
+  SiCode,
   STOPS_BY_DEFAULT,
   signalBit,
-  SiCode,
   UNBLOCKABLE,
 } from "./signal-numbers.ts";
 import {

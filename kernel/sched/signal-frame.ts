@@ -3,10 +3,10 @@
  * back from it. Programs read and change it (Go's preemption, setcontext, JITs), so that every field has its place.
  */
 
+import { FXSAVE_SIZE, restoreFxsave, saveFxsave } from "../../cpu/fpu-image.ts";
 import { Flag, Register } from "../../cpu/state.ts";
 import type { Processor } from "../mm/machine.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
-import { FXSAVE_SIZE, restoreFxsave, saveFxsave } from "../../cpu/fpu-image.ts";
 import { Registers } from "./registers.ts";
 import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SiCode } from "./signal-numbers.ts";
 import { type SignalAction, SignalFlag, type SignalInfo } from "./signals.ts";

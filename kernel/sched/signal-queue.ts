@@ -1,6 +1,6 @@
 /** Pending signals of a thread or an application (struct sigpending): a set, and what came with each signal. */
 
-import { SIGRTMIN, SIGNAL_MAX, signalBit, SYNCHRONOUS } from "./signal-numbers.ts";
+import { SIGNAL_MAX, SIGRTMIN, SYNCHRONOUS, signalBit } from "./signal-numbers.ts";
 import type { SignalInfo } from "./signals.ts";
 
 /** Real-time signals that may wait at once, as RLIMIT_SIGPENDING bounds them. */

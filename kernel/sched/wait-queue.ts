@@ -57,6 +57,8 @@ export class WaitQueue {
    * that came up where the caller knows them: an edge-triggered reader does not care that there is room to write.
    */
   wake(count = Number.POSITIVE_INFINITY, events = -1): number {
+    // Nobody is there, as with most writes to most pipes.
+    if (this.waiters.size === 0 && this.listeners.size === 0) return 0;
     let woken = 0;
     for (const waiter of this.waiters) {
       if (woken >= count) break;

@@ -1,8 +1,8 @@
 /** What a command of the shell is and what it works with. */
 
+import type { OsvKernel } from "../osv-kernel.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
-import type { OsvKernel } from "../osv-kernel.ts";
 import type { Output } from "./output.ts";
 import type { Shell } from "./shell.ts";
 

@@ -32,6 +32,9 @@ const FILES = [
   "dir/.dot",
 ];
 
+/** ${…}, which would look like a mistake in a string. */
+const braced = (text: string): string => `\${${text}}`;
+
 const PIECES = [
   "a",
   "b",
@@ -47,12 +50,12 @@ const PIECES = [
   "$E",
   "$F",
   "$G",
-  "${A}",
-  "${E:-d e}",
-  "${B:-*}",
+  braced("A"),
+  braced("E:-d e"),
+  braced("B:-*"),
   '"$A"',
   '"$C"',
-  '"${E:-d e}"',
+  `"${braced("E:-d e")}"`,
   "'$A'",
   "'*'",
   '"*"',
@@ -175,7 +178,20 @@ describe.skipIf(missing && process.env.CI !== "true")("words, compared with dash
   });
 
   it("split at blanks of variables outside quotes", () => {
-    compare(["$A", '"$A"', "x$A", "x${A}y", "$D", "x${D}y", '"$D"', "$B", '"$B"', "x$B", "$E$B", "$A$D$A"]);
+    compare([
+      "$A",
+      '"$A"',
+      "x$A",
+      `x${braced("A")}y`,
+      "$D",
+      `x${braced("D")}y`,
+      '"$D"',
+      "$B",
+      '"$B"',
+      "x$B",
+      "$E$B",
+      "$A$D$A",
+    ]);
   });
 
   it("match files", () => {

@@ -1,6 +1,6 @@
 /** What words stand for: variables, `~`, and file names for patterns. */
 
-import { expandPattern, isPattern, type Directories, type PatternPiece } from "./glob.ts";
+import { type Directories, expandPattern, isPattern, type PatternPiece } from "./glob.ts";
 import type { Word, WordPart } from "./parse.ts";
 
 export interface Expansion extends Directories {

@@ -82,7 +82,7 @@ function toRegExp(pieces: readonly PatternPiece[]): RegExp {
     } else if (c === "?" && !quoted) {
       source += ".";
     } else {
-      source += escape(c);
+      source += literalSource(c);
     }
   }
   return new RegExp(`^${source}$`, "su");
@@ -103,17 +103,17 @@ function readBracket(
     const [dash, last] = [characters[at + 1], characters[at + 2]];
     const isRange = dash?.c === "-" && !dash.quoted && last !== undefined && (last.c !== "]" || last.quoted);
     if (!isRange) {
-      inside += escape(c);
+      inside += literalSource(c);
       continue;
     }
     // A range the wrong way around has nothing in it.
-    if (c <= last.c) inside += `${escape(c)}-${escape(last.c)}`;
+    if (c <= last.c) inside += `${literalSource(c)}-${literalSource(last.c)}`;
     at += 2;
   }
   return undefined;
 }
 
 /** A character that means nothing but itself, within and outside of sets. */
-function escape(c: string): string {
+function literalSource(c: string): string {
   return /[A-Za-z0-9]/.test(c) ? c : `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`;
 }

@@ -15,7 +15,7 @@ class Screen {
 
   write(text: string): void {
     for (let rest = text; rest !== ""; ) {
-      const sequence = /^\x1b\[(\d*)(?:;\d+)?([A-Za-z])/.exec(rest);
+      const sequence = rest.startsWith("\x1b") ? /^.\[(\d*)(?:;\d+)?([A-Za-z])/.exec(rest) : null;
       if (sequence !== null) {
         this.control(sequence[2], sequence[1] === "" ? undefined : Number(sequence[1]));
         rest = rest.slice(sequence[0].length);

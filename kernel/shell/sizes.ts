@@ -17,7 +17,9 @@ export function humanSize(bytes: number): string {
 /** Rows of cells as a table; `right` are the columns whose cells stand at the right. */
 export function table(rows: readonly (readonly string[])[], right: ReadonlySet<number>): string {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
   return rows
     .map((row) => {
       const cells = row.map((cell, i) => (right.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])));

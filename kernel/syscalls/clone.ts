@@ -4,8 +4,8 @@ import { Register } from "../../cpu/state.ts";
 import { EFAULT, EINVAL, ENOSYS, EPERM } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { Registers } from "../sched/registers.ts";
-import { SIGNAL_MAX } from "../sched/signal-numbers.ts";
 import { SS_DISABLE } from "../sched/signal-frame.ts";
+import { SIGNAL_MAX } from "../sched/signal-numbers.ts";
 import { KEEP_REGISTERS, type Thread } from "../sched/thread.ts";
 import type { SyscallDefinition } from "./definition.ts";
 

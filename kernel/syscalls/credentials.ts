@@ -81,8 +81,10 @@ function capget(thread: Thread, header: number, data: number): number {
 }
 
 function capset(thread: Thread, header: number): number {
-  const words = CAPABILITY_WORDS.get(thread.memory.readU32(header));
-  return words === undefined ? -EINVAL : 0;
+  const { memory } = thread;
+  if (CAPABILITY_WORDS.has(memory.readU32(header))) return 0;
+  memory.writeU32(header, CAPABILITY_VERSION_3);
+  return -EINVAL;
 }
 
 const NO_USERS = "remembered, but nothing is decided by it: there are no users";

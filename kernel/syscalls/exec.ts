@@ -10,8 +10,8 @@ import {
   releaseProgram,
 } from "../loader/program.ts";
 import { initialContext } from "../sched/context.ts";
-import { SIGKILL } from "../sched/signal-numbers.ts";
 import { SS_DISABLE } from "../sched/signal-frame.ts";
+import { SIGKILL } from "../sched/signal-numbers.ts";
 import { KEEP_REGISTERS, type Thread } from "../sched/thread.ts";
 import type { ResolveOptions } from "../vfs/mount-table.ts";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "../vfs/open-flags.ts";

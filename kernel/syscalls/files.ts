@@ -1,9 +1,12 @@
 /** Opening, closing and duplicating descriptors. */
 
 import { E2BIG, EAGAIN, EBADF, EINVAL, EMFILE, ENAMETOOLONG, Errno } from "../errno.ts";
+import { RamFs } from "../fs/ramfs.ts";
 import type { Thread } from "../sched/thread.ts";
+import { Dentry } from "../vfs/dentry.ts";
 import type { ResolveOptions } from "../vfs/mount-table.ts";
 import type { OpenFile, Result } from "../vfs/open-file.ts";
+import * as Open from "../vfs/open-flags.ts";
 import {
   AT_FDCWD,
   O_CLOEXEC,
@@ -15,11 +18,8 @@ import {
   O_WRONLY,
   VALID_OPEN_FLAGS,
 } from "../vfs/open-flags.ts";
-import * as Open from "../vfs/open-flags.ts";
-import { RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT } from "../vfs/path-walk.ts";
-import { RamFs } from "../fs/ramfs.ts";
-import { Dentry } from "../vfs/dentry.ts";
 import { Path } from "../vfs/path.ts";
+import { RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT } from "../vfs/path-walk.ts";
 import { baseFor, nameAt } from "./arguments.ts";
 import type { SyscallDefinition } from "./definition.ts";
 

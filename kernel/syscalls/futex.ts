@@ -5,6 +5,7 @@ import { MATCH_ANY } from "../sched/futex.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { SyscallDefinition } from "./definition.ts";
 import { deadlineOfRealtime, nanosecondsOf, readTimespec } from "./timespec.ts";
+import { isUserRange } from "./transfer.ts";
 
 /** futex(2) operations */
 const Futex = {
@@ -26,6 +27,13 @@ const Futex = {
 const FUTEX_PRIVATE = 128;
 const FUTEX_CLOCK_REALTIME = 256;
 
+/** get_futex_key(): a futex is aligned and in user space; a shared one is known by its page, which must be there. */
+function reachable(thread: Thread, address: number, shared: boolean): number {
+  if (address % 4 !== 0) return -EINVAL;
+  if (!isUserRange(address, 4)) return -EFAULT;
+  return shared && !thread.memory.check(address, 4, false) ? -EFAULT : 0;
+}
+
 function futex(
   thread: Thread,
   address: number,
@@ -41,8 +49,12 @@ function futex(
   const command = operation & 127;
   const shared = (operation & FUTEX_PRIVATE) === 0;
   const realtime = (operation & FUTEX_CLOCK_REALTIME) !== 0;
-  if (address % 4 !== 0) return -EINVAL;
-  if (!(address >= 0)) return -EFAULT;
+  const reached = reachable(thread, address, shared);
+  if (reached !== 0) return reached;
+  if (command === Futex.REQUEUE || command === Futex.CMP_REQUEUE || command === Futex.WAKE_OP) {
+    const alsoReached = reachable(thread, second, shared);
+    if (alsoReached !== 0) return alsoReached;
+  }
   const absolute = (isRealtime: boolean): number | undefined => {
     if (fourth === 0) return undefined;
     const time = readTimespec(thread.memory, fourth);

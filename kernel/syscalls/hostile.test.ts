@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { call, DATA, plain, type Program, ScriptedKernel } from "../testing/scripted-kernel.ts";
+import { call, DATA, type Program, plain, ScriptedKernel } from "../testing/scripted-kernel.ts";
 import { SYSCALL_TABLE } from "./table.ts";
 
 const CALLS = 100_000;

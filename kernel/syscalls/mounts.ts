@@ -1,6 +1,6 @@
 /** mount(2) and umount2(2). */
 
-import { EBUSY, EINVAL, ENODEV } from "../errno.ts";
+import { EBUSY, EINVAL, ENAMETOOLONG, ENODEV, Errno } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import {
   MS_NOATIME,
@@ -59,6 +59,17 @@ const UMOUNT_FLAGS = { MNT_FORCE: 1, MNT_DETACH: 2, MNT_EXPIRE: 4, UMOUNT_NOFOLL
 const MS_MGC_MSK = 0xffff0000;
 const MS_MGC_VAL = 0xc0ed0000;
 
+/** copy_mount_string(): optional, and a name that is too long is an invalid argument. */
+function mountString(thread: Thread, address: number): string {
+  if (address === 0) return "";
+  try {
+    return nameAt(thread, address);
+  } catch (error) {
+    if (error instanceof Errno && error.errno === ENAMETOOLONG) throw new Errno(EINVAL);
+    throw error;
+  }
+}
+
 function mount(
   thread: Thread,
   source: number,
@@ -69,8 +80,8 @@ function mount(
 ): number {
   const { mounts } = thread.kernel;
   const flags = (flagBits & MS_MGC_MSK) >>> 0 === MS_MGC_VAL ? flagBits & ~MS_MGC_MSK : flagBits;
-  const typeName = type === 0 ? "" : nameAt(thread, type);
-  const sourceName = source === 0 ? "" : nameAt(thread, source);
+  const typeName = mountString(thread, type);
+  const sourceName = mountString(thread, source);
   const at = mounts.resolve(thread, nameAt(thread, target));
   const perMount = (flags & MS_PER_MOUNT) | ((flags & (MS_NOATIME | MS_STRICTATIME)) === 0 ? MS_RELATIME : 0);
   if ((flags & MS_REMOUNT) !== 0) {

@@ -3,7 +3,7 @@
 import { PAGE_SIZE } from "../../mmu/translator.ts";
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
-import { Limit, LIMIT_COUNT, type ResourceLimit } from "../sched/resource-limits.ts";
+import { LIMIT_COUNT, Limit, type ResourceLimit } from "../sched/resource-limits.ts";
 import type { Thread } from "../sched/thread.ts";
 import { NR_OPEN } from "../vfs/file-table.ts";
 import type { SyscallDefinition } from "./definition.ts";
@@ -90,6 +90,12 @@ function setLimit(application: Application, resource: number, limit: ResourceLim
   return 0;
 }
 
+/** Unlike for prlimit64, NULL is no way to ask for nothing. */
+function getrlimit(thread: Thread, resource: number, address: number): number {
+  const result = prlimit64(thread, 0, resource, 0, address);
+  return result === 0 && address === 0 ? -EFAULT : result;
+}
+
 function prlimit64(
   thread: Thread,
   pid: number,
@@ -144,7 +150,7 @@ export const RESOURCE_SYSCALLS: readonly SyscallDefinition[] = [
       ["resource", RESOURCE],
       ["rlim", "pointer"],
     ],
-    call: (thread, resource, address) => prlimit64(thread, 0, resource, 0, address),
+    call: getrlimit,
   },
   {
     number: 160,

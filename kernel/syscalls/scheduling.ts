@@ -38,6 +38,7 @@ function isRealtimePolicy(policy: number): boolean {
 }
 
 function schedSetscheduler(thread: Thread, tid: number, policy: number, parameter: number): number {
+  if (parameter === 0 || (tid | 0) < 0) return -EINVAL;
   if (targetThread(thread, tid) === undefined) return -ESRCH;
   const priority = thread.memory.readI32(parameter);
   const kind = policy & ~0x40000000;
@@ -50,12 +51,14 @@ function schedGetscheduler(thread: Thread, tid: number): number {
 }
 
 function schedGetparam(thread: Thread, tid: number, parameter: number): number {
+  if (parameter === 0 || (tid | 0) < 0) return -EINVAL;
   if (targetThread(thread, tid) === undefined) return -ESRCH;
   thread.memory.writeU32(parameter, 0);
   return 0;
 }
 
 function schedSetparam(thread: Thread, tid: number, parameter: number): number {
+  if (parameter === 0 || (tid | 0) < 0) return -EINVAL;
   if (targetThread(thread, tid) === undefined) return -ESRCH;
   return thread.memory.readI32(parameter) === 0 ? 0 : -EINVAL;
 }

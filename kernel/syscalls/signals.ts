@@ -1,7 +1,7 @@
 /** Signals: sigaction(2), sigprocmask(2), kill(2), sigaltstack(2) … */
 
 import { Register } from "../../cpu/state.ts";
-import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH, Errno } from "../errno.ts";
+import { EAGAIN, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, Errno, ESRCH } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { SignalDelivery } from "../sched/signal-delivery.ts";
 import {

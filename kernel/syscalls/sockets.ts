@@ -8,8 +8,8 @@ import {
   EMSGSIZE,
   ENOTSOCK,
   EPROTONOSUPPORT,
-  ESOCKTNOSUPPORT,
   Errno,
+  ESOCKTNOSUPPORT,
 } from "../errno.ts";
 import { encodeControl, parseControl } from "../ipc/control-message.ts";
 import {
@@ -30,7 +30,8 @@ import type { Thread } from "../sched/thread.ts";
 import type { Result } from "../vfs/open-file.ts";
 import { O_CLOEXEC, O_NONBLOCK } from "../vfs/open-flags.ts";
 import type { SyscallDefinition } from "./definition.ts";
-import { isUserRange, PIECE, readIovec, type Segments } from "./transfer.ts";
+import { nanosecondsOf, readTimespec } from "./timespec.ts";
+import { IOV_MAX, isUserRange, PIECE, readIovec, type Segments } from "./transfer.ts";
 
 const FAMILIES = { AF_UNIX, AF_INET, AF_NETLINK, AF_INET6 } as const;
 const TYPES = {
@@ -273,7 +274,9 @@ function sendto(
 interface MessageHeader {
   readonly name: number;
   readonly nameLength: number;
-  readonly segments: Segments;
+  /** Where the vector is, and how many elements it has. */
+  readonly vector: number;
+  readonly count: number;
   readonly control: number;
   readonly controlLength: number;
 }
@@ -295,10 +298,17 @@ function readHeader(thread: Thread, address: number): MessageHeader {
   return {
     name,
     nameLength: name === 0 ? 0 : Math.min(nameLength, LONGEST_ADDRESS),
-    segments: readIovec(thread, memory.readI64(address + 16), memory.readI64(address + 24)),
+    vector: memory.readI64(address + 16),
+    count: memory.readI64(address + 24),
     control: memory.readI64(address + 32),
     controlLength: memory.readI64(address + HEADER_CONTROL_LENGTH),
   };
+}
+
+/** The memory of a message (__copy_msghdr(), which does not say EINVAL to too much). */
+function segmentsOf(thread: Thread, { vector, count }: MessageHeader): Segments {
+  if (count < 0 || count > IOV_MAX) throw new Errno(EMSGSIZE);
+  return readIovec(thread, vector, count);
 }
 
 function sendmsg(thread: Thread, fd: number, address: number, flags: number): Result {
@@ -308,12 +318,13 @@ function sendmsg(thread: Thread, fd: number, address: number, flags: number): Re
     header.name === 0 || header.nameLength === 0
       ? undefined
       : readAddress(thread, header.name, header.nameLength);
+  const segments = segmentsOf(thread, header);
   let ancillary: Ancillary = { files: [] };
   if (header.control !== 0 && header.controlLength > 0) {
     if (header.controlLength > LONGEST_CONTROL) return -EINVAL;
     ancillary = parseControl(thread, thread.memory.read(header.control, header.controlLength));
   }
-  return sendWith(thread, file, header.segments, to, ancillary, flags);
+  return sendWith(thread, file, segments, to, ancillary, flags);
 }
 
 async function sendmmsg(
@@ -399,7 +410,7 @@ function recvfrom(
 function recvmsg(thread: Thread, fd: number, address: number, flags: number): Result {
   const file = socketOf(thread, fd);
   const header = readHeader(thread, address);
-  return receiveInto(thread, file, header.segments, flags, (received) => {
+  return receiveInto(thread, file, segmentsOf(thread, header), flags, (received) => {
     const { memory } = thread;
     const from = received.address ?? new Uint8Array(0);
     if (header.name !== 0) {
@@ -428,7 +439,7 @@ async function recvmmsg(
   const deadline =
     timeout === 0
       ? Number.POSITIVE_INFINITY
-      : clock.monotonic() + thread.memory.readI64(timeout) * 1e9 + thread.memory.readI64(timeout + 8);
+      : clock.monotonic() + nanosecondsOf(readTimespec(thread.memory, timeout));
   let got = 0;
   let how = flags & ~MessageFlag.WAITFORONE;
   for (; got < Math.min(count >>> 0, MOST_MESSAGES); got++) {

@@ -17,13 +17,13 @@ import {
   type Timestamp,
 } from "../vfs/inode.ts";
 import {
+  type Mount,
   MS_NOATIME,
   MS_NODEV,
   MS_NODIRATIME,
   MS_NOEXEC,
   MS_NOSUID,
   MS_RELATIME,
-  type Mount,
 } from "../vfs/mount.ts";
 import { encodeName } from "../vfs/names.ts";
 import {

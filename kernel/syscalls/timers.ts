@@ -9,6 +9,7 @@ import type { SignalInfo } from "../sched/signals.ts";
 import type { Thread } from "../sched/thread.ts";
 import { IntervalTimer, PosixTimer } from "../sched/timers.ts";
 import type { SyscallDefinition } from "./definition.ts";
+import { ABSTIME, CLOCK, ClockId, clockTime, TIMER_ABSTIME } from "./time.ts";
 import {
   deadlineOfRealtime,
   nanosecondsOf,
@@ -18,7 +19,6 @@ import {
   writeTimespec,
   writeTimeval,
 } from "./timespec.ts";
-import { ABSTIME, CLOCK, ClockId, clockTime, TIMER_ABSTIME } from "./time.ts";
 
 /** setitimer(2) */
 const Itimer = { REAL: 0, VIRTUAL: 1, PROF: 2 } as const;

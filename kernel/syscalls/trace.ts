@@ -1,7 +1,7 @@
 /** Prints system calls as strace(1) does. */
 
-import { Errno } from "../errno.ts";
 import * as ErrnoNames from "../errno.ts";
+import { Errno } from "../errno.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
 import { signalName } from "../sched/signal-numbers.ts";
 import type { SignalInfo } from "../sched/signals.ts";

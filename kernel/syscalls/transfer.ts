@@ -13,8 +13,10 @@ export const PIECE = 128 << 10;
 const SMALL_PIECE = 4096;
 /** A read or write moves this much at most (MAX_RW_COUNT, linux/fs.h). */
 export const MAX_RW_COUNT = 0x7ffff000;
+/** A copy between files lets others have their turn after so much time, ns. */
+const COPY_TURN = 4e6;
 /** IOV_MAX (UIO_MAXIOV, linux/uio.h) */
-const IOV_MAX = 1024;
+export const IOV_MAX = 1024;
 /** End of program addresses (TASK_SIZE_MAX): beyond it the check needs no page. */
 const TASK_SIZE = 2 ** 47 - 4096;
 const PAGE = 4096;
@@ -202,13 +204,19 @@ export function readSegments(thread: Thread, file: OpenFile, segments: Segments,
     const wanted = Math.min(PIECE, total - done);
     const length = accessible(thread, segments, done, wanted, true);
     if (length === 0 && wanted > 0) return done > 0 ? done : readNowhere(thread, file, position);
-    const buffer = takeBuffer(length);
+    // Pipes, sockets and their like give what they have, and then find that the memory is not there.
+    const size = file.seekable ? length : wanted;
+    const buffer = takeBuffer(size);
     const result = file.read(
       thread,
-      buffer.subarray(0, length),
+      buffer.subarray(0, size),
       position === undefined ? undefined : position + done,
     );
     if (typeof result !== "number") return finishRead(thread, file, result, buffer, segments);
+    if (result > length) {
+      giveBuffer(buffer);
+      return -EFAULT;
+    }
     if (result > 0) scatter(thread, segments, done, buffer, result);
     giveBuffer(buffer);
     if (result < 0) return done > 0 ? done : result;
@@ -285,7 +293,10 @@ async function writeOn(
   }
 }
 
-/** Copies from one file to another through a buffer: sendfile(2), copy_file_range(2). Positions undefined: the files' own. */
+/**
+ * Copies from one file to another through a buffer: sendfile(2), copy_file_range(2). Positions undefined: the files' own.
+ * Others go on in the meantime, and a signal ends it with what has been copied.
+ */
 export async function copyBetween(
   thread: Thread,
   input: OpenFile,
@@ -295,9 +306,11 @@ export async function copyBetween(
   outputAt?: number,
 ): Promise<number> {
   const buffer = takeBuffer(PIECE);
+  const { clock } = thread.kernel.host;
   input.retain();
   output.retain();
   let done = 0;
+  let turn = clock.monotonic();
   try {
     while (done < length) {
       const wanted = Math.min(PIECE, length - done);
@@ -314,6 +327,10 @@ export async function copyBetween(
       }
       done += count;
       if (!input.seekable) break;
+      if (clock.monotonic() - turn < COPY_TURN) continue;
+      await clock.yield();
+      turn = clock.monotonic();
+      if (thread.kernel.signals.deliverable(thread)) break;
     }
     return done;
   } finally {

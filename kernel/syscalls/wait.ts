@@ -131,6 +131,9 @@ function wait4(
   });
 }
 
+/** Bytes of a siginfo_t that waitid(2) fills: si_signo … si_status. */
+const SIGINFO_TOLD = 28;
+
 const IdType = { P_ALL: 0, P_PID: 1, P_PGID: 2, P_PIDFD: 3 } as const;
 
 function waitid(
@@ -167,7 +170,7 @@ function waitid(
       return -EINVAL;
   }
   if ((idType | 0) === IdType.P_PID && selector <= 0) return -EINVAL;
-  return waitForChild(thread, selector, options, (event) => {
+  const result = waitForChild(thread, selector, options, (event) => {
     if (infoAddress !== 0) {
       thread.memory.write(
         infoAddress,
@@ -177,6 +180,9 @@ function waitid(
     if (event !== undefined && rusage !== 0) writeRusage(thread, rusage, event.child.deadThreadsTime, 0);
     return 0;
   });
+  // Linux tells of nobody in that case too, and so looks at the memory.
+  if (result === -ECHILD && infoAddress !== 0) thread.memory.fill(infoAddress, SIGINFO_TOLD, 0);
+  return result;
 }
 
 export const WAIT_SYSCALLS: readonly SyscallDefinition[] = [

@@ -92,6 +92,8 @@ export interface SharedMappings {
   writeBack(position: number, length: number): void;
   /** Bytes were written to the file: copies them into the mapped frames. */
   update(position: number, data: Uint8Array): void;
+  /** Bytes of the file have become zero: the same for the mapped frames. The range may be far longer than the file. */
+  zero(position: number, length: number): void;
   /** May somebody write through a shared mapping? (F_SEAL_WRITE is refused then.) */
   readonly writable?: boolean;
   /** The file has become this long: frames beyond are gone (SIGBUS), the tail of the last one is zero. */

@@ -15,11 +15,11 @@ import {
   EXDEV,
 } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
+import type { Dentry } from "./dentry.ts";
 import { type Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "./inode.ts";
 import type { ParentPath, ResolveOptions } from "./mount-table.ts";
-import type { Dentry } from "./dentry.ts";
-import { isTooLong } from "./path-walk.ts";
 import type { Path } from "./path.ts";
+import { isTooLong } from "./path-walk.ts";
 
 /** renameat2(2) (linux/fs.h) */
 export const RENAME_NOREPLACE = 1;

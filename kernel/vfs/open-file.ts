@@ -1,8 +1,8 @@
 /** Open file descriptions: what a file descriptor points to (open(2): "open file description"). */
 
+import { EBADF, EINVAL, ENOTDIR, ENOTTY, ESPIPE } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import { WaitQueue } from "../sched/wait-queue.ts";
-import { EBADF, EINVAL, ENOTDIR, ENOTTY, ESPIPE } from "../errno.ts";
 import type { Inode } from "./inode.ts";
 import { O_NONBLOCK, O_PATH } from "./open-flags.ts";
 import type { Path } from "./path.ts";

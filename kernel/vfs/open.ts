@@ -20,6 +20,8 @@ import { MS_NODEV } from "./mount.ts";
 import type { MountTable } from "./mount-table.ts";
 import type { OpenFile } from "./open-file.ts";
 import {
+  O_ACCMODE,
+  O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
@@ -29,8 +31,6 @@ import {
   O_TMPFILE,
   O_TMPFILE_BIT,
   O_TRUNC,
-  O_ACCMODE,
-  O_CLOEXEC,
   VALID_OPEN_FLAGS,
 } from "./open-flags.ts";
 import { Path } from "./path.ts";

@@ -36,13 +36,11 @@ const environmentOf = (options: Where) =>
 
 const isRoot = process.getuid?.() === 0;
 
-/** $0 is the root, $1 the directory in it, the rest is the program. (Only root may mount a proc without more ado.) */
-const ENTER_ROOT = [
+/** Gives the root ($0) what osv-vm gives its guests. (Only root may mount a proc without more ado.) */
+const PREPARE_ROOT = [
   'mount -t devpts -o ptmxmode=0666 devpts "$0/dev/pts"',
   ...(isRoot ? ['mount -t proc proc "$0/proc"'] : []),
-  "directory=$1",
-  "shift",
-  'exec unshare --root "$0" --wd "$directory" "$@"',
+  'exec "$@"',
 ].join(" && ");
 
 /**
@@ -51,17 +49,9 @@ const ENTER_ROOT = [
  */
 export function hostCommand(program: readonly string[], options: Where): string[] {
   const namespace = isRoot ? [] : ["--user", "--map-root-user"];
-  const enter = [
-    "unshare",
-    "--mount",
-    ...namespace,
-    "sh",
-    "-c",
-    ENTER_ROOT,
-    options.root,
-    options.cwd ?? "/",
-  ];
-  return ["env", "-i", ...environmentOf(options), ...enter, ...program];
+  const prepare = ["unshare", "--mount", ...namespace, "sh", "-c", PREPARE_ROOT, options.root];
+  const enter = ["unshare", "--root", options.root, "--wd", options.cwd ?? "/"];
+  return [...prepare, "env", "-i", ...environmentOf(options), ...enter, ...program];
 }
 
 /** The command that runs a program with `osv-vm run`. */

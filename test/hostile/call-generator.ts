@@ -7,7 +7,7 @@ import type { Random } from "../fuzz/random.ts";
 import { badPointer, integer, pageAddress, size } from "./call-values.ts";
 import { DATA, DATA_SIZE } from "./guest.ts";
 import { buildFor, buildName, type Surroundings } from "./guest-structures.ts";
-import { fits, NAMES_FOR, openingCalls, usualValues } from "./usual-arguments.ts";
+import { fits, NAMES_FOR, OPENING_ADDRESS, openingCalls, usualValues } from "./usual-arguments.ts";
 
 const PAGE_SIZE = 4096;
 const AT_FDCWD = -100n;
@@ -47,18 +47,20 @@ export interface RandomCall {
 }
 
 export class CallGenerator implements Surroundings {
-  private readonly calls: readonly SyscallDefinition[] = SYSCALL_TABLE.filter(({ call }) => call !== undefined);
+  private readonly calls: readonly SyscallDefinition[] = SYSCALL_TABLE.filter(
+    ({ call }) => call !== undefined,
+  );
   private readonly byNumber = new Map(SYSCALL_TABLE.map((definition) => [definition.number, definition]));
   private caller: Thread | undefined;
   private opening: RandomCall[] = [];
+  private readonly numbers = new Map(SYSCALL_TABLE.map(({ name, number }) => [name, number]));
 
   constructor(readonly random: Random) {}
 
-  /** A new program begins. */
-  begin(): void {
-    const numbers = new Map(SYSCALL_TABLE.map(({ name, number }) => [name, number]));
-    this.opening = openingCalls(DATA).map(({ name, arguments: values }) => ({
-      number: BigInt(numbers.get(name) ?? -1),
+  /** A new program begins, with so many files. */
+  begin(files: number): void {
+    this.opening = openingCalls(DATA, files).map(({ name, arguments: values }) => ({
+      number: BigInt(this.numbers.get(name) ?? -1),
       arguments: values.map(BigInt),
     }));
   }
@@ -68,12 +70,18 @@ export class CallGenerator implements Surroundings {
     const { random } = this;
     this.caller = thread;
     const opening = this.opening.shift();
-    if (opening !== undefined) return opening;
+    if (opening !== undefined) {
+      this.put(DATA, OPENING_ADDRESS);
+      return opening;
+    }
     if (random.chance(4)) return { number: this.strangeNumber(), arguments: this.anyArguments(6) };
     const definition = this.draw();
     if (random.chance(5)) return { number: BigInt(definition.number), arguments: this.anyArguments(6) };
     const values = definition.arguments.map(([name, type]) => this.argument(definition.name, name, type));
-    return { number: BigInt(definition.number), arguments: [...values, ...this.anyArguments(6 - values.length)] };
+    return {
+      number: BigInt(definition.number),
+      arguments: [...values, ...this.anyArguments(6 - values.length)],
+    };
   }
 
   /** Name and arguments, for people. */
@@ -165,7 +173,7 @@ export class CallGenerator implements Surroundings {
       case "address":
         return pageAddress(random);
       case "path":
-        return this.pointTo(buildName(this));
+        return this.pointTo(buildName(this, NAMES_FOR[call]));
       case "string":
         return this.pointTo(buildName(this, NAMES_FOR[name]));
       case "buffer":
@@ -187,7 +195,8 @@ export class CallGenerator implements Surroundings {
     if (random.chance(5)) return integer(random);
     const bits = Object.values(names);
     let value = 0n;
-    for (let count = random.below(4); count > 0 && bits.length > 0; count--) value |= BigInt(random.pick(bits));
+    for (let count = random.below(4); count > 0 && bits.length > 0; count--)
+      value |= BigInt(random.pick(bits));
     return value;
   }
 
@@ -203,7 +212,8 @@ export class CallGenerator implements Surroundings {
     let address = DATA + 8 * random.below((DATA_SIZE - contents.length) / 8);
     const where = random.below(12);
     if (where === 0) address = DATA + DATA_SIZE - random.below(contents.length + 1);
-    else if (where === 1) address = DATA + PAGE_SIZE * random.between(1, 8) - random.below(contents.length + 1);
+    else if (where === 1)
+      address = DATA + PAGE_SIZE * random.between(1, 8) - random.below(contents.length + 1);
     else if (where === 2) address += random.below(8);
     // Where futexes are, and what others have written.
     else if (where < 5) address = DATA + 8 * random.below(4);

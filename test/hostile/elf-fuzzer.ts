@@ -117,7 +117,8 @@ export class ElfFuzzer {
     } catch (error) {
       if (!(error instanceof ElfError)) throw error;
       if (!/^[^\n]+: [^\n]+$/.test(error.message)) throw new Error(`not a sentence: ${error.message}`);
-      if (/undefined|NaN|Infinity|\[object/.test(error.message)) throw new Error(`no sense: ${error.message}`);
+      if (/undefined|NaN|Infinity|\[object/.test(error.message))
+        throw new Error(`no sense: ${error.message}`);
       count(this.summary.refusals, error.errno);
       this.summary.sentences.add(error.message.replace(/(0x)?\d[\da-f]*/g, "N"));
       return undefined;
@@ -128,7 +129,8 @@ export class ElfFuzzer {
   private checkAreas(system: HostileSystem): void {
     let end = MMAP_MIN;
     for (const vma of system.kernel.space.areas) {
-      if (vma.start % 4096 !== 0 || vma.end % 4096 !== 0) throw new Error(`an area at ${vma.start.toString(16)}`);
+      if (vma.start % 4096 !== 0 || vma.end % 4096 !== 0)
+        throw new Error(`an area at ${vma.start.toString(16)}`);
       if (vma.start < end || vma.end <= vma.start || vma.end > USER_END) {
         throw new Error(`an area from ${vma.start.toString(16)} to ${vma.end.toString(16)}`);
       }

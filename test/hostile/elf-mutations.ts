@@ -53,7 +53,18 @@ const EDGES: readonly bigint[] = [
   ...[(1n << 53n) + 1n, 1n << 62n, (1n << 63n) - 1n, 1n << 63n, (1n << 64n) - 1n, (1n << 64n) - 4096n],
 ];
 
-const NAMES = ["/", "", "/image", "/loader", "/nothing", "/dev/null", "/dev", "/proc/self/exe", "relative", "\n"];
+const NAMES = [
+  "/",
+  "",
+  "/image",
+  "/loader",
+  "/nothing",
+  "/dev/null",
+  "/dev",
+  "/proc/self/exe",
+  "relative",
+  "\n",
+];
 
 const encoder = new TextEncoder();
 
@@ -112,7 +123,8 @@ type Mutation = (image: Image, random: Random) => void;
 const MUTATIONS: Readonly<Record<string, Mutation>> = {
   "a byte of the headers"(image, random) {
     const at = random.below(Math.min(image.bytes.length, EHDR_SIZE + 12 * PHDR_SIZE));
-    if (at < image.bytes.length) image.bytes[at] = random.pick([0, 1, 2, 0x7f, 0x80, 0xff, random.below(256)]);
+    if (at < image.bytes.length)
+      image.bytes[at] = random.pick([0, 1, 2, 0x7f, 0x80, 0xff, random.below(256)]);
   },
   "a field of the ELF header"(image, random) {
     image.set(0, random.pick(HEADER_FIELDS), image.value());
@@ -195,12 +207,26 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
   "the end of the file"(image, random) {
     const { length } = image.bytes;
-    const cut = random.pick([0, 1, 4, 63, 64, 100, EHDR_SIZE + PHDR_SIZE, 4095, 4096, length - 1, random.below(length + 1)]);
+    const cut = random.pick([
+      0,
+      1,
+      4,
+      63,
+      64,
+      100,
+      EHDR_SIZE + PHDR_SIZE,
+      4095,
+      4096,
+      length - 1,
+      random.below(length + 1),
+    ]);
     image.bytes = image.bytes.slice(0, Math.min(cut, length));
   },
   "the name of the interpreter"(image, random) {
     const header = image.header();
-    const name = random.chance(80) ? random.pick(NAMES) : "x".repeat(random.pick([1, 255, 256, 4094, 4095, 4096]));
+    const name = random.chance(80)
+      ? random.pick(NAMES)
+      : "x".repeat(random.pick([1, 255, 256, 4094, 4095, 4096]));
     const bytes = encoder.encode(random.chance(85) ? `${name}\0` : name);
     const at = Math.min(image.bytes.length, random.pick([0x800, 0x2000]));
     if (at + bytes.length > image.bytes.length) return;

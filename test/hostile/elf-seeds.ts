@@ -72,7 +72,8 @@ function compiled(): Seed[] {
   if (missingCompiler("glibc") !== undefined) return [];
   const source = join(REPOSITORY, "test/hostile/programs/seed.c");
   const flags = ["-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"];
-  const read = (more: string[]) => new Uint8Array(readFileSync(compile(source, "glibc", [...flags, ...more])));
+  const read = (more: string[]) =>
+    new Uint8Array(readFileSync(compile(source, "glibc", [...flags, ...more])));
   return [
     { name: "seed", bytes: read([]) },
     { name: "seed-pie", bytes: read(["-static-pie"]) },

@@ -24,7 +24,12 @@ export async function fuzzSyscalls(options: SyscallFuzzOptions): Promise<Syscall
   const summary = new SyscallSummary();
   for (let index = first; summary.calls < calls; index++) {
     onSession?.(index);
-    const session = new SyscallSession(new Random(seed, index), Math.min(perSession, calls - summary.calls), summary, trace);
+    const session = new SyscallSession(
+      new Random(seed, index),
+      Math.min(perSession, calls - summary.calls),
+      summary,
+      trace,
+    );
     try {
       await session.run();
     } catch (error) {

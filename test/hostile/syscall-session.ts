@@ -4,14 +4,14 @@
  */
 
 import { Register } from "../../cpu/state.ts";
+import { Errno } from "../../kernel/errno.ts";
+import { createPipe } from "../../kernel/ipc/pipe.ts";
+import { ElfError } from "../../kernel/loader/elf.ts";
 import type { Application } from "../../kernel/sched/application.ts";
 import { SIGCONT, SIGUSR1, SiCode } from "../../kernel/sched/signal-numbers.ts";
 import { SignalFlag } from "../../kernel/sched/signals.ts";
 import type { Thread } from "../../kernel/sched/thread.ts";
-import { createPipe } from "../../kernel/ipc/pipe.ts";
 import { SYSCALL_TABLE } from "../../kernel/syscalls/table.ts";
-import { Errno } from "../../kernel/errno.ts";
-import { ElfError } from "../../kernel/loader/elf.ts";
 import { S_IFDIR } from "../../kernel/vfs/inode.ts";
 import type { OpenFile } from "../../kernel/vfs/open-file.ts";
 import { O_DIRECTORY, O_RDONLY, O_RDWR } from "../../kernel/vfs/open-flags.ts";
@@ -52,6 +52,8 @@ export class SyscallSummary {
   signals = 0;
   instructions = 0;
   readonly byName = new Map<string, CallRecord>();
+  /** How programs ended, by wait status; -1: they were still there at the end. */
+  readonly ends = new Map<number, number>();
   /** Calls that a signal did not end. */
   readonly stubborn = new Map<string, number>();
 
@@ -116,11 +118,11 @@ export class SyscallSession {
     file("guest", 0o755, guestProgram());
     file("file", 0o644, new Uint8Array(10_000).fill(0x61));
     file("script", 0o755, new TextEncoder().encode("#!/guest x\n"));
-    if (root.lookup("directory") !== undefined) return;
-    root.mkdir("directory", 0o755, 0, 0).mkdir("inner", 0o755, 0, 0);
-    root.symlink("link", "/directory", 0, 0);
-    root.symlink("loop", "loop", 0, 0);
-    root.create("fifo", 0o010644, 0, 0, 0);
+    const isFree = (name: string) => root.lookup(name) === undefined;
+    if (isFree("directory")) root.mkdir("directory", 0o755, 0, 0).mkdir("inner", 0o755, 0, 0);
+    if (isFree("link")) root.symlink("link", "/directory", 0, 0);
+    if (isFree("loop")) root.symlink("loop", "loop", 0, 0);
+    if (isFree("fifo")) root.create("fifo", 0o010644, 0, 0, 0);
   }
 
   // --- The guest's side --------------------------------------------------------------------------------------------
@@ -186,7 +188,8 @@ export class SyscallSession {
   async run(): Promise<void> {
     const { kernel } = this.system;
     while (this.left > 0) {
-      if (this.application === undefined || this.application.exitStatus !== undefined) await this.startProgram();
+      if (this.application === undefined || this.application.exitStatus !== undefined)
+        await this.startProgram();
       await this.turn();
       if (kernel.scheduler.runnable === 0) await this.wakeSomebody();
     }
@@ -201,13 +204,17 @@ export class SyscallSession {
   }
 
   private async startProgram(): Promise<void> {
+    if (this.application !== undefined) {
+      const status = this.application.exitStatus ?? -1;
+      this.summary.ends.set(status, (this.summary.ends.get(status) ?? 0) + 1);
+    }
     await this.endAll();
     const { kernel } = this.system;
     this.furnish();
     try {
-      this.application = await kernel.spawn("/guest", ["guest", "argument"], ["A=B", "PATH=/"], {
-        files: this.files(),
-      });
+      const files = this.files();
+      this.application = await kernel.spawn("/guest", ["guest", "argument"], ["A=B", "PATH=/"], { files });
+      this.generator.begin(files.length);
     } catch (error) {
       if (!(error instanceof ElfError || error instanceof Errno)) throw error;
       // Something is mounted over the root, or there is no room for a file: that is the end of this machine.
@@ -215,11 +222,15 @@ export class SyscallSession {
       return;
     }
     this.summary.programs++;
-    this.generator.begin();
     this.patience = PATIENCE;
-    if (this.random.chance(50)) {
-      const flags = SignalFlag.RESTORER | (this.random.chance(50) ? SignalFlag.RESTART : 0);
-      kernel.signals.setAction(this.application, SIGUSR1, { handler: HANDLER, flags, restorer: RESTORER, mask: 0n });
+    if (this.random.chance(90)) {
+      const flags = SignalFlag.RESTORER | (this.random.chance(30) ? SignalFlag.RESTART : 0);
+      kernel.signals.setAction(this.application, SIGUSR1, {
+        handler: HANDLER,
+        flags,
+        restorer: RESTORER,
+        mask: 0n,
+      });
     }
   }
 
@@ -241,13 +252,12 @@ export class SyscallSession {
 
   /** Everybody waits: lets time pass, sends signals, and ends it when nothing else helps. */
   private async wakeSomebody(): Promise<void> {
-    const { kernel, clock } = this.system;
+    const { clock } = this.system;
     if (this.application?.exitStatus !== undefined) return;
     this.patience--;
     if (this.patience > 1 && clock.fireNext(HORIZON)) return;
     if (this.patience >= 0) await this.interruptAll();
     else await this.endAll();
-    if (kernel.applications.size === 0) this.application = undefined;
   }
 
   private async interruptAll(): Promise<void> {
@@ -267,7 +277,8 @@ export class SyscallSession {
     for (let turn = 0; turn < SIGNAL_TURNS; turn++) await this.turn();
     for (const [index, thread] of waiting.entries()) {
       const call = calls[index];
-      if (thread.state !== "blocked" || thread.voluntarySwitches !== waits[index] || call === undefined) continue;
+      if (thread.state !== "blocked" || thread.voluntarySwitches !== waits[index] || call === undefined)
+        continue;
       const name = this.nameOf(call);
       this.summary.stubborn.set(name, (this.summary.stubborn.get(name) ?? 0) + 1);
     }
@@ -296,8 +307,19 @@ export class SyscallSession {
     ];
     const wrong = left.filter(([, count]) => count !== 0);
     if (wrong.length > 0) {
-      for (const a of space.areas) console.log(a.start.toString(16), a.end.toString(16), a.prot, a.name, a.owner?.name, a.owner?.references, a.growsDown);
-      throw new Error(`after SIGKILL there are left: ${wrong.map(([what, count]) => `${count} ${what}`).join(", ")}`);
+      for (const a of space.areas)
+        console.log(
+          a.start.toString(16),
+          a.end.toString(16),
+          a.prot,
+          a.name,
+          a.owner?.name,
+          a.owner?.references,
+          a.growsDown,
+        );
+      throw new Error(
+        `after SIGKILL there are left: ${wrong.map(([what, count]) => `${count} ${what}`).join(", ")}`,
+      );
     }
   }
 }

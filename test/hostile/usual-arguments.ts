@@ -3,8 +3,8 @@
  * fixed, descriptors of the right kind. Most random calls should get past the first check of their arguments.
  */
 
-import type { OpenFile } from "../../kernel/vfs/open-file.ts";
 import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFREG, S_IFSOCK } from "../../kernel/vfs/inode.ts";
+import type { OpenFile } from "../../kernel/vfs/open-file.ts";
 
 type Values = readonly number[];
 
@@ -177,24 +177,59 @@ export function fits(call: string, file: OpenFile): boolean {
   return typeof kind === "number" ? (file.inode.type & S_IFMT) === kind : kind.test(file.describe());
 }
 
-/** Names for arguments that are no paths. */
+/** Names for arguments of these names: files that are there for calls that need one. */
 export const NAMES_FOR: Readonly<Record<string, readonly string[]>> = {
+  execve: ["/guest", "/guest", "/script", "/file", "/directory", "/proc/self/exe"],
+  execveat: ["/guest", "/guest", "guest", "/script", ""],
+  getxattr: ["/file", "/directory"],
+  lgetxattr: ["/file", "/directory"],
+  lremovexattr: ["/file", "/directory"],
+  lsetxattr: ["/file", "/directory"],
+  removexattr: ["/file", "/directory"],
+  setxattr: ["/file", "/directory"],
+  umount2: ["/directory", "/dev", "/proc", "/sys"],
   filesystemtype: ["tmpfs", "proc", "sysfs", "nosuchfs", ""],
-  name: ["user.name", "user.other", "trusted.x", "security.capability", "name", "user.", `user.${"n".repeat(300)}`],
+  name: [
+    "user.name",
+    "user.other",
+    "trusted.x",
+    "security.capability",
+    "name",
+    "user.",
+    `user.${"n".repeat(300)}`,
+  ],
+  target: ["/directory", "/directory/inner", "/dev", "/proc", "/"],
   source: ["none", "tmpfs", "/directory", "/file"],
 };
 
-/** Calls that a program starts with, so that it has files of all kinds. `data` is where its memory is. */
-export function openingCalls(data: number): readonly { name: string; arguments: readonly number[] }[] {
+export interface OpeningCall {
+  readonly name: string;
+  readonly arguments: readonly number[];
+}
+
+/** struct sockaddr_un with an abstract name. */
+export const OPENING_ADDRESS = Uint8Array.of(1, 0, 0, 0x66, 0x75, 0x7a, 0x7a);
+
+/**
+ * Calls that a program starts with, so that it has files of all kinds, and somebody to accept. `data` is where its memory
+ * is; {@link OPENING_ADDRESS} is at its start.
+ */
+export function openingCalls(data: number, firstFree: number): readonly OpeningCall[] {
+  const listener = firstFree;
+  const client = firstFree + 1;
   return [
-    { name: "socketpair", arguments: [1, 1, 0, data] },
-    { name: "socketpair", arguments: [1, 0x802, 0, data + 8] },
     { name: "socket", arguments: [1, 1, 0] },
+    { name: "socket", arguments: [1, 1, 0] },
+    { name: "bind", arguments: [listener, data, OPENING_ADDRESS.length] },
+    { name: "listen", arguments: [listener, 5] },
+    { name: "connect", arguments: [client, data, OPENING_ADDRESS.length] },
+    { name: "socketpair", arguments: [1, 1, 0, data + 32] },
+    { name: "socketpair", arguments: [1, 0x802, 0, data + 40] },
     { name: "epoll_create1", arguments: [0] },
     { name: "eventfd2", arguments: [1, 0] },
     { name: "timerfd_create", arguments: [1, 0x800] },
     { name: "memfd_create", arguments: [data + 64, 3] },
-    { name: "pipe2", arguments: [data + 16, 0x800] },
-    { name: "timer_create", arguments: [1, 0, data + 32] },
+    { name: "pipe2", arguments: [data + 48, 0x800] },
+    { name: "timer_create", arguments: [1, 0, data + 56] },
   ];
 }

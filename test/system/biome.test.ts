@@ -10,12 +10,12 @@ import { runOnHost, runOnOsvVm } from "../harness/osv-vm.ts";
 import { describeWith } from "../harness/requirements.ts";
 import { addToRoot, createRoot, missingBusybox, removeRoot } from "../harness/root.ts";
 
-const PACKAGE = {
-  name: "@biomejs/cli-linux-x64-musl",
-  version: "2.6.6",
-  integrity:
-    "sha512-DiKejs+GnFbOVQsBnukUpiB+T13tqUDFGwwjsTq51vatAsaflzFzVD0BOgjVUGRrqKgE0K0Xf+wNtkcmdN2chw==",
-};
+/** The lock file pins it with the Biome that checks this repository, whose platform it is not. */
+const PACKAGE = "@biomejs/cli-linux-x64-musl";
+const lockFile: { packages: Record<string, { version: string; integrity: string }> } = JSON.parse(
+  readFileSync(join(REPOSITORY, "package-lock.json"), "utf8"),
+);
+const { version, integrity } = lockFile.packages[`node_modules/${PACKAGE}`];
 
 /** The quick run looks at these folders, the full run at all. */
 const FOLDERS = ["cli", "scripts", "mmu"];
@@ -27,7 +27,7 @@ describeWith([missingBusybox()], "biome (Rust)", () => {
 
   beforeAll(() => {
     root = createRoot();
-    const folder = unpackNpmPackage(PACKAGE.name, PACKAGE.version, PACKAGE.integrity);
+    const folder = unpackNpmPackage(PACKAGE, version, integrity);
     addToRoot(root, join(folder, "biome"), "bin/biome");
     chmodSync(join(root, "bin/biome"), 0o755);
     mkdirSync(join(root, "repository"));

@@ -63,7 +63,11 @@ const xor = (b: Builder, ...values: Value[]) => values.reduce((x, y) => b.op("v1
 
 /** Every byte times x in GF(2^8). */
 function doubled(b: Builder, x: Value): Value {
-  const reduction = b.op("v128.and", b.op("i8x16.shr_s", x, b.const32(7)), b.op("i8x16.splat", b.const32(0x1b)));
+  const reduction = b.op(
+    "v128.and",
+    b.op("i8x16.shr_s", x, b.const32(7)),
+    b.op("i8x16.splat", b.const32(0x1b)),
+  );
   return xor(b, b.op("i8x16.add", x, x), reduction);
 }
 

@@ -37,10 +37,7 @@ function everyFourth(b: Builder, x: Value): Value[] {
 /** Bit 0 becomes bit 63 and so on. */
 function reverse(b: Builder, x: Value): Value {
   const swap = (value: Value, mask: bigint, distance: number) =>
-    b.or(
-      b.and(b.shrBy(value, distance), b.const64(mask)),
-      b.shlBy(b.and(value, b.const64(mask)), distance),
-    );
+    b.or(b.and(b.shrBy(value, distance), b.const64(mask)), b.shlBy(b.and(value, b.const64(mask)), distance));
   const nibbles = swap(swap(x, 0x5555_5555_5555_5555n, 1), 0x3333_3333_3333_3333n, 2);
   const bytes = b.op("i64x2.splat", swap(nibbles, 0x0f0f_0f0f_0f0f_0f0fn, 4));
   const reversed = b.shuffle(bytes, bytes, [7, 6, 5, 4, 3, 2, 1, 0, 7, 6, 5, 4, 3, 2, 1, 0]);

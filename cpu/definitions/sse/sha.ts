@@ -74,12 +74,7 @@ defineDwords("sha1msg1", (b, [w3, w2, w1, w0], [, , w5, w4]) => [
 ]);
 defineDwords("sha1msg2", (b, x, w) => {
   const w16 = rotl(b, b.xor(x[3], w[2]), 1);
-  return [
-    rotl(b, b.xor(x[0], w16), 1),
-    rotl(b, b.xor(x[1], w[0]), 1),
-    rotl(b, b.xor(x[2], w[1]), 1),
-    w16,
-  ];
+  return [rotl(b, b.xor(x[0], w16), 1), rotl(b, b.xor(x[1], w[0]), 1), rotl(b, b.xor(x[2], w[1]), 1), w16];
 });
 
 // ---- SHA-256 ----

@@ -10,7 +10,7 @@
  *    that one instruction. It has changed nothing, so the interpreter meets the same exception, exactly.
  */
 
-import type { Block, EncodedField, Instructions, Place, RegisterRef, Value } from "../../ir/value.ts";
+import type { Block, EncodedField, Place, RegisterRef, Value } from "../../ir/value.ts";
 import {
   EXIT_BUDGET,
   FLAG_CARRIES,
@@ -125,6 +125,9 @@ class RegionLowering extends WasmLowering {
   private readonly written = new Set<number>();
   private binding: Binding;
   private instruction: RegionInstruction;
+  /** Open blocks around the current instruction, and whether it stores anything. */
+  private instructionDepth = 0;
+  private writesMemory = false;
   /** Instructions of the block before the current one: not yet taken from the budget. */
   private sinceBlock = 0;
   private readonly faultRip: number;
@@ -341,9 +344,11 @@ class RegionLowering extends WasmLowering {
       this.instruction = instruction;
       this.binding = new Binding(instruction.record);
       this.resetValues();
+      this.instructionDepth = this.depth;
+      this.writesMemory = containsWrite(instruction.instructions.body);
       countUses(instruction.instructions.body);
       this.block(instruction.instructions.body);
-      clearUses(instruction.instructions);
+      clearUses(instruction.instructions.body);
       this.sinceBlock++;
     }
     if (!block.leaves) this.retire();
@@ -375,7 +380,9 @@ class RegionLowering extends WasmLowering {
   protected override control(statement: ControlStatement): void {
     switch (statement.do) {
       case "helper":
-        this.helper(statement.name, statement.args, statement.mayFault);
+        // On a branch of the instruction it is the rare case, and the interpreter can do it: nothing has happened yet.
+        if (this.depth > this.instructionDepth && !this.writesMemory) this.fault();
+        else this.helper(statement.name, statement.args, statement.mayFault);
         break;
       case "exception":
         this.fault();
@@ -564,47 +571,30 @@ class RegionLowering extends WasmLowering {
   }
 }
 
-/** The IR of a form is used for many instructions: their uses are counted anew each time. */
-function clearUses(instructions: Instructions): void {
-  const clear = (statements: Block): void => {
-    for (const statement of statements) {
-      for (const value of valuesOf(statement)) clearValue(value);
-      if (statement.do === "if") {
-        clear(statement.yes);
-        clear(statement.no);
-      } else if (statement.do === "loop") clear(statement.body);
+function containsWrite(block: Block): boolean {
+  return block.some((statement) => {
+    switch (statement.do) {
+      case "store":
+      case "commit":
+        return true;
+      case "if":
+        return containsWrite(statement.yes) || containsWrite(statement.no);
+      case "loop":
+        return containsWrite(statement.body);
+      default:
+        return false;
     }
-  };
-  clear(instructions.body);
+  });
 }
 
-function clearValue(value: Value): void {
-  value.uses = 0;
-  if (value.op === "numeric" || value.op === "shuffle" || value.op === "select")
-    value.args.forEach(clearValue);
-}
-
-function valuesOf(statement: Block[number]): readonly Value[] {
-  switch (statement.do) {
-    case "value":
-    case "set":
-    case "assign":
-    case "commit":
-      return [statement.value];
-    case "store":
-      return [statement.address, statement.value];
-    case "probe":
-      return [statement.address];
-    case "if":
-    case "continueIf":
-      return [statement.condition];
-    case "helper":
-      return statement.args;
-    case "jump":
-      return [statement.target];
-    case "branch":
-      return statement.condition === undefined ? [] : [statement.condition];
-    default:
-      return [];
+/** The IR of a form is used for many instructions: their uses are counted anew each time. */
+function clearUses(block: Block): void {
+  for (const statement of block) {
+    // Every value but constants stands in the sequence once.
+    if (statement.do === "value") statement.value.uses = 0;
+    else if (statement.do === "if") {
+      clearUses(statement.yes);
+      clearUses(statement.no);
+    } else if (statement.do === "loop") clearUses(statement.body);
   }
 }

@@ -3,68 +3,57 @@
  * argument 2: the source's register number or bits; argument 3: how many registers are popped afterwards.
  */
 
-import type { Cpu } from "../../cpu.ts";
 import { defineHelper } from "../../helpers.ts";
 import type { X87Control } from "../../softfloat/control.ts";
-import {
-  type Extended,
-  type Unpacked,
-  unpackBinary32,
-  unpackBinary64,
-  unpackInteger,
-} from "../../softfloat/format.ts";
+import { type Extended, type Unpacked, unpackInteger } from "../../softfloat/format.ts";
 import { fadd, fcom, fdiv, fmul, fsqrt, fsub, fucom, fxam } from "../../softfloat/x87-arithmetic.ts";
+import { FastArithmetic } from "../../softfloat/x87-fast-arithmetic.ts";
 import { f2xm1, fyl2x, fyl2xp1 } from "../../softfloat/x87-logarithmic.ts";
 import { fprem, fprem1, type PartialRemainder } from "../../softfloat/x87-remainder.ts";
 import { frndint, fscale, fxtract } from "../../softfloat/x87-scale.ts";
 import { fcos, fpatan, fptan, fsin, fsincos, isOutOfRange } from "../../softfloat/x87-trigonometric.ts";
+import { FastOperand, readSource } from "./source.ts";
 import { CONDITIONS, INDEFINITE, Status, X87Unit } from "./unit.ts";
 
-/** What a source operand is; the definitions pass these numbers. */
-export const SourceKind = { Register: 0, Single: 1, Double: 2, Int16: 3, Int32: 4, Int64: 5 } as const;
-
 export const unit = new X87Unit();
+const fast = new FastArithmetic();
+const fastTarget = new FastOperand(unit);
+const fastSource = new FastOperand(unit);
 
-/** The source operand, or undefined if its register is empty. */
-function source(cpu: Cpu): Unpacked | undefined {
-  switch (cpu.argumentI32(1)) {
-    case SourceKind.Single:
-      return unpackBinary32(cpu.argumentI32(2) >>> 0);
-    case SourceKind.Double:
-      return unpackBinary64(cpu.argument64(2));
-    case SourceKind.Int16:
-      return unpackInteger(BigInt.asIntN(16, cpu.argument64(2)));
-    case SourceKind.Int32:
-      return unpackInteger(cpu.argumentI32(2));
-    case SourceKind.Int64:
-      return unpackInteger(BigInt.asIntN(64, cpu.argument64(2)));
-    default: {
-      const index = cpu.argumentI32(2);
-      return unit.isEmpty(index) ? undefined : unit.read(index);
-    }
-  }
+interface Arithmetic {
+  exact(a: Unpacked, b: Unpacked, control: X87Control): Extended;
+  /** As the operations of {@link FastArithmetic}. */
+  fast(a: FastOperand, b: FastOperand): boolean;
 }
-
-type Binary = (a: Unpacked, b: Unpacked, control: X87Control) => Extended;
-const ARITHMETIC: Readonly<Record<string, Binary>> = {
-  fadd,
-  fmul,
-  fsub,
-  fdiv,
-  fsubr: (a, b, control) => fsub(b, a, control),
-  fdivr: (a, b, control) => fdiv(b, a, control),
+const ARITHMETIC: Readonly<Record<string, Arithmetic>> = {
+  fadd: { exact: fadd, fast: (a, b) => fast.add(a, b) },
+  fmul: { exact: fmul, fast: (a, b) => fast.multiply(a, b) },
+  fsub: { exact: fsub, fast: (a, b) => fast.add(a, b.negate()) },
+  fsubr: { exact: (a, b, control) => fsub(b, a, control), fast: (a, b) => fast.add(a.negate(), b) },
+  fdiv: { exact: fdiv, fast: (a, b) => fast.divide(a, b) },
+  fdivr: { exact: (a, b, control) => fdiv(b, a, control), fast: (a, b) => fast.divide(b, a) },
 };
 for (const [name, operation] of Object.entries(ARITHMETIC)) {
   defineHelper(`x87.${name}`, (cpu) => {
     unit.attach(cpu);
     const destination = cpu.argumentI32(0);
     const pops = cpu.argumentI32(3);
-    const operand = source(cpu);
+    if (
+      unit.isUsualMode &&
+      fastTarget.loadRegister(destination) &&
+      fastSource.loadSource(cpu) &&
+      operation.fast(fastTarget, fastSource)
+    ) {
+      unit.writeRounded(destination, fast);
+      unit.pop(pops);
+      return;
+    }
+    const operand = readSource(cpu, unit);
     if (operand === undefined || unit.isEmpty(destination)) {
       if (!unit.underflow()) return;
       unit.write(destination, INDEFINITE);
     } else {
-      const result = operation(unit.read(destination), operand, unit.control);
+      const result = operation.exact(unit.read(destination), operand, unit.control);
       if (!unit.finish()) return;
       unit.write(destination, result);
     }
@@ -219,13 +208,13 @@ for (const [name, operation] of [
   /** Into C3, C2, C0, even if an unmasked exception keeps the operands from being popped. */
   defineHelper(`x87.${name}`, (cpu) => {
     unit.attach(cpu);
-    if (compareWithStatus(operation, source(cpu))) unit.pop(cpu.argumentI32(3));
+    if (compareWithStatus(operation, readSource(cpu, unit))) unit.pop(cpu.argumentI32(3));
   });
   /** Into RFLAGS, likewise: result 0 has ZF, PF, CF. C1 stays. */
   defineHelper(`x87.${name}i`, (cpu) => {
     unit.attach(cpu);
     const pops = cpu.argumentI32(3);
-    const other = source(cpu);
+    const other = readSource(cpu, unit);
     const missing = other === undefined || unit.isEmpty(0);
     const conditions = compare(operation, other);
     const completed = missing ? unit.underflow() : unit.finishQuietly();

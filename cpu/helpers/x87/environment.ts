@@ -1,4 +1,4 @@
-/** The x87 environment and state: FNSTENV, FLDENV, FNSAVE, FRSTOR, FLDCW, FNCLEX, FNINIT (Intel SDM vol. 1, 8.1.10). */
+/** The x87 environment and state: FNSTENV, FLDENV, FNSAVE, FRSTOR, FNINIT (Intel SDM vol. 1, 8.1.10). */
 
 import type { Cpu } from "../../cpu.ts";
 import { initializeFpu } from "../../fpu-reset.ts";
@@ -11,7 +11,6 @@ import { Status } from "./unit.ts";
 const CONTROL_BITS = 0x1f3f;
 const CONTROL_FIXED = 0x0040;
 const TOP_SHIFT = 11;
-const EXCEPTION_BITS = 0x3f;
 
 function setControl(cpu: Cpu, value: number): void {
   cpu.setI32(X87_CONTROL, (value & CONTROL_BITS) | CONTROL_FIXED);
@@ -85,7 +84,7 @@ for (const narrow of [true, false]) {
   defineHelper(`x87.fnstenv${suffix}`, (cpu) => {
     unit.attach(cpu);
     cpu.mmu.write(cpu.argument(0), environment(cpu, narrow));
-    setControl(cpu, cpu.getI32(X87_CONTROL) | EXCEPTION_BITS);
+    setControl(cpu, cpu.getI32(X87_CONTROL) | Status.EXCEPTIONS);
   });
   defineHelper(`x87.fldenv${suffix}`, (cpu) => {
     const bytes = new Uint8Array(size);
@@ -121,9 +120,4 @@ for (const narrow of [true, false]) {
   });
 }
 
-defineHelper("x87.fldcw", (cpu) => setControl(cpu, cpu.argumentI32(0)));
 defineHelper("x87.fninit", (cpu) => initializeFpu(cpu));
-defineHelper("x87.fnclex", (cpu) => {
-  unit.attach(cpu);
-  unit.status &= ~(EXCEPTION_BITS | Status.SF | Status.ES | Status.B);
-});

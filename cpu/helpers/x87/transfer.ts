@@ -1,4 +1,7 @@
-/** x87 loads, stores, exchanges and constants. */
+/**
+ * x87 loads, stores, exchanges and constants: what the definitions (cpu/definitions/x87/transfer.ts) do not do themselves,
+ * namely stack faults, and numbers that are not simply moved.
+ */
 
 import { defineHelper } from "../../helpers.ts";
 import { Exception, type X87Control } from "../../softfloat/control.ts";
@@ -7,7 +10,7 @@ import { fbld, fbstp } from "../../softfloat/x87-bcd.ts";
 import * as Constants from "../../softfloat/x87-constants.ts";
 import { fild, fist, fisttp, fld32, fld64, fst32, fst64 } from "../../softfloat/x87-convert.ts";
 import { unit } from "./arithmetic.ts";
-import { INDEFINITE, Status } from "./unit.ts";
+import { INDEFINITE } from "./unit.ts";
 
 /** Loads. Argument 0: the low 64 bits, argument 1: bits 64…79. */
 function defineLoad(name: string, load: (low: bigint, high: number, control: X87Control) => Extended): void {
@@ -144,55 +147,8 @@ defineHelper("x87.fxch", (cpu) => {
   unit.write(index, first);
 });
 
-/**
- * FCMOVcc: argument 0 is i, argument 1 the condition. An empty register makes ST(0) the indefinite either way; C1 changes
- * only then.
- */
-defineHelper("x87.fcmov", (cpu) => {
+/** ST(0) is or becomes the indefinite, because it or another operand is missing: FCHS, FABS, FCMOVcc. */
+defineHelper("x87.missing", (cpu) => {
   unit.attach(cpu);
-  const index = cpu.argumentI32(0);
-  if (unit.isEmpty(0) || unit.isEmpty(index)) {
-    if (unit.underflow()) unit.write(0, INDEFINITE);
-    return;
-  }
-  if (cpu.argumentI32(1) !== 0) unit.write(0, unit.raw(index));
-});
-
-for (const [name, change] of [
-  ["fchs", (sign: number) => sign ^ 0x8000],
-  ["fabs", (sign: number) => sign & 0x7fff],
-] as const) {
-  defineHelper(`x87.${name}`, (cpu) => {
-    unit.attach(cpu);
-    if (unit.isEmpty(0)) {
-      if (unit.underflow()) unit.write(0, INDEFINITE);
-      return;
-    }
-    const { significand, signExponent } = unit.raw(0);
-    unit.finish();
-    unit.write(0, { significand, signExponent: change(signExponent) });
-  });
-}
-
-/**
- * FSTPNCE ST(i), the undocumented D9 D8: as FSTP, but if ST(0) is empty it is only popped, without complaint. Argument 0
- * is i.
- */
-defineHelper("x87.fstpnce", (cpu) => {
-  unit.attach(cpu);
-  if (!unit.isEmpty(0)) unit.write(cpu.argumentI32(0), unit.raw(0));
-  unit.finish();
-  unit.pop();
-});
-
-/** FFREE (argument 0 is i) and FFREEP (argument 1: pops 1). */
-defineHelper("x87.ffree", (cpu) => {
-  unit.attach(cpu).setEmpty(cpu.argumentI32(0));
-  unit.pop(cpu.argumentI32(1));
-});
-/** FINCSTP and FDECSTP: argument 0 is by how much. */
-defineHelper("x87.rotate", (cpu) => {
-  unit.attach(cpu);
-  unit.top = unit.top + cpu.argumentI32(0);
-  unit.status &= ~Status.C1;
+  if (unit.underflow()) unit.write(0, INDEFINITE);
 });

@@ -8,19 +8,15 @@
 import type { Cpu } from "../../cpu.ts";
 import { Exception, X87Control } from "../../softfloat/control.ts";
 import { type Extended, type Unpacked, unpackExtended } from "../../softfloat/format.ts";
-import {
-  CONTEXT_SIZE,
-  X87,
-  X87_CONTROL,
-  X87_STATUS,
-  X87_STRIDE,
-  X87_TAGS,
-  X87_TOP,
-} from "../../state.ts";
+import type { FastArithmetic } from "../../softfloat/x87-fast-arithmetic.ts";
+import { CONTEXT_SIZE, X87, X87_CONTROL, X87_STATUS, X87_STRIDE, X87_TAGS, X87_TOP } from "../../state.ts";
 
 /** Bits of the status word. */
 export const Status = {
   IE: 0x0001,
+  PE: 0x0020,
+  /** IE, DE, ZE, OE, UE, PE. */
+  EXCEPTIONS: 0x003f,
   SF: 0x0040,
   ES: 0x0080,
   C0: 0x0100,
@@ -41,6 +37,10 @@ const CONTROL = X87_CONTROL >> 2;
 const STATUS = X87_STATUS >> 2;
 const TOP = X87_TOP >> 2;
 const TAGS = X87_TAGS >> 2;
+
+/** FCW fields in which {@link X87Unit.isUsualMode} is interested: PC, RC and PM; 64 bits, nearest, masked. */
+const USUAL_MODE_MASK = 0x0f20;
+const USUAL_MODE = 0x0320;
 
 export class X87Unit {
   readonly control = new X87Control();
@@ -63,6 +63,11 @@ export class X87Unit {
     this.words = new Int32Array(buffer, cpu.base, CONTEXT_SIZE / 4);
     this.quads = new BigUint64Array(buffer, cpu.base, CONTEXT_SIZE / 8);
     this.halves = new Uint16Array(buffer, cpu.base, CONTEXT_SIZE / 2);
+  }
+
+  /** Results have 64 bits and are rounded to nearest, and inexact ones are not an exception. */
+  get isUsualMode(): boolean {
+    return (this.words[CONTROL] & USUAL_MODE_MASK) === USUAL_MODE;
   }
 
   get top(): number {
@@ -105,6 +110,25 @@ export class X87Unit {
     return unpackExtended(this.quads[at >> 3], this.halves[(at + 8) >> 1]);
   }
 
+  /** ST(index) as the fast arithmetic takes it. */
+  readHalves(index: number, into: { low: number; high: number; signExponent: number }): void {
+    const at = X87 + this.physical(index) * X87_STRIDE;
+    into.low = this.words[at >> 2] >>> 0;
+    into.high = this.words[(at + 4) >> 2] >>> 0;
+    into.signExponent = this.halves[(at + 8) >> 1];
+  }
+
+  /** Writes a result that was rounded in the usual mode. */
+  writeRounded(index: number, result: FastArithmetic): void {
+    const physical = this.physical(index);
+    const at = X87 + physical * X87_STRIDE;
+    this.words[at >> 2] = result.low;
+    this.words[(at + 4) >> 2] = result.high;
+    this.halves[(at + 8) >> 1] = result.signExponent;
+    const flags = (result.inexact ? Status.PE : 0) | (result.up ? Status.C1 : 0);
+    this.words[STATUS] = (this.words[STATUS] & ~Status.C1) | flags;
+  }
+
   write(index: number, value: Extended): void {
     const physical = this.physical(index);
     const at = X87 + physical * X87_STRIDE;
@@ -128,7 +152,7 @@ export class X87Unit {
 
   /** Sets ES and B from what is pending and not masked. */
   summarize(): void {
-    const pending = this.status & ~this.words[CONTROL] & 0x3f;
+    const pending = this.status & ~this.words[CONTROL] & Status.EXCEPTIONS;
     this.status = (this.status & ~(Status.ES | Status.B)) | (pending !== 0 ? Status.ES | Status.B : 0);
   }
 

@@ -3,13 +3,13 @@
 import type { Thread } from "../../sched/thread.ts";
 import { major, minor } from "../../vfs/character-device.ts";
 import {
+  type Mount,
   MS_NOATIME,
   MS_NODEV,
   MS_NODIRATIME,
   MS_NOEXEC,
   MS_NOSUID,
   MS_RELATIME,
-  type Mount,
 } from "../../vfs/mount.ts";
 import type { MountTable } from "../../vfs/mount-table.ts";
 import { Path } from "../../vfs/path.ts";

@@ -11,8 +11,8 @@ import { listMountInfo, listMounts } from "./mount-list.ts";
 import { networkDirectory } from "./network.ts";
 import {
   type Accept,
-  fixedFile,
   fixedDirectory,
+  fixedFile,
   type Generate,
   MagicLink,
   SyntheticDirectory,

@@ -7,8 +7,8 @@ import { NR_OPEN } from "../../vfs/file-table.ts";
 import {
   fixedDirectory,
   fixedFile,
-  SyntheticFile,
   type SyntheticDirectory,
+  SyntheticFile,
   type SyntheticFileSystem,
   type SyntheticInode,
 } from "./proc-inode.ts";

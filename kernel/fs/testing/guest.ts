@@ -1,5 +1,10 @@
 /** A thread with flat memory that makes file system calls, for tests: no processor, no scheduler, no signals. */
 
+import { EFAULT, ENAMETOOLONG, Errno } from "../../errno.ts";
+import type { Clock } from "../../host.ts";
+import type { UserMemory } from "../../mm/user-memory.ts";
+import type { Thread } from "../../sched/thread.ts";
+import { Waiter, type WaitQueue } from "../../sched/wait-queue.ts";
 import { ATTRIBUTE_SYSCALLS } from "../../syscalls/attributes.ts";
 import type { SyscallDefinition } from "../../syscalls/definition.ts";
 import { DIRECTORY_SYSCALLS } from "../../syscalls/directories.ts";
@@ -10,11 +15,6 @@ import { MOUNT_SYSCALLS } from "../../syscalls/mounts.ts";
 import { READ_WRITE_SYSCALLS } from "../../syscalls/read-write.ts";
 import { STAT_SYSCALLS } from "../../syscalls/stat.ts";
 import { XATTR_SYSCALLS } from "../../syscalls/xattr.ts";
-import { EFAULT, ENAMETOOLONG, Errno } from "../../errno.ts";
-import type { Clock } from "../../host.ts";
-import type { UserMemory } from "../../mm/user-memory.ts";
-import type { Thread } from "../../sched/thread.ts";
-import { Waiter, type WaitQueue } from "../../sched/wait-queue.ts";
 import { FileTable } from "../../vfs/file-table.ts";
 import type { FileSystem } from "../../vfs/inode.ts";
 import { MountTable } from "../../vfs/mount-table.ts";

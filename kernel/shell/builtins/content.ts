@@ -1,10 +1,10 @@
 /** cat, head, tail, wc, hexdump: what is in files. */
 
+import type { OpenFile } from "../../vfs/open-file.ts";
+import { O_RDONLY } from "../../vfs/open-flags.ts";
 import { type Builtin, type BuiltinContext, parseCount, parseOptions } from "../builtin.ts";
 import { errorText } from "../error-text.ts";
 import { readSome } from "../output.ts";
-import type { OpenFile } from "../../vfs/open-file.ts";
-import { O_RDONLY } from "../../vfs/open-flags.ts";
 
 const BUFFER_SIZE = 65536;
 const NEWLINE = 10;

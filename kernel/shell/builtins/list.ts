@@ -1,5 +1,6 @@
 /** ls. */
 
+import { TtyFile } from "../../tty/tty-file.ts";
 import { major, minor } from "../../vfs/character-device.ts";
 import {
   type Inode,
@@ -15,7 +16,6 @@ import {
   S_ISVTX,
   type Stat,
 } from "../../vfs/inode.ts";
-import { TtyFile } from "../../tty/tty-file.ts";
 import { type Builtin, type BuiltinContext, parseOptions } from "../builtin.ts";
 import { dateParts, MONTHS } from "../calendar.ts";
 import { errorText } from "../error-text.ts";

@@ -1,8 +1,8 @@
 /** free, df: how much is left. */
 
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
-import { Path } from "../../vfs/path.ts";
 import type { Mount } from "../../vfs/mount.ts";
+import { Path } from "../../vfs/path.ts";
 import { type Builtin, type BuiltinContext, parseOptions } from "../builtin.ts";
 import { humanSize, table } from "../sizes.ts";
 

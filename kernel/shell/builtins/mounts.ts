@@ -1,13 +1,13 @@
 /** mount, umount. */
 
 import {
+  type Mount,
   MS_NOATIME,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
   MS_RDONLY,
   MS_RELATIME,
-  type Mount,
 } from "../../vfs/mount.ts";
 import { type Builtin, type BuiltinContext, CommandFailure, parseOptions, UsageFailure } from "../builtin.ts";
 import { placeOf } from "./memory.ts";

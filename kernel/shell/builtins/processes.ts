@@ -5,8 +5,8 @@ import { SIGNAL_MAX, SIGTERM, SiCode, signalName } from "../../sched/signal-numb
 import { WaitQueue } from "../../sched/wait-queue.ts";
 import { type Builtin, type BuiltinContext, CommandFailure, UsageFailure } from "../builtin.ts";
 import { type Job, jobLine } from "../jobs.ts";
-import { findProgram } from "../program-path.ts";
 import { Interrupted } from "../output.ts";
+import { findProgram } from "../program-path.ts";
 import { table } from "../sizes.ts";
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86400 };
