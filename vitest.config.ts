@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Five projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
- * CPU), `hostile` (programs and system calls that mean harm) and `system` (real programs run by the built `osv-vm`).
+ * Six projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
+ * CPU), `hostile` (programs and system calls that mean harm), `system` (real programs run by the built `osv-vm`) and `timing` (which must run alone).
  * With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
  */
 export default defineConfig({
@@ -44,6 +44,14 @@ export default defineConfig({
           globalSetup: ["test/harness/setup.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "timing",
+          include: ["test/timing/**/*.test.ts"],
+          globalSetup: ["test/harness/setup.ts"],
+          testTimeout: 60_000,
         },
       },
     ],

@@ -38,6 +38,7 @@ const quick: Step[] = [
   vitest("hostile", "--project", "hostile"),
   vitest("fuzz harness", "--project", "fuzz"),
   vitest("system", "--project", "system"),
+  vitest("timing", "--project", "timing"),
   { name: "fuzz", command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "20000", "--seed", "1"] },
 ];
 

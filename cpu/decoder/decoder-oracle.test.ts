@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 import * as iced from "iced-x86";
 import { describe, expect, it } from "vitest";
 import { DecodeResult } from "./decoder.ts";
-import { Comparison, UNIMPLEMENTED_FEATURES } from "./iced-oracle.ts";
 import type { Instruction, OpcodeRow } from "./instruction.ts";
 import { operandBits } from "./operands.ts";
 import { ROWS } from "./rows.ts";
+import { Comparison, UNIMPLEMENTED_FEATURES } from "./testing/iced-oracle.ts";
 
 /** Room for one instruction and what the decoders may look at behind it. */
 const SLOT = 64;

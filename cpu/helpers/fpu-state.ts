@@ -68,7 +68,8 @@ defineHelper("xsave", (cpu) => {
     area.set(before.subarray(160, FXSAVE_WRITTEN), 160);
     area.set(before.subarray(24, 32), 24);
   }
-  imageView.setUint32(XSAVE_HEADER, (imageView.getUint32(XSAVE_HEADER, true) & ~features) | features, true);
+  // Both components always count as in use.
+  imageView.setUint32(XSAVE_HEADER, imageView.getUint32(XSAVE_HEADER, true) | features, true);
   cpu.mmu.write(address, area);
 });
 

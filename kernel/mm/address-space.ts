@@ -295,7 +295,8 @@ export class AddressSpace implements Translator {
 
   /** Removes everything that the owner has. */
   unmapAll(owner: MemoryOwner): void {
-    for (const vma of [...this.areas]) {
+    // Highest first: what is taken from the end of an array moves nothing.
+    for (const vma of [...this.areas].reverse()) {
       if (vma.owner === owner) this.drop(this.areas.cut(vma, vma.start, vma.end));
     }
   }

@@ -78,6 +78,11 @@ export function sliceVma(vma: Vma, start: number, end: number): Vma {
 export class VmaSet {
   private readonly areas: Vma[] = [];
   private last: Vma | undefined;
+  /**
+   * What the last search of {@link highestGap} has shown: between `from` and `high` there is no gap of `length` bytes.
+   * Without it, programs with very many areas would spend their time looking at all of them for each new one.
+   */
+  private searched = { from: 0, high: 0, length: 0 };
 
   get size(): number {
     return this.areas.length;
@@ -153,6 +158,7 @@ export class VmaSet {
     if (vma.start < start) rest.push(sliceVma(vma, vma.start, start));
     if (end < vma.end) rest.push(sliceVma(vma, end, vma.end));
     this.areas.splice(index, 1, ...rest);
+    if (end > this.searched.from) this.searched = { from: 0, high: 0, length: 0 };
   }
 
   /** Removes the part of `vma` (a member) that is in `[start, end)` and returns it. */
@@ -169,16 +175,20 @@ export class VmaSet {
    * @returns its start, or -1
    */
   highestGap(length: number, low: number, high: number): number {
-    let top = high;
-    for (let index = this.indexAfter(high - 1); ; index--) {
+    const { searched } = this;
+    const known = high === searched.high && length >= searched.length;
+    let top = known ? searched.from : high;
+    for (let index = this.indexAfter(top - 1); ; index--) {
       const vma = this.areas[index];
       if (vma === undefined && index < 0) break;
       if (vma === undefined || vma.start >= top) continue;
-      if (top - Math.max(vma.end, low) >= length) return top - length;
+      if (top - Math.max(vma.end, low) >= length) break;
       top = Math.min(top, vma.start);
       if (top - length < low) return -1;
     }
-    return top - length >= low ? top - length : -1;
+    if (top - length < low) return -1;
+    this.searched = { from: top, high, length };
+    return top - length;
   }
 
   /** The lowest free range of `length` bytes within `[low, high)`, or -1. */

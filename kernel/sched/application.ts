@@ -72,6 +72,8 @@ export class Application {
   readonly cpuTimers = new Map<number, CpuTimer>();
   /** timer_create(2) */
   readonly posixTimers = new Map<number, PosixTimer>();
+  /** Ids are given out in order and not again. */
+  nextPosixTimer = 0;
   /** User and group ids: kept for programs that set and ask them; nothing is decided by them. */
   credentials: Credentials = { uid: [0, 0, 0], gid: [0, 0, 0], groups: [] };
   /** As wait4(2) reports it; undefined while it runs. */

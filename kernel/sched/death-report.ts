@@ -10,6 +10,7 @@ import {
   SIGNAL_DESCRIPTIONS,
   SIGSEGV,
   SIGTRAP,
+  SiCode,
   signalName,
 } from "./signal-numbers.ts";
 import type { SignalInfo } from "./signals.ts";
@@ -54,8 +55,12 @@ export function describeDeath(thread: Thread, signal: number, info: SignalInfo):
   const { application } = thread;
   const what = SIGNAL_DESCRIPTIONS[signal] ?? signalName(signal);
   const fault = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP].includes(signal) && info.code > 0;
-  const where =
-    fault && info.address !== undefined ? ` at address 0x${hex(info.address).replace(/^0+(?=.)/, "")}` : "";
+  const short = (value: bigint | number): string => `0x${hex(value).replace(/^0+(?=.)/, "")}`;
+  let where = "";
+  // The processor does not say what was wrong with an access that it finds improper (#GP): only where.
+  if (fault && info.code === SiCode.KERNEL)
+    where = ` by the instruction at ${short(thread.kernel.scheduler.registersOf(thread).ripBits)}`;
+  else if (fault && info.address !== undefined) where = ` at address ${short(info.address)}`;
   return `${application.name} (pid ${application.pid}, thread ${thread.tid}): ${what} (${signalName(signal)})${where}`;
 }
 

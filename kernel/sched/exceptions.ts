@@ -72,8 +72,12 @@ export function handleException(kernel: Kernel, thread: Thread, exit: Exit): voi
     case Vector.AC:
       force(SIGBUS, SiCode.BUS_ADRALN);
       break;
+    case Vector.SS:
+    case Vector.NP:
+      force(SIGBUS, SiCode.KERNEL, 0);
+      break;
     default:
-      // #GP, #SS, #NP, #OF, #BR
+      // #GP, #OF, #BR
       force(SIGSEGV, SiCode.KERNEL, 0);
       break;
   }

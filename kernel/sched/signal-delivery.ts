@@ -80,29 +80,32 @@ export class SignalDelivery implements Signals {
     return (STOPS_BY_DEFAULT & signalBit(signal)) !== 0n && application.actions[signal].handler === SIG_DFL;
   }
 
-  sendToThread(thread: Thread, signal: number, info: SignalInfo): void {
+  /** @returns false when too many real-time signals wait already */
+  sendToThread(thread: Thread, signal: number, info: SignalInfo): boolean {
     const { application } = thread;
-    if (thread.state === "dead") return;
+    if (thread.state === "dead") return true;
     if (signal === SIGKILL) {
       this.kernel.lifecycle.killApplication(application, SIGKILL);
-      return;
+      return true;
     }
     const blocked = (thread.signalMask & signalBit(signal)) !== 0n;
-    if (!this.prepare(application, signal, blocked)) return;
+    if (!this.prepare(application, signal, blocked)) return true;
     if (!blocked && this.stopsNow(application, signal)) {
       this.kernel.lifecycle.stopApplication(application, signal);
-      return;
+      return true;
     }
-    thread.pending.add(signal, info);
+    if (!thread.pending.add(signal, info)) return false;
     application.signalQueue.wake();
     if (!blocked) this.notify(thread);
     else if (this.isAwaited(thread, signal)) thread.waiter?.end("interrupted");
+    return true;
   }
 
-  sendToApplication(application: Application, signal: number, info: SignalInfo): void {
+  /** As {@link sendToThread}, for any thread that does not block the signal. */
+  sendToApplication(application: Application, signal: number, info: SignalInfo): boolean {
     if (signal === SIGKILL) {
       this.kernel.lifecycle.killApplication(application, SIGKILL);
-      return;
+      return true;
     }
     const bit = signalBit(signal);
     const threads = [...application.threads.values()];
@@ -112,16 +115,17 @@ export class SignalDelivery implements Signals {
       main !== undefined && (main.signalMask & bit) === 0n
         ? main
         : threads.find((thread) => (thread.signalMask & bit) === 0n);
-    if (!this.prepare(application, signal, target === undefined)) return;
+    if (!this.prepare(application, signal, target === undefined)) return true;
     if (target !== undefined && this.stopsNow(application, signal)) {
       this.kernel.lifecycle.stopApplication(application, signal);
-      return;
+      return true;
     }
-    application.pending.add(signal, info);
+    if (!application.pending.add(signal, info)) return false;
     application.signalQueue.wake();
     const awaiting = threads.find((thread) => this.isAwaited(thread, signal));
     if (awaiting !== undefined) awaiting.waiter?.end("interrupted");
     else if (target !== undefined) this.notify(target);
+    return true;
   }
 
   sendToGroup(processGroup: number, signal: number, info: SignalInfo): void {

@@ -186,8 +186,7 @@ function sendToTid(
   if (signal !== 0 && !SignalDelivery.isValid(signal)) return -EINVAL;
   const target = thread.kernel.threads.get(tid);
   if (target === undefined || (tgid !== undefined && target.application.pid !== tgid)) return -ESRCH;
-  if (signal !== 0) thread.kernel.signals.sendToThread(target, signal, info);
-  return 0;
+  return signal === 0 || thread.kernel.signals.sendToThread(target, signal, info) ? 0 : -EAGAIN;
 }
 
 function tkill(thread: Thread, tid: number, signal: number): number {
@@ -212,8 +211,7 @@ function rtSigqueueinfo(thread: Thread, pid: number, signal: number, address: nu
   if (number !== 0 && !SignalDelivery.isValid(number)) return -EINVAL;
   const target = thread.kernel.applications.get(pid | 0);
   if (target === undefined || target.exitStatus !== undefined) return -ESRCH;
-  if (number !== 0) thread.kernel.signals.sendToApplication(target, number, info);
-  return 0;
+  return number === 0 || thread.kernel.signals.sendToApplication(target, number, info) ? 0 : -EAGAIN;
 }
 
 function rtTgsigqueueinfo(

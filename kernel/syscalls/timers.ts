@@ -1,8 +1,9 @@
 /** Timers that send signals: alarm(2), setitimer(2), timer_create(2). */
 
-import { EFAULT, EINVAL, EOPNOTSUPP } from "../errno.ts";
+import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Application } from "../sched/application.ts";
+import { Limit } from "../sched/resource-limits.ts";
 import { SignalDelivery } from "../sched/signal-delivery.ts";
 import { SIGALRM, SIGPROF, SIGVTALRM, SiCode } from "../sched/signal-numbers.ts";
 import type { SignalInfo } from "../sched/signals.ts";
@@ -101,8 +102,9 @@ function timerCreate(thread: Thread, clockId: number, eventAddress: number, idAd
     kernel.logOnce("timer_create: timers on processor time are not implemented");
     return -EOPNOTSUPP;
   }
-  let id = 0;
-  while (application.posixTimers.has(id)) id++;
+  // Each takes the place of a signal that may be queued (alloc_posix_timer()).
+  if (application.posixTimers.size >= application.limits[Limit.SIGPENDING].soft) return -EAGAIN;
+  const id = application.nextPosixTimer++;
   let signal = SIGALRM;
   let notify: number = SIGEV.SIGNAL;
   let value = BigInt(id);

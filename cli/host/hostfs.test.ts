@@ -2,12 +2,12 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { NodeDirectory } from "../../cli/host/node-directory.ts";
-import { openFifo } from "../ipc/pipe.ts";
-import { HostFs } from "./hostfs.ts";
-import { HostDirectoryInode } from "./hostfs-inode.ts";
-import { OverlayFs } from "./overlayfs.ts";
-import { FlatMemory, Guest, testClock } from "./testing/guest.ts";
+import { HostFs } from "../../kernel/fs/hostfs.ts";
+import { HostDirectoryInode } from "../../kernel/fs/hostfs-inode.ts";
+import { OverlayFs } from "../../kernel/fs/overlayfs.ts";
+import { FlatMemory, Guest, testClock } from "../../kernel/fs/testing/guest.ts";
+import { openFifo } from "../../kernel/ipc/pipe.ts";
+import { NodeDirectory } from "./node-directory.ts";
 
 const [O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_NONBLOCK] = [0, 0o1, 0o2, 0o100, 0o4000];
 const at = FlatMemory.BASE;

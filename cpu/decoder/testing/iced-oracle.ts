@@ -1,9 +1,9 @@
 /** For tests: iced-x86 as a second opinion on the decoder. Both sides are put into the same words and compared. */
 
 import * as iced from "iced-x86";
-import { createInstruction, DecodeResult, Decoder } from "./decoder.ts";
-import { BASE_RIP, type Instruction, NO_REGISTER, type OperandSpec } from "./instruction.ts";
-import { operandBits, operandRegister } from "./operands.ts";
+import { createInstruction, DecodeResult, Decoder } from "../decoder.ts";
+import { BASE_RIP, type Instruction, NO_REGISTER, type OperandSpec } from "../instruction.ts";
+import { operandBits, operandRegister } from "../operands.ts";
 
 /** Names of an iced enum by value. */
 function namesOf(entries: object): Map<number, string> {

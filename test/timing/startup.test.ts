@@ -1,0 +1,33 @@
+/** How long starting takes. Runs when no other test does, which would be measured too. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { DIST } from "../../scripts/repository.ts";
+import { OSV_VM } from "../harness/osv-vm.ts";
+import { runProcess } from "../harness/process.ts";
+import { describeWith } from "../harness/requirements.ts";
+
+const missingGuests = existsSync(join(DIST, "guests/hello"))
+  ? undefined
+  : "the image was built without a C compiler (Debian: apt-get install gcc musl-tools, then npm run build)";
+
+const ROUNDS = 10;
+
+describeWith([missingGuests], "node osv-vm run hello", () => {
+  it("takes less than 250 ms from process start to exit", async () => {
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const { milliseconds, status } = await runProcess([...OSV_VM, "run", "hello"]);
+      expect(status).toBe(0);
+      times.push(milliseconds);
+    }
+    expect(Math.min(...times)).toBeLessThan(250);
+  });
+
+  it("needs less than 150 MiB", async () => {
+    const { stderr } = await runProcess([...OSV_VM, "run", "--stats", "hello"]);
+    const peak = /^peak memory +(\d+) MiB$/m.exec(stderr.toString());
+    expect(Number(peak?.[1])).toBeLessThan(150);
+  });
+});
