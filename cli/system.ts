@@ -1,14 +1,13 @@
 /** Puts the machine, the kernel and this process's terminal and files together. */
 
-import { readFileSync } from "node:fs";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
-import { builtFile } from "./built-file.ts";
 import { createDisassembler } from "./crash-disassembly.ts";
 import { NodeHost } from "./host/node-host.ts";
+import { loadInterpreter } from "./interpreter-module.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
@@ -46,8 +45,7 @@ export async function createSystem(
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
       clock: world.clock,
       entropy: world.entropy,
-      createEngine: (cpu) =>
-        new InterpreterEngine(cpu, new WebAssembly.Module(readFileSync(builtFile("interp.wasm")))),
+      createEngine: (cpu) => new InterpreterEngine(cpu, loadInterpreter()),
     });
     const encoder = new TextEncoder();
     // The terminal is in raw mode while programs run: it does not return the carriage by itself.

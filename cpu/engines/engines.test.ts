@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { Access, type Translation, type Translator } from "../../../mmu/translator.ts";
-import { Cpu } from "../../cpu.ts";
-import { Exit } from "../../engine.ts";
-import { EXCEPTION_ADDRESS, EXCEPTION_VECTOR, Register, Vector } from "../../state.ts";
-import { generateInterpreter } from "./build.ts";
-import { InterpreterEngine } from "./engine.ts";
+import { Access, type Translation, type Translator } from "../../mmu/translator.ts";
+import { Cpu } from "../cpu.ts";
+import { Exit } from "../engine.ts";
+import { EXCEPTION_ADDRESS, EXCEPTION_VECTOR, Register, Vector } from "../state.ts";
+import { generateInterpreter } from "./interp/build.ts";
+import { InterpreterEngine } from "./interp/engine.ts";
+import { JitEngine } from "./jit/engine.ts";
 
 const RAM = 1 << 20;
 const CODE = 0x10000;
@@ -27,20 +28,31 @@ beforeAll(() => {
   module = new WebAssembly.Module(generateInterpreter().bytes);
 }, 120_000);
 
-function machine(code: readonly number[]): { cpu: Cpu; engine: InterpreterEngine } {
+const ENGINES = {
+  interp: (cpu: Cpu) => new InterpreterEngine(cpu, module),
+  /** Compiles everything the first time it is met. */
+  jit: (cpu: Cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1 }),
+} as const;
+
+function createMachine(
+  createEngine: (cpu: Cpu) => InterpreterEngine,
+  code: readonly number[],
+): { cpu: Cpu; engine: InterpreterEngine } {
   const host = { timeStampCounter: () => 0, random: () => undefined };
   const cpu = new Cpu({ ramSize: RAM, translator: identity, host });
   cpu.ram.set(code, CODE);
   cpu.rip = CODE;
   cpu.setGpr(Register.RSP, 0x80000);
-  return { cpu, engine: new InterpreterEngine(cpu, module) };
+  return { cpu, engine: createEngine(cpu) };
 }
 
 const INT3 = 0xcc;
 // xor eax,eax; mov ecx,100; again: add eax,ecx; dec ecx; jnz again; int3
 const SUM = [0x31, 0xc0, 0xb9, 100, 0, 0, 0, 0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, INT3];
 
-describe("the interpreter", () => {
+describe.each(["interp", "jit"] as const)("the engine %s", (name) => {
+  const machine = (code: readonly number[]) => createMachine(ENGINES[name], code);
+
   it("runs a loop and stops at the breakpoint behind it", () => {
     const { cpu, engine } = machine(SUM);
     expect(engine.run(1000)).toBe(Exit.Exception);
