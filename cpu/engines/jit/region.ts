@@ -56,7 +56,7 @@ export function findRegion(
   explore: Explore,
   exitRecord: (rip: number) => number,
 ): Region | undefined {
-  const leaders = findLeaders(rip, explore);
+  const { leaders, found } = survey(rip, explore);
   const blocks = new Map<number, RegionBlock>();
   for (const leader of leaders.keys()) {
     blocks.set(leader, { rip: leader, end: leader, instructions: [], successors: [], leaves: false });
@@ -64,8 +64,8 @@ export function findRegion(
   let count = 0;
   for (const block of blocks.values()) {
     for (let at = block.rip; ; ) {
-      const explored = leaders.has(at) && at !== block.rip ? undefined : explore(at);
-      if (explored === undefined || block.instructions.length >= MOST_INSTRUCTIONS) {
+      const explored = leaders.has(at) && at !== block.rip ? undefined : found.get(at);
+      if (explored === undefined) {
         // Falls into another block, or out of the region.
         block.successors = [blocks.get(at) ?? at];
         break;
@@ -97,29 +97,27 @@ export function findRegion(
   return { rip, blocks: ordered, instructionCount: count, exitRecord };
 }
 
-/** Addresses where blocks begin. */
-function findLeaders(rip: number, explore: Explore): Map<number, true> {
-  const leaders = new Map<number, true>([[rip, true]]);
+/** Which instructions belong to the region, and at which addresses blocks begin. */
+function survey(rip: number, explore: Explore): { leaders: Set<number>; found: Map<number, Explored> } {
+  const leaders = new Set<number>([rip]);
+  const found = new Map<number, Explored>();
   const queue = [rip];
-  const seen = new Set<number>();
-  let budget = MOST_INSTRUCTIONS;
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    for (let next = at; !seen.has(next) && budget > 0; ) {
+    for (let next = at; !found.has(next) && found.size < MOST_INSTRUCTIONS; ) {
       const explored = explore(next);
       if (explored === undefined) break;
-      seen.add(next);
-      budget--;
+      found.set(next, explored);
       const { instruction, target, conditional } = explored;
       next += instruction.length;
       if (!instruction.instructions.transfers) continue;
       const ways = conditional ? [target, next] : [target];
       for (const way of ways) {
         if (way === undefined || leaders.has(way) || leaders.size >= MOST_BLOCKS) continue;
-        leaders.set(way, true);
+        leaders.add(way);
         queue.push(way);
       }
       break;
     }
   }
-  return leaders;
+  return { leaders, found };
 }
