@@ -10,6 +10,8 @@ import { Flag } from "./state.ts";
 const WASM_PAGE = 65536;
 /** Decoded records get this much of the linear memory; only what is used is ever touched. */
 export const RECORD_AREA_BYTES = 64 << 20;
+/** Behind the records: what TypeScript keeps of each (engines/interp/record-facts.ts). */
+export const FACT_AREA_BYTES = 40 << 20;
 
 /** What the world around the processor answers to instructions that ask. */
 export interface CpuHost {
@@ -43,7 +45,7 @@ export class Cpu {
     const { ramSize } = options;
     this.base = ramSize;
     this.recordBase = ramSize + Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
-    const pages = (this.recordBase + RECORD_AREA_BYTES) / WASM_PAGE;
+    const pages = (this.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES) / WASM_PAGE;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const buffer = this.memory.buffer;
     this.ram = new Uint8Array(buffer, 0, ramSize);

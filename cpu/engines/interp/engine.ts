@@ -86,7 +86,7 @@ export class InterpreterEngine implements Engine {
     const table = new HandlerTable(new Uint8Array(sections[0]));
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
-    this.facts = createRecordFacts(RECORDS);
+    this.facts = createRecordFacts(cpu.memory.buffer, cpu.recordBase + RECORD_AREA_BYTES, RECORDS);
     this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     this.moduleImports = this.imports(module);

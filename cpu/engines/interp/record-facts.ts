@@ -14,14 +14,21 @@ export interface RecordFacts {
   readonly target: Float64Array;
 }
 
-export function createRecordFacts(records: number): RecordFacts {
+/** Bytes that the facts of one record take. */
+export const FACT_BYTES = 20;
+
+/**
+ * The facts of `records` records, from `base` (a multiple of 8) on in the linear memory: memory that is only touched where
+ * it is used, and that the garbage collector does not count.
+ */
+export function createRecordFacts(buffer: ArrayBufferLike, base: number, records: number): RecordFacts {
   return {
-    rip: new Float64Array(records),
-    length: new Uint8Array(records),
-    firstLength: new Uint8Array(records),
-    instructions: new Uint8Array(records),
-    since: new Uint8Array(records),
-    target: new Float64Array(records),
+    rip: new Float64Array(buffer, base, records),
+    target: new Float64Array(buffer, base + 8 * records, records),
+    length: new Uint8Array(buffer, base + 16 * records, records),
+    firstLength: new Uint8Array(buffer, base + 17 * records, records),
+    instructions: new Uint8Array(buffer, base + 18 * records, records),
+    since: new Uint8Array(buffer, base + 19 * records, records),
   };
 }
 
