@@ -15,6 +15,7 @@ import { type Host, HostError } from "../kernel/host.ts";
 import { openFifo } from "../kernel/ipc/pipe.ts";
 import type { OsvKernel } from "../kernel/osv-kernel.ts";
 import type { TtyLayer } from "../kernel/tty/tty-layer.ts";
+import { FileMemory } from "../kernel/vfs/file-memory.ts";
 import type { FileSystem, Inode } from "../kernel/vfs/inode.ts";
 import { MountTable } from "../kernel/vfs/mount-table.ts";
 import { builtFile } from "./built-file.ts";
@@ -31,16 +32,16 @@ export interface HostMount {
 }
 
 /** @throws HostError if it is no directory that can be read */
-export function createHostFileSystem(mount: HostMount, host: Host): FileSystem {
+export function createHostFileSystem(mount: HostMount, host: Host, memory?: FileMemory): FileSystem {
   const directory = new NodeDirectory(resolve(mount.directory), { readOnly: mount.keepChangesInMemory });
   const hostFs = new HostFs(directory, host.clock);
-  return mount.keepChangesInMemory ? new OverlayFs(hostFs, host.clock) : hostFs;
+  return mount.keepChangesInMemory ? new OverlayFs(hostFs, host.clock, { memory }) : hostFs;
 }
 
 /** The same for what the command line names. @throws CommandError */
-export function openHostDirectory(mount: HostMount, host: Host): FileSystem {
+export function openHostDirectory(mount: HostMount, host: Host, memory?: FileMemory): FileSystem {
   try {
-    return createHostFileSystem(mount, host);
+    return createHostFileSystem(mount, host, memory);
   } catch (error) {
     throw error instanceof HostError
       ? new CommandError(`${mount.directory}: ${describeHostError(error)}`)
@@ -54,8 +55,8 @@ function describeHostError(error: HostError): string {
 }
 
 /** The built-in image, unpacked into memory. */
-export function openImage(host: Host): FileSystem {
-  const image = new RamFs(host.clock);
+export function openImage(host: Host, memory?: FileMemory): FileSystem {
+  const image = new RamFs(host.clock, { memory });
   unpackCpio(readFileSync(builtFile("image.cpio")), image.root);
   return image;
 }
@@ -68,13 +69,16 @@ export interface RootFileSystem {
 /**
  * Makes the tree of mounts: the root, and the kernel's own file systems.
  * @param root the host directory that is the root; undefined for the built-in image
+ * @param ramSize of the machine, bytes: files in memory may take half as much (as a tmpfs of Linux does by default)
  */
-export function mountRoot(root: HostMount | undefined, host: Host): RootFileSystem {
-  const fileSystem = root === undefined ? openImage(host) : openHostDirectory(root, host);
+export function mountRoot(root: HostMount | undefined, host: Host, ramSize: number): RootFileSystem {
+  const memory = new FileMemory(ramSize / 2);
+  const fileSystem = root === undefined ? openImage(host, memory) : openHostDirectory(root, host, memory);
   const mounts = new MountTable(fileSystem, host.clock);
+  mounts.fileMemory = memory;
   const devices = new DevFs(host.clock);
   mountAt(mounts, "dev", devices, "devtmpfs");
-  mountAt(mounts, "dev/shm", new RamFs(host.clock, { type: "tmpfs", mode: 0o1777 }), "tmpfs");
+  mountAt(mounts, "dev/shm", new RamFs(host.clock, { type: "tmpfs", mode: 0o1777, memory }), "tmpfs");
   registerMemoryDevices(mounts.devices, host.entropy);
   mounts.openFifo = openFifo;
   return { mounts, devices };
@@ -89,7 +93,8 @@ export function mountKernelViews(kernel: OsvKernel, terminals: TtyLayer, command
   mountAt(mounts, "sys", new SysFs(host.clock), "sysfs");
   const types = mounts.fileSystemTypes;
   for (const type of ["tmpfs", "ramfs"]) {
-    types.set(type, () => new RamFs(host.clock, { type, mode: type === "tmpfs" ? 0o1777 : 0o755 }));
+    const mode = type === "tmpfs" ? 0o1777 : 0o755;
+    types.set(type, () => new RamFs(host.clock, { type, mode, memory: mounts.fileMemory }));
   }
   types.set("proc", createProc);
   types.set("sysfs", () => new SysFs(host.clock));

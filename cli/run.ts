@@ -40,7 +40,11 @@ function showHostDirectories(system: System, program: string, cwd: string): void
   const directories = new Set([dirname(program), cwd]);
   for (const directory of directories) {
     if (directory === "/") continue;
-    const fileSystem = openHostDirectory({ directory, keepChangesInMemory: true }, system.host);
+    const fileSystem = openHostDirectory(
+      { directory, keepChangesInMemory: true },
+      system.host,
+      system.kernel.mounts.fileMemory,
+    );
     mountAt(system.kernel.mounts, directory, fileSystem, directory);
   }
 }

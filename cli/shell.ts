@@ -25,7 +25,7 @@ function allowHostMounts({ kernel, host }: System): void {
     if (thread.application.executablePath !== undefined) throw new Errno(EPERM);
     try {
       const keepChangesInMemory = data.split(",").includes("overlay");
-      return createHostFileSystem({ directory: source, keepChangesInMemory }, host);
+      return createHostFileSystem({ directory: source, keepChangesInMemory }, host, kernel.mounts.fileMemory);
     } catch (error) {
       throw errnoOf(error);
     }
@@ -37,7 +37,7 @@ function allowHostMounts({ kernel, host }: System): void {
  * @returns the environment that goes with it
  */
 function addImage({ kernel, host }: System, environment: string[]): string[] {
-  mountAt(kernel.mounts, "osv", openImage(host), "image");
+  mountAt(kernel.mounts, "osv", openImage(host, kernel.mounts.fileMemory), "image");
   return environment.map((text) => (text.startsWith("PATH=") ? `${text}:/osv/usr/bin` : text));
 }
 

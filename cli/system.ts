@@ -40,7 +40,7 @@ export async function createSystem(
     const disassemble = options.verbose ? await createDisassembler() : undefined;
     // Time and chance as everything on the machine sees them.
     const world = options.deterministic ? deterministicHost(host) : host;
-    const { mounts, devices } = mountRoot(root, world);
+    const { mounts, devices } = mountRoot(root, world, options.memory);
     const machine = new CpuMachine({
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
       clock: world.clock,

@@ -10,7 +10,7 @@ import { MEMORY_BYTES, type Value } from "../ir/value.ts";
  * A field to be checked: offset and size. An area reaches into two pages at most, so two fields stand for all of it; the
  * processor tells by their order which page it faults for.
  */
-export type AreaField = readonly [offset: number, size: "u8" | "u16" | "u32"];
+export type AreaField = readonly [offset: number, size: "u8" | "u16" | "u32" | "u64"];
 
 /** Faults now if the fields cannot be read. */
 export function requireReadable(b: Builder, address: Value, fields: readonly AreaField[]): void {

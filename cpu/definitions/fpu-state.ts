@@ -2,15 +2,33 @@
 
 import type { Builder } from "../ir/builder.ts";
 import type { Operand } from "../ir/operand.ts";
-import { MXCSR } from "../state.ts";
+import type { Value } from "../ir/value.ts";
+import { MXCSR, Register } from "../state.ts";
 import { type AreaField, requireReadable, requireWritable } from "./area.ts";
 import { define } from "./registry.ts";
 
-/** What is touched first: the end of the legacy region, or of the XSAVE header (of which XRSTOR reads less). */
-const START: AreaField = [0, "u8"];
-const FXSAVE_AREA = [[511, "u8"], START] as const;
-const XSAVE_AREA = [[575, "u8"], START] as const;
-const XRSTOR_AREA = [[520, "u8"], START] as const;
+/** What is touched first and then: the end of the legacy region and its start. */
+const FXSAVE_AREA = [
+  [511, "u8"],
+  [0, "u8"],
+] as const satisfies AreaField[];
+
+/** What XSAVE and XRSTOR touch first: the end of the header, or of what XRSTOR reads of it. */
+const XSAVE_HEADER: AreaField = [575, "u8"];
+const XRSTOR_HEADER: AreaField = [520, "u64"];
+
+/** Then the legacy region: where x87 state is asked for (EAX bit 0) its start, else where SSE state is (bit 1) MXCSR. */
+function requireLegacy(
+  b: Builder,
+  address: Value,
+  require: (b: Builder, address: Value, fields: readonly AreaField[]) => void,
+): void {
+  const features = b.wrap(b.gpr(Register.RAX, 32));
+  const x87 = b.and(features, b.const32(1));
+  const sseOnly = b.and(b.shrBy(features, 1), b.eqz(x87));
+  b.if(x87, () => require(b, address, [[0, "u8"]]));
+  b.if(b.and(sseOnly, b.const32(1)), () => require(b, address, [[24, "u32"]]));
+}
 
 type Area = (b: Builder, area: Operand) => void;
 const DEFINITIONS: Readonly<Record<string, Area>> = {
@@ -29,13 +47,15 @@ const DEFINITIONS: Readonly<Record<string, Area>> = {
   xsave: (b, area) => {
     const address = area.address();
     b.requireAligned(address, 64);
-    requireWritable(b, address, XSAVE_AREA);
+    requireWritable(b, address, [XSAVE_HEADER]);
+    requireLegacy(b, address, requireWritable);
     b.helper("xsave", [address], false);
   },
   xrstor: (b, area) => {
     const address = area.address();
     b.requireAligned(address, 64);
-    requireReadable(b, address, XRSTOR_AREA);
+    requireReadable(b, address, [XRSTOR_HEADER]);
+    requireLegacy(b, address, requireReadable);
     b.helper("xrstor", [address]);
   },
 };

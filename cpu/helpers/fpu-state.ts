@@ -14,6 +14,10 @@ export const XCR0 = 3;
 const X87_COMPONENT = 1;
 const SSE_COMPONENT = 2;
 
+// The parts of the legacy region (SDM vol. 1, table 10-2): x87 control and status before MXCSR and its mask.
+const MXCSR_AT = 24;
+const ST_AT = 32;
+const XMM_AT = 160;
 /** Bytes that FXSAVE writes: 416…511 are left to software. */
 const FXSAVE_WRITTEN = 416;
 
@@ -38,7 +42,7 @@ defineHelper("fxsave", (cpu) => {
 defineHelper("fxrstor", (cpu) => {
   const address = cpu.argument(0);
   cpu.mmu.read(address, image.subarray(0, FXSAVE_SIZE));
-  requireValidMxcsr(imageView.getUint32(24, true));
+  requireValidMxcsr(imageView.getUint32(MXCSR_AT, true));
   restoreFxsave(imageView, stateView(cpu));
 });
 
@@ -52,53 +56,68 @@ function requested(cpu: Cpu): number {
   return cpu.getI32(GPR + 8 * Register.RAX) & XCR0;
 }
 
+/** The header alone, of {@link image}. */
+const header = image.subarray(XSAVE_HEADER, XSAVE_HEADER + XSAVE_HEADER_SIZE);
+
+/** Reads the image from memory; without its legacy region if nothing of that is asked for. */
+function readImage(cpu: Cpu, address: number, features: number): void {
+  if (features === 0) cpu.mmu.read(address + XSAVE_HEADER, header);
+  else cpu.mmu.read(address, image);
+}
+
 defineHelper("xsave", (cpu) => {
   const address = cpu.argument(0);
   const features = requested(cpu);
-  const area = image.subarray(0, XSAVE_HEADER + XSAVE_HEADER_SIZE);
-  cpu.mmu.read(address, area);
-  const before = area.slice();
-  saveFxsave(stateView(cpu), imageView);
-  // What was not asked for stays as it is in memory: x87 is bytes 0…23 and 32…159, SSE 160…415, MXCSR with either.
-  if ((features & X87_COMPONENT) === 0) {
-    area.set(before.subarray(0, 24));
-    area.set(before.subarray(32, 160), 32);
-  }
-  if ((features & SSE_COMPONENT) === 0) {
-    area.set(before.subarray(160, FXSAVE_WRITTEN), 160);
-    area.set(before.subarray(24, 32), 24);
-  }
+  readImage(cpu, address, features);
   // Both components always count as in use.
   imageView.setUint32(XSAVE_HEADER, imageView.getUint32(XSAVE_HEADER, true) | features, true);
-  cpu.mmu.write(address, area);
+  if (features === 0) {
+    cpu.mmu.write(address + XSAVE_HEADER, header);
+    return;
+  }
+  const before = image.slice();
+  saveFxsave(stateView(cpu), imageView);
+  // What was not asked for stays as it is in memory.
+  if ((features & X87_COMPONENT) === 0) copyX87(before);
+  if ((features & SSE_COMPONENT) === 0) {
+    copyXmm(before);
+    image.set(before.subarray(MXCSR_AT, MXCSR_AT + 8), MXCSR_AT);
+  }
+  cpu.mmu.write(address, image);
 });
 
+/** Into the image: the x87 component. */
+function copyX87(from: Uint8Array): void {
+  image.set(from.subarray(0, MXCSR_AT));
+  image.set(from.subarray(ST_AT, XMM_AT), ST_AT);
+}
+
+/** Into the image: the SSE component but for MXCSR and its mask, which stand amid the x87 component. */
+function copyXmm(from: Uint8Array): void {
+  image.set(from.subarray(XMM_AT, FXSAVE_WRITTEN), XMM_AT);
+}
+
 defineHelper("xrstor", (cpu) => {
-  const address = cpu.argument(0);
   const features = requested(cpu);
-  cpu.mmu.read(address, image);
+  readImage(cpu, cpu.argument(0), features);
   const present = imageView.getUint32(XSAVE_HEADER, true);
   // XSTATE_BV must name enabled features only; XCOMP_BV and the rest of the header must be zero in the standard form.
   for (let at = XSAVE_HEADER + 4; at < XSAVE_HEADER + 24; at++)
     if (image[at] !== 0) throw new GuestException(Vector.GP);
   if ((present & ~XCR0) !== 0) throw new GuestException(Vector.GP);
-  const mxcsr = imageView.getUint32(24, true);
+  const mxcsr = imageView.getUint32(MXCSR_AT, true);
   if ((features & SSE_COMPONENT) !== 0) requireValidMxcsr(mxcsr);
 
   const state = stateView(cpu);
   const loaded = image.slice();
   saveFxsave(state, imageView); // what is not requested stays
-  if ((features & X87_COMPONENT) !== 0 && (present & X87_COMPONENT) !== 0) {
-    image.set(loaded.subarray(0, 24));
-    image.set(loaded.subarray(32, 160), 32);
-  }
-  if ((features & SSE_COMPONENT) !== 0) {
-    imageView.setUint32(24, mxcsr, true);
-    if ((present & SSE_COMPONENT) !== 0) image.set(loaded.subarray(160, FXSAVE_WRITTEN), 160);
-  }
+  if ((features & present & X87_COMPONENT) !== 0) copyX87(loaded);
+  if ((features & present & SSE_COMPONENT) !== 0) copyXmm(loaded);
+  // MXCSR is loaded whether SSE state is present or not.
+  if ((features & SSE_COMPONENT) !== 0) imageView.setUint32(MXCSR_AT, mxcsr, true);
   restoreFxsave(imageView, state);
-  if ((features & X87_COMPONENT) !== 0 && (present & X87_COMPONENT) === 0) resetFpu(cpu);
-  if ((features & SSE_COMPONENT) !== 0 && (present & SSE_COMPONENT) === 0) {
+  if ((features & ~present & X87_COMPONENT) !== 0) resetFpu(cpu);
+  if ((features & ~present & SSE_COMPONENT) !== 0) {
     for (let index = 0; index < 16; index++) cpu.stateBytes(XMM + index * XMM_STRIDE, 16).fill(0);
   }
 });

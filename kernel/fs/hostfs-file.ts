@@ -10,8 +10,9 @@ import { errnoOf } from "./host-errors.ts";
 import { HostInode } from "./hostfs-inode.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from "./ramfs-file.ts";
 
-/** Bytes of zeroes written at once by fallocate(2). */
+/** Bytes of zeroes written at once by fallocate(2), and by one call in all. */
 const ZEROES_AT_ONCE = 65536;
+const ZEROES_AT_MOST = 1 << 30;
 
 export class HostFileInode extends HostInode implements RegularInode {
   private handle: HostFile | undefined;
@@ -124,7 +125,13 @@ export class HostFileInode extends HostInode implements RegularInode {
     if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0)
       throw new Errno(EOPNOTSUPP);
     const { size } = this;
-    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
+    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0 && end >= size && position < size) {
+      // What is cut off and put back is a hole.
+      this.setAttributes({ size: position });
+      this.setAttributes({ size });
+    } else if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) {
+      // In a sparse file a range may be longer than the host's disk.
+      if (Math.min(end, size) - position > ZEROES_AT_MOST) throw new Errno(EOPNOTSUPP);
       const zeroes = new Uint8Array(Math.min(ZEROES_AT_ONCE, length));
       this.mappings?.writeBack(position, length);
       for (let at = position; at < Math.min(end, size); ) {

@@ -2,6 +2,7 @@
 
 import { ENOSPC, Errno } from "../errno.ts";
 import type { Clock } from "../host.ts";
+import { FileMemory } from "../vfs/file-memory.ts";
 import type { FileSystem, FileSystemStat, Timestamp } from "../vfs/inode.ts";
 import { allocateDevice } from "./device-numbers.ts";
 import { RamDirectory } from "./ramfs-directory.ts";
@@ -12,10 +13,15 @@ import { RamSpecial, RamSymlink } from "./ramfs-inode.ts";
 const RAMFS_MAGIC = 0x858458f6;
 const TMPFS_MAGIC = 0x01021994;
 
+/** What an inode and its name are taken to need (shmem_inode_info and dentry are of that order). */
+const INODE_BYTES = 1024;
+
 export interface RamFsOptions {
   /** Shown in /proc/mounts: "ramfs" (default) or "tmpfs". */
   readonly type?: string;
-  /** Bytes of file content at most (ENOSPC); 2 GiB by default. */
+  /** What its files take is taken from here (ENOSPC). Default: an account of its own. */
+  readonly memory?: FileMemory | undefined;
+  /** Bytes of file content at most (ENOSPC); 2 GiB by default, or all of the memory. */
   readonly capacity?: number;
   /** Inodes at most (ENOSPC). */
   readonly inodes?: number;
@@ -29,6 +35,7 @@ export class RamFs implements FileSystem {
   readonly dev = allocateDevice();
   private rootDirectory: RamDirectory | undefined;
   private readonly rootMode: number;
+  private readonly fileMemory: FileMemory;
   private readonly pages: number;
   private freePages: number;
   private readonly inodes: number;
@@ -40,7 +47,9 @@ export class RamFs implements FileSystem {
     options: RamFsOptions = {},
   ) {
     this.type = options.type ?? "ramfs";
-    this.pages = Math.floor((options.capacity ?? 2 ** 31) / PAGE_SIZE);
+    const capacity = options.capacity ?? options.memory?.bytes ?? 2 ** 31;
+    this.fileMemory = options.memory ?? new FileMemory(Number.POSITIVE_INFINITY);
+    this.pages = Math.floor(capacity / PAGE_SIZE);
     this.freePages = this.pages;
     this.inodes = options.inodes ?? 2 ** 20;
     this.freeInodes = this.inodes;
@@ -65,9 +74,9 @@ export class RamFs implements FileSystem {
       type: this.type === "tmpfs" ? TMPFS_MAGIC : RAMFS_MAGIC,
       blockSize: PAGE_SIZE,
       blocks: this.pages,
-      freeBlocks: this.freePages,
+      freeBlocks: Math.min(this.freePages, Math.floor(this.fileMemory.free / PAGE_SIZE)),
       files: this.inodes,
-      freeFiles: this.freeInodes,
+      freeFiles: Math.min(this.freeInodes, Math.floor(this.fileMemory.free / INODE_BYTES)),
       nameLength: 255,
     };
   }
@@ -96,22 +105,24 @@ export class RamFs implements FileSystem {
 
   /** One more page of content: false when the file system is full. */
   takePage(): boolean {
-    if (this.freePages === 0) return false;
+    if (this.freePages === 0 || !this.fileMemory.take(PAGE_SIZE)) return false;
     this.freePages--;
     return true;
   }
 
   givePage(): void {
     this.freePages++;
+    this.fileMemory.give(PAGE_SIZE);
   }
 
   inodeFreed(): void {
     this.freeInodes++;
+    this.fileMemory.give(INODE_BYTES);
   }
 
   /** One more inode is kept here: ENOSPC when there are too many. */
   inodeTaken(): void {
-    if (this.freeInodes === 0) throw new Errno(ENOSPC);
+    if (this.freeInodes === 0 || !this.fileMemory.take(INODE_BYTES)) throw new Errno(ENOSPC);
     this.freeInodes--;
   }
 

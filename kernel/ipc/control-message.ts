@@ -4,6 +4,7 @@ import { EBADF, EINVAL, EPERM, Errno, ETOOMANYREFS } from "../errno.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import { O_PATH } from "../vfs/open-flags.ts";
+import { filesInFlight } from "./files-in-flight.ts";
 import { type Ancillary, type Credentials, MessageFlag, SOL_SOCKET } from "./socket-file.ts";
 
 export const SCM_RIGHTS = 1;
@@ -47,7 +48,9 @@ export function parseControl(thread: Thread, control: Uint8Array): Ancillary {
     }
     at += align(length);
   }
-  if (files.length > 0 && thread.application.files.limit < files.length) throw new Errno(ETOOMANYREFS);
+  // too_many_unix_fds(): what is in flight is bounded as what is open is.
+  if (files.length > 0 && filesInFlight.count >= thread.application.files.limit)
+    throw new Errno(ETOOMANYREFS);
   for (const file of files) file.retain();
   return { files, credentials };
 }

@@ -1,6 +1,7 @@
 /** The messages that have come for an AF_UNIX socket. */
 
 import type { OpenFile } from "../vfs/open-file.ts";
+import { filesInFlight } from "./files-in-flight.ts";
 import { type Ancillary, type Credentials, MessageFlag, type Received } from "./socket-file.ts";
 import type { Message } from "./unix-message.ts";
 
@@ -22,6 +23,7 @@ export class ReceiveQueue {
   }
 
   push(message: Message): void {
+    filesInFlight.depart(message.files);
     this.messages.push(message);
   }
 
@@ -45,6 +47,7 @@ export class ReceiveQueue {
       } else {
         message.start += n;
         message.files = [];
+        filesInFlight.arrive(files);
         if (message.start < message.data.length) break;
         this.messages.shift();
         message.sender.consumed(message.charge);
@@ -64,6 +67,7 @@ export class ReceiveQueue {
       for (const file of files) file.retain();
     } else {
       this.messages.shift();
+      filesInFlight.arrive(files);
       message.sender.consumed(message.charge);
     }
     return {
@@ -79,7 +83,7 @@ export class ReceiveQueue {
   clear(): void {
     for (const message of this.messages.splice(0)) {
       message.sender.consumed(message.charge);
-      for (const file of message.files) file.release();
+      filesInFlight.drop(message.files);
     }
   }
 }

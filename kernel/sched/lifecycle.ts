@@ -18,18 +18,32 @@ export type DeathReporter = (thread: Thread, signal: number, sentence: string) =
 
 /** Highest pid (/proc/sys/kernel/pid_max of a 64-bit Linux). */
 const PID_MAX = 4194304;
+/** A thread may be there for so many bytes of RAM, and in small machines so many (fork_init(): 8 * THREAD_SIZE). */
+const RAM_PER_THREAD = 8 * 16384;
+const THREADS_MINIMUM = 256;
 /** 0 is the kernel, 1 stands for init, who is the parent of all orphans. */
 const FIRST_PID = 2;
 
 export class Lifecycle {
   private lastId = FIRST_PID - 1;
+  /** Threads, and applications with those that nobody has waited for, at most (/proc/sys/kernel/threads-max). */
+  readonly threadsMax: number;
   /** Applications that ended and threads that were made, for /proc/stat. */
   forks = 0;
 
   constructor(
     private readonly kernel: Kernel,
     private readonly reportDeath: DeathReporter,
-  ) {}
+  ) {
+    const ramSize = kernel.space.frames.total * PAGE_SIZE;
+    this.threadsMax = Math.max(THREADS_MINIMUM, Math.floor(ramSize / RAM_PER_THREAD));
+  }
+
+  /** May a program make no more threads now? */
+  get isCrowded(): boolean {
+    const { threads, applications } = this.kernel;
+    return Math.max(threads.size, applications.size) >= this.threadsMax;
+  }
 
   /** A pid or tid that is not in use. */
   private nextId(): number {

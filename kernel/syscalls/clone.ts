@@ -1,7 +1,7 @@
 /** Beginnings and ends of threads: clone(2), vfork(2), exit(2). */
 
 import { Register } from "../../cpu/state.ts";
-import { EFAULT, EINVAL, ENOSYS, EPERM } from "../errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOSYS, EPERM } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { Registers } from "../sched/registers.ts";
 import { SS_DISABLE } from "../sched/signal-frame.ts";
@@ -95,6 +95,7 @@ function doClone(thread: Thread, request: CloneRequest): number {
     return -EINVAL;
   }
   if ((flags & Clone.PARENT_SETTID) !== 0 && !memory.check(request.parentTid, 4, true)) return -EFAULT;
+  if (kernel.lifecycle.isCrowded) return -EAGAIN;
   const isThread = (flags & Clone.THREAD) !== 0;
   const application = isThread ? thread.application : createChildApplication(thread, request);
   const child = kernel.lifecycle.createThread(application);

@@ -181,7 +181,7 @@ function memfdCreate(thread: Thread, nameAddress: number, flags: number): number
   const { mounts } = thread.kernel;
   let fileSystem = memfdFileSystems.get(mounts);
   if (fileSystem === undefined) {
-    fileSystem = new RamFs(mounts.clock, { type: "tmpfs" });
+    fileSystem = new RamFs(mounts.clock, { type: "tmpfs", memory: mounts.fileMemory });
     memfdFileSystems.set(mounts, fileSystem);
   }
   const inode = fileSystem.newFile((flags & MFD.MFD_NOEXEC_SEAL) !== 0 ? 0o666 : 0o777, 0, 0);

@@ -92,8 +92,12 @@ export class Dentry {
 
   /** Is anything mounted on this entry or below it? */
   hasMountsBelow(): boolean {
-    if (this.mounts > 0) return true;
-    for (const child of this.children?.values() ?? []) if (child.hasMountsBelow()) return true;
+    // Not by recursion: directories may be far deeper than our stack.
+    const left: Dentry[] = [this];
+    for (let at = left.pop(); at !== undefined; at = left.pop()) {
+      if (at.mounts > 0) return true;
+      if (at.children !== undefined) for (const child of at.children.values()) left.push(child);
+    }
     return false;
   }
 

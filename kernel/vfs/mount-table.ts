@@ -1,16 +1,20 @@
 /** The name space: what is mounted where, and finding files by name in it. */
 
-import { EBUSY, EINVAL, ENOENT, ENOTDIR, Errno } from "../errno.ts";
+import { EBUSY, EINVAL, ENOENT, ENOSPC, ENOTDIR, Errno } from "../errno.ts";
 import type { Clock } from "../host.ts";
 import type { Thread } from "../sched/thread.ts";
 import { DeviceRegistry } from "./character-device.ts";
 import { Dentry } from "./dentry.ts";
+import type { FileMemory } from "./file-memory.ts";
 import { type FileSystem, type Inode, S_IFDIR } from "./inode.ts";
 import { Mount, MS_RDONLY, MS_RELATIME } from "./mount.ts";
 import { openInode, openPathAt } from "./open.ts";
 import type { OpenFile } from "./open-file.ts";
 import { Path } from "./path.ts";
 import { type LastKind, PathWalk } from "./path-walk.ts";
+
+/** Mounts in the name space at most (fs.mount-max, which is 100,000 on Linux: there, too, paths through all of them are slow). */
+const MOUNT_MAX = 10_000;
 
 export interface ResolveOptions {
   /** Where relative names start: the working directory by default. */
@@ -58,6 +62,8 @@ export class MountTable {
   /** What mount(2) can mount, by type. "nodev" types need no device. */
   readonly fileSystemTypes = new Map<string, FileSystemFactory>();
   openFifo: FifoOpener | undefined;
+  /** What files in memory are charged to: those of memfd_create(2) and of file systems that are mounted later. */
+  fileMemory: FileMemory | undefined;
   /** In the order they were mounted. */
   readonly mounts: Mount[] = [];
   private nextId = 1;
@@ -99,6 +105,7 @@ export class MountTable {
   private attach(fileSystem: FileSystem, root: Dentry, at: Path, options: MountOptions): Mount {
     if ((root.inode.type === S_IFDIR) !== (at.inode.type === S_IFDIR)) throw new Errno(ENOTDIR);
     if (at.dentry.deleted) throw new Errno(ENOENT);
+    if (this.mounts.length >= MOUNT_MAX) throw new Errno(ENOSPC);
     const flags = (options.flags ?? MS_RELATIME) | (options.readOnly === true ? MS_RDONLY : 0);
     const mount = new Mount(
       this.nextId++,
@@ -121,14 +128,21 @@ export class MountTable {
     const { mount } = at;
     if (at.dentry !== mount.root || mount.parent === undefined || mount.mountPoint === undefined)
       throw new Errno(EINVAL);
-    if (mount.children.size > 0) {
-      if (!detach) throw new Errno(EBUSY);
-      for (const child of [...mount.children.values()]) this.unmount(new Path(child, child.root), true);
-    }
+    if (mount.children.size > 0 && !detach) throw new Errno(EBUSY);
+    // Parents come before their children here, and go after them.
+    const going = [mount];
+    for (const each of going) going.push(...each.children.values());
+    for (const each of going.reverse()) this.remove(each);
+  }
+
+  private remove(mount: Mount): void {
     mount.fileSystem.sync();
-    mount.parent.children.delete(mount.mountPoint);
-    mount.mountPoint.mounts--;
-    mount.mountPoint.unpin();
+    const { mountPoint } = mount;
+    if (mountPoint !== undefined) {
+      mount.parent?.children.delete(mountPoint);
+      mountPoint.mounts--;
+      mountPoint.unpin();
+    }
     this.mounts.splice(this.mounts.indexOf(mount), 1);
   }
 

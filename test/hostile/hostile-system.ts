@@ -17,6 +17,7 @@ import { CpuMachine } from "../../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../../kernel/osv-kernel.ts";
 import { openStandardFiles } from "../../kernel/tty/standard-files.ts";
 import { TtyLayer } from "../../kernel/tty/tty-layer.ts";
+import { FileMemory } from "../../kernel/vfs/file-memory.ts";
 import type { FileSystem } from "../../kernel/vfs/inode.ts";
 import { MountTable } from "../../kernel/vfs/mount-table.ts";
 import type { OpenFile } from "../../kernel/vfs/open-file.ts";
@@ -76,7 +77,8 @@ export class HostileSystem {
       stdout: output,
       stderr: output,
     };
-    this.root = new RamFs(clock, { capacity: FILE_SPACE });
+    const memory = new FileMemory(FILE_SPACE);
+    this.root = new RamFs(clock, { memory });
     const gates: EngineGate[] = [];
     this.machine = new CpuMachine({
       ramSize,
@@ -90,6 +92,7 @@ export class HostileSystem {
     });
     [this.gate] = gates;
     const mounts = new MountTable(this.root, clock);
+    mounts.fileMemory = memory;
     const devices = new DevFs(clock);
     this.mount(mounts, "dev", devices, "devtmpfs");
     registerMemoryDevices(mounts.devices, host.entropy);
@@ -111,7 +114,7 @@ export class HostileSystem {
       });
     this.mount(mounts, "proc", createProc(), "proc");
     this.mount(mounts, "sys", new SysFs(clock), "sysfs");
-    mounts.fileSystemTypes.set("tmpfs", () => new RamFs(clock, { type: "tmpfs", capacity: FILE_SPACE }));
+    mounts.fileSystemTypes.set("tmpfs", () => new RamFs(clock, { type: "tmpfs", memory }));
     mounts.fileSystemTypes.set("proc", createProc);
     mounts.fileSystemTypes.set("sysfs", () => new SysFs(clock));
   }

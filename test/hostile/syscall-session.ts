@@ -28,6 +28,12 @@ const PATIENCE = 4;
 const SIGNAL_TURNS = 3;
 /** Longest time that a call may keep everybody else waiting, ms (a busy host included). */
 const SLOW = 2000;
+/** Calls whose waits only SIGKILL ends, and why. */
+const UNINTERRUPTIBLE: Readonly<Record<string, string>> = {
+  vfork: "waits for the child, which has the parent's stack (TASK_KILLABLE on Linux)",
+  clone: "with CLONE_VFORK, the same",
+  clone3: "with CLONE_VFORK, the same",
+};
 /** How many of the last calls a failure shows. */
 const HISTORY = 12;
 /** A slice of computing takes this long, ns. */
@@ -280,6 +286,7 @@ export class SyscallSession {
       if (thread.state !== "blocked" || thread.voluntarySwitches !== waits[index] || call === undefined)
         continue;
       const name = this.nameOf(call);
+      if (UNINTERRUPTIBLE[name] === undefined) throw new Error(`a signal does not end ${name}`);
       this.summary.stubborn.set(name, (this.summary.stubborn.get(name) ?? 0) + 1);
     }
   }
@@ -307,16 +314,6 @@ export class SyscallSession {
     ];
     const wrong = left.filter(([, count]) => count !== 0);
     if (wrong.length > 0) {
-      for (const a of space.areas)
-        console.log(
-          a.start.toString(16),
-          a.end.toString(16),
-          a.prot,
-          a.name,
-          a.owner?.name,
-          a.owner?.references,
-          a.growsDown,
-        );
       throw new Error(
         `after SIGKILL there are left: ${wrong.map(([what, count]) => `${count} ${what}`).join(", ")}`,
       );

@@ -4,8 +4,7 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { define } from "../registry.ts";
-import { fastOrExact, inexactIsSilent, nearestIsSilent, silentOrExact, usualMode } from "./fast-path.ts";
-import { all } from "./float.ts";
+import { all, fastOrExact, inexactIsSilent, nearestIsSilent, silentOrExact, usualMode } from "./fast-path.ts";
 import { DOUBLE, PACKED_DOUBLE, PACKED_SINGLE, SINGLE } from "./float-shape.ts";
 import { defineVector, isMmx, readPacked, writePacked } from "./packed.ts";
 

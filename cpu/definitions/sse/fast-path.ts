@@ -39,6 +39,11 @@ export function roundingMode(b: Builder): Value {
   return b.and(b.shr(mxcsr(b), b.const32(13)), b.const32(3));
 }
 
+/** All of the conditions hold (0 or 1 each). */
+export function all(b: Builder, ...conditions: Value[]): Value {
+  return conditions.reduce((x, y) => b.and(x, y));
+}
+
 /** The helper that does what the fast path cannot. */
 export interface ExactPath {
   readonly helper: string;

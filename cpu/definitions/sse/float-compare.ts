@@ -3,8 +3,7 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
 import { define } from "../registry.ts";
-import { fastOrExact } from "./fast-path.ts";
-import { all } from "./float.ts";
+import { all, fastOrExact } from "./fast-path.ts";
 import { DOUBLE, type FloatShape, SHAPES, SINGLE } from "./float-shape.ts";
 
 /** Neither a NaN nor a denormal: nothing to report, and DAZ makes no difference. */

@@ -18,7 +18,7 @@ const SINGLES = [
   0, 0x3f800000, 0x40400000, 0x3eaaaaab, 0x00800000, 0x00800001, 0x007fffff, 0x00000001, 0x7f7fffff,
   0x7f800000, 0x7fc00000, 0x7fa00000, 0x3f7fffff, 0x3f000000, 0x3fc00000, 0x40200000, 0x4b800001, 0x4f000000,
   0x4effffff, 0x5f000000, 0x457ff000, 0x45800800, 0x1e3ce508, 0x60ad78ec, 0x33800000,
-].flatMap((bits, index) => signed(bits, (bits | 0x8000_0000) >>> 0, index)); // prettier-ignore
+].flatMap((bits, index) => signed(bits, (bits | 0x8000_0000) >>> 0, index));
 
 const DOUBLES = [
   0n,
@@ -52,7 +52,7 @@ const DOUBLES = [
   0x47effffff0000000n,
   0x3690000000000000n,
   0x3ca0000000000000n,
-].flatMap((bits, index) => signed(bits, bits | 0x8000_0000_0000_0000n, index)); // prettier-ignore
+].flatMap((bits, index) => signed(bits, bits | 0x8000_0000_0000_0000n, index));
 
 /** PE clear and sticky; every rounding mode; DAZ, FTZ, both; PE unmasked; all unmasked; IE and DE sticky. */
 const MODES = [

@@ -4,7 +4,7 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { define } from "../registry.ts";
-import { fastOrExact, silentOrExact, usualMode } from "./fast-path.ts";
+import { all, fastOrExact, silentOrExact, usualMode } from "./fast-path.ts";
 import {
   type FloatShape,
   type LaneTest,
@@ -13,8 +13,6 @@ import {
   SHAPES,
   SINGLE,
 } from "./float-shape.ts";
-
-export const all = (b: Builder, ...conditions: Value[]): Value => conditions.reduce((x, y) => b.and(x, y));
 
 interface Operation {
   /** WebAssembly's name. */

@@ -1,8 +1,7 @@
 /** ROUNDSS, ROUNDSD, ROUNDPS, ROUNDPD: to an integer that stays a floating-point number. */
 
 import { define } from "../registry.ts";
-import { fastOrExact, inexactIsSilent, roundingMode } from "./fast-path.ts";
-import { all } from "./float.ts";
+import { all, fastOrExact, inexactIsSilent, roundingMode } from "./fast-path.ts";
 import { SHAPES } from "./float-shape.ts";
 
 /** The immediate: bits 0…1 rounding mode, or MXCSR's with bit 2; bit 3: PE is not reported. */

@@ -104,7 +104,7 @@ export function sysctlDirectory(fileSystem: SyntheticFileSystem, kernel: Kernel)
       shmall: setting("18446744073692774399"),
       shmmax: setting("18446744073692774399"),
       shmmni: setting(4096),
-      "threads-max": setting(32768),
+      "threads-max": constant(kernel.lifecycle.threadsMax),
       tainted: constant(0),
       version: constant(SYSTEM_NAME.version),
       yama: directory({ ptrace_scope: setting(0, 0, 3) }),

@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -234,7 +235,7 @@ static int overcommit(void) {
 static int reserve(void) {
   for (long count = 0;; count++) {
     if (mmap(NULL, 1L << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
-      return stopped("reservations", count < 100 ? count : 100, errno);
+      return stopped("reservations", count > 0, errno);
   }
 }
 
@@ -248,11 +249,13 @@ static int map_many(void) {
 }
 
 static int open_many(void) {
+  closefrom(3);
   for (long count = 0;; count++)
     if (open("/dev/null", O_RDONLY) < 0) return stopped("files", count, errno);
 }
 
 static int pipe_many(void) {
+  closefrom(3);
   int pair[2];
   for (long count = 0;; count++)
     if (pipe(pair) != 0) return stopped("pipes", count, errno);
@@ -269,7 +272,7 @@ static int socket_fill(void) {
 static int descriptor_circle(void) {
   for (long count = 0; count < 20000; count++) {
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return stopped("circles", count, errno);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return stopped("circles", count > 10, errno);
     char control[CMSG_SPACE(8)] = {0};
     struct iovec part = {data, 1};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
@@ -278,7 +281,7 @@ static int descriptor_circle(void) {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(8);
     memcpy(CMSG_DATA(header), pair, 8);
-    if (sendmsg(pair[0], &message, 0) < 0) return stopped("circles", count, errno);
+    if (sendmsg(pair[0], &message, 0) < 0) return stopped("circles", count > 10, errno);
     close(pair[0]);
     close(pair[1]);
   }
@@ -342,8 +345,9 @@ static int child_many(void) {
     pid_t pid;
     int error = posix_spawn(&pid, arguments[0], NULL, NULL, child, environ);
     if (error == 0) continue;
+    signal(SIGTERM, SIG_IGN);
     kill(0, SIGTERM);
-    return stopped("children", count, error);
+    return stopped("children", count > 10 ? 10 : count, error);
   }
 }
 
@@ -386,6 +390,57 @@ static int directory_many(void) {
 static int mount_many(void) {
   for (long count = 0; count < 300000; count++)
     if (mount("none", "/tmp", "tmpfs", 0, NULL) != 0) return stopped("mounts", count > 1000, errno);
+  return 0;
+}
+
+// Far deeper than any path can name, and then everything from the top.
+static int directory_deep(void) {
+  long count = 0;
+  if (mkdir("/dev/shm/deep", 0755) != 0 || chdir("/dev/shm/deep") != 0) return 1;
+  while (count < 20000 && mkdir("d", 0755) == 0 && chdir("d") == 0) count++;
+  char path[8192];
+  int named = getcwd(path, sizeof path) != NULL;
+  if (chdir("/dev/shm") != 0 || rename("deep", "deeper") != 0) return 1;
+  printf("directories: %d, named: %d, removed: %d\n", count > 10000, named, rmdir("deeper") == 0);
+  return 3;
+}
+
+static int mount_deep(void) {
+  long count = 0;
+  if (chdir("/dev/shm") != 0) return 1;
+  while (count < 5000 && mkdir("d", 0755) == 0 && mount("none", "d", "tmpfs", 0, NULL) == 0 && chdir("d") == 0)
+    count++;
+  if (chdir("/") != 0) return 1;
+  printf("mounts: %d, busy: %d, detached: %d\n", count > 1000, umount2("/dev/shm/d", 0) != 0,
+         umount2("/dev/shm/d", MNT_DETACH) == 0);
+  return 3;
+}
+
+static int send_descriptor(int over, int fd) {
+  char control[CMSG_SPACE(4)] = {0};
+  struct iovec part = {data, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(4);
+  memcpy(CMSG_DATA(header), &fd, 4);
+  return (int)sendmsg(over, &message, 0);
+}
+
+// A socket in a socket in a socket …
+static int descriptor_deep(void) {
+  int inner = eventfd(0, 0);
+  for (long count = 0; count < 100000; count++) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0) return stopped("sockets", count > 2, errno);
+    if (send_descriptor(pair[0], inner) < 0) return stopped("sockets", count > 2, errno);
+    close(inner);
+    close(pair[0]);
+    inner = pair[1];
+  }
+  close(inner);
+  puts("100000 sockets");
   return 0;
 }
 
@@ -495,6 +550,9 @@ static const struct {
     {"shared-fill", shared_fill},
     {"directory-many", directory_many},
     {"mount-many", mount_many},
+    {"directory-deep", directory_deep},
+    {"mount-deep", mount_deep},
+    {"descriptor-deep", descriptor_deep},
     {"execute-again", execute_again},
     {"closed-pipe", closed_pipe},
     {"closed-pipe-ignored", closed_pipe_ignored},
