@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { EEXIST, EINVAL, ENODATA, ENOENT, ENOSPC, ENOTEMPTY, EPERM, ERANGE } from "../errno.ts";
+import { EEXIST, EINVAL, ENODATA, ENOENT, ENOSPC, ENOTEMPTY, ENXIO, EPERM, ERANGE } from "../errno.ts";
+import { FileMemory } from "../vfs/file-memory.ts";
 import { RamFs } from "./ramfs.ts";
 import { FlatMemory, Guest, testClock } from "./testing/guest.ts";
 
 const [O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TMPFILE] = [0o1, 0o2, 0o100, 0o200, 0o20200000];
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
+const [SEEK_DATA, SEEK_HOLE] = [3, 4];
+const [KEEP_SIZE, PUNCH_HOLE] = [1, 2];
 const RENAME_EXCHANGE = 2;
 const at = FlatMemory.BASE;
 
@@ -28,6 +31,51 @@ describe("RamFs", () => {
     expect(freePages(guest)).toBe(9);
     guest.now("close", fd);
     expect(freePages(guest)).toBe(10);
+  });
+
+  it("shares an account of memory with others", () => {
+    // Two directories and two files take a page of it.
+    const memory = new FileMemory(10 * 4096);
+    const one = new Guest(new RamFs(testClock, { memory }));
+    const other = new Guest(new RamFs(testClock, { memory }));
+    const fd = one.now("open", "/file", O_CREAT | O_RDWR, 0o644);
+    expect(one.now("write", fd, at, 7 * 4096)).toBe(7 * 4096);
+    const rest = other.now("open", "/file", O_CREAT | O_RDWR, 0o644);
+    expect(other.now("write", rest, at, 7 * 4096)).toBe(2 * 4096);
+    expect(one.now("ftruncate", fd, 0)).toBe(0);
+    expect(other.now("pwrite64", rest, at, 7 * 4096, 2 * 4096)).toBe(7 * 4096);
+  });
+
+  it("takes no time over the holes of files that are far larger than any memory", () => {
+    const guest = new Guest(new RamFs(testClock));
+    const fd = guest.now("open", "/file", O_CREAT | O_RDWR, 0o644);
+    const far = 2 ** 52;
+    expect(guest.now("pwrite64", fd, at, 10, 0)).toBe(10);
+    expect(guest.now("ftruncate", fd, 2 ** 53 - 4096)).toBe(0);
+    expect(guest.now("lseek", fd, 4096, SEEK_DATA)).toBe(-ENXIO);
+    expect(guest.now("pwrite64", fd, at, 10, far)).toBe(10);
+    expect(guest.now("lseek", fd, 1, SEEK_DATA)).toBe(1);
+    expect(guest.now("lseek", fd, 4096, SEEK_DATA)).toBe(far);
+    expect(guest.now("lseek", fd, far, SEEK_HOLE)).toBe(far + 4096);
+    expect(guest.now("fallocate", fd, PUNCH_HOLE | KEEP_SIZE, 0, 2 ** 53 - 4096)).toBe(0);
+    expect(guest.now("lseek", fd, 0, SEEK_DATA)).toBe(-ENXIO);
+  });
+
+  it("tells mappings of the whole range that has become zero", () => {
+    const guest = new Guest(new RamFs(testClock));
+    const fd = guest.now("open", "/file", O_CREAT | O_RDWR, 0o644);
+    guest.now("ftruncate", fd, 2 ** 52);
+    const { inode } = guest.thread.application.files.get(fd) ?? {};
+    if (inode === undefined) throw new Error("not open");
+    const zeroed: number[][] = [];
+    inode.mappings = {
+      writeBack: () => undefined,
+      update: () => undefined,
+      zero: (position, length) => void zeroed.push([position, length]),
+      truncate: () => undefined,
+    };
+    expect(guest.now("fallocate", fd, PUNCH_HOLE | KEEP_SIZE, 100, 2 ** 51)).toBe(0);
+    expect(zeroed).toEqual([[100, 2 ** 51]]);
   });
 
   it("limits how many files there are", () => {

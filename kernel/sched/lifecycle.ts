@@ -126,6 +126,8 @@ export class Lifecycle {
     const { application, kernel } = { application: thread.application, kernel: this.kernel };
     kernel.scheduler.chargeTime(thread);
     thread.state = "dead";
+    // If it is the one that runs (it may have killed itself), it must not return to its program.
+    thread.attention = true;
     thread.memory = NO_MEMORY;
     const { waiter } = thread;
     thread.waiter = undefined;

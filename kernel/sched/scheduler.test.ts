@@ -221,6 +221,22 @@ describe("signals", () => {
     expect(results).toEqual([-EINTR, 0]);
   });
 
+  it.each(["kill", "tkill", "rt_sigqueueinfo"])(
+    "that kill (%s) let nobody return to its program",
+    async (name) => {
+      let returned = false;
+      const application = system.start(function* (thread) {
+        const self = thread.application.pid;
+        system.kernel.memory.writeU32(DATA + 8, 0xffffffff); // si_code of sigqueue(3)
+        yield call(name, self, SIGKILL, DATA);
+        returned = true;
+      });
+      await system.settle();
+      expect(await application.exited).toBe(SIGKILL);
+      expect(returned).toBe(false);
+    },
+  );
+
   it("that are ignored disturb nobody", async () => {
     const results: number[] = [];
     const application = system.start(function* () {

@@ -299,6 +299,7 @@ export class Scheduler {
           this.block(thread, result);
           return;
         } else if (result === BLOCKED) {
+          if ((thread.state as string) === "dead") return;
           thread.state = "blocked";
           thread.voluntarySwitches++;
           return;
@@ -320,7 +321,7 @@ export class Scheduler {
   }
 
   private block(thread: Thread, promise: Promise<number>): void {
-    thread.state = "blocked";
+    if (thread.state !== "dead") thread.state = "blocked";
     thread.voluntarySwitches++;
     promise.then(
       (result) => this.complete(thread, result),

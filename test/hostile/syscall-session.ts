@@ -137,6 +137,7 @@ export class SyscallSession {
     const { cpu } = { cpu: this.system.machine.processor };
     const thread = this.system.kernel.scheduler.current;
     if (thread === undefined) return false;
+    if (thread.state === "dead") this.failure ??= `a dead thread runs: ${thread.tid}`;
     if (cpu.rip !== ASKED) {
       const call = this.inCall.get(thread);
       if (call !== undefined) this.running = { call, since: performance.now() };
