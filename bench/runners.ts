@@ -2,6 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { ENGINES } from "../cli/engines.ts";
 import { REPOSITORY } from "../scripts/repository.ts";
 
 export interface Runner {
@@ -12,8 +13,6 @@ export interface Runner {
 }
 
 export const OSV_VM = [process.execPath, join(REPOSITORY, "osv-vm.js")] as const;
-
-const ENGINES = ["interp"];
 
 /** QEMU 7.2 is Debian's; a statically linked one is the same program. */
 function findQemu(): Runner[] {

@@ -39,7 +39,7 @@ describe("machine options", () => {
   it("give memory in whole pages", () => expect(parse("--memory", "5000000").memory).toBe(4_997_120));
 
   it.each([
-    [["--engine", "jit"], "not available in this version"],
+    [["--engine", "native"], "not available in this version"],
     [["--cpus", "2"], "one processor"],
     [["--net", "user"], "no network"],
     [["--forward", "tcp:1:2"], "not available in this version"],

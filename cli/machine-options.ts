@@ -1,6 +1,7 @@
 /** The options that describe the machine and what runs on it: shared by `run`, `boot`, `debug` and the shell. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { ENGINES, type EngineName } from "./engines.ts";
 
 /** How the command line describes a machine. Sizes are in bytes. */
 export interface MachineOptions {
@@ -12,7 +13,7 @@ export interface MachineOptions {
   env: readonly string[];
   cwd?: string;
   memory: number;
-  engine: string;
+  engine: EngineName;
   verbose: boolean;
   trace: readonly TraceTopic[];
   deterministic: boolean;
@@ -23,8 +24,7 @@ export interface MachineOptions {
 export const TRACE_TOPICS = ["syscalls"] as const;
 export type TraceTopic = (typeof TRACE_TOPICS)[number];
 
-const ENGINES = ["interp"] as const;
-const COMING_ENGINES = ["jit", "js", "native"];
+const COMING_ENGINES = ["js", "native"];
 
 const MIB = 2 ** 20;
 /** Less than this holds no Linux program with its stack. */
@@ -54,8 +54,9 @@ function parseMemory(text: string): number {
   return Math.floor(bytes / 4096) * 4096;
 }
 
-function parseEngine(text: string): string {
-  if (ENGINES.some((name) => name === text)) return text;
+function parseEngine(text: string): EngineName {
+  const engine = ENGINES.find((name) => name === text);
+  if (engine !== undefined) return engine;
   if (COMING_ENGINES.includes(text)) {
     throw new InvalidArgumentError(`It is not available in this version, which has: ${ENGINES.join(", ")}.`);
   }

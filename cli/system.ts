@@ -1,13 +1,12 @@
 /** Puts the machine, the kernel and this process's terminal and files together. */
 
-import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
 import { createDisassembler } from "./crash-disassembly.ts";
+import { createEngine } from "./engines.ts";
 import { NodeHost } from "./host/node-host.ts";
-import { loadInterpreter } from "./interpreter-module.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
@@ -45,7 +44,7 @@ export async function createSystem(
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
       clock: world.clock,
       entropy: world.entropy,
-      createEngine: (cpu) => new InterpreterEngine(cpu, loadInterpreter()),
+      createEngine: (cpu) => createEngine(options.engine, cpu),
     });
     const encoder = new TextEncoder();
     // The terminal is in raw mode while programs run: it does not return the carriage by itself.

@@ -1,0 +1,184 @@
+/**
+ * Programs that misbehave at run time: they end as on the host, in bounded time and memory, and of those that die a
+ * person reads one line.
+ */
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { REPOSITORY } from "../../scripts/repository.ts";
+import { compile, missingCompiler } from "../harness/compiler.ts";
+import { OSV_VM } from "../harness/osv-vm.ts";
+import { type Outcome, runProcess } from "../harness/process.ts";
+import { describeWith } from "../harness/requirements.ts";
+
+/** A machine with little memory: what fills it is soon done. */
+const OURS = [...OSV_VM, "run", "--memory", "64M"];
+/** On the host the same limits, so that nothing is filled there. */
+const LIMITED = ["sh", "-c", 'ulimit -v 600000; ulimit -n 1024; ulimit -c 0; "$@"; exit $?', "limited"];
+const TIMEOUT = 60_000;
+/** --memory, what files in memory may take, the compiled interpreter, Node itself, and what its heap grows to. */
+const PEAK_MEMORY = 450;
+
+const SIGNALLED = [
+  ...[
+    "jump-unmapped",
+    "jump-null",
+    "jump-data",
+    "jump-noncanonical",
+    "jump-kernel",
+    "return-wild",
+    "read-null",
+  ],
+  ...["read-noncanonical", "read-kernel", "write-text", "write-constant", "stack-wild", "stack-noncanonical"],
+  ...["past-file", "recurse", "recurse-with-handler", "huge-frame", "illegal", "too-long", "privileged"],
+  ...[
+    "control-register",
+    "port",
+    "interrupts-off",
+    "breakpoint",
+    "divide-zero",
+    "divide-overflow",
+    "float-trap",
+  ],
+  ...["x87-trap", "misaligned", "abort", "kill-realtime", "signal-storm", "fault-forever", "handler-wild"],
+  ...["fault-blocked", "spin-until-alarm", "bad-frame"],
+];
+
+/** Ends of which nothing is said: somebody has asked for them. */
+const SILENT = ["kill-blocked", "closed-pipe"];
+
+/** Acts that are stopped by an errno, as on the host. */
+const STOPPED = [
+  ...["allocate", "allocate-break", "map-many", "open-many", "pipe-many", "socket-fill"],
+  ...["timer-many", "signal-many", "epoll-deep", "epoll-circle", "closed-pipe-ignored", "execute-again"],
+];
+
+/** Acts that must not be tried on the host, and how they end here. */
+const NOT_ON_HOST: readonly (readonly [act: string, status: number, output: RegExp])[] = [
+  ["reserve", 3, /^reservations: 1, then ENOMEM$/],
+  ["thread-many", 3, /^threads: 100, then EAGAIN$/],
+  ["child-many", 3, /^children: 10, then (EAGAIN|ENOMEM)$/],
+  ["file-fill", 3, /^pages: 1, then ENOSPC$/],
+  ["memory-file-fill", 3, /^pages: 1, then ENOSPC$/],
+  ["directory-many", 3, /^files: 1, then ENOSPC$/],
+  ["mount-many", 3, /^mounts: 1, then ENOSPC$/],
+  // It leaves directories behind that only it can reach.
+  ["directory-deep", 3, /^directories: 1, named: 0, removed: 0$/],
+  ["mount-deep", 3, /^mounts: 1, busy: 1, detached: 1$/],
+  // On the host this is root, whom limits of descriptors do not concern.
+  ["descriptor-circle", 3, /^circles: 1, then ETOOMANYREFS$/],
+  ["descriptor-deep", 3, /^sockets: 1, then ETOOMANYREFS$/],
+];
+
+/** What is not as on the host yet, and why. */
+const NOT_YET: Readonly<Record<string, string>> = {
+  "single-step": "the engines do not look at RFLAGS.TF",
+};
+
+describeWith([missingCompiler("glibc")], "a program that misbehaves", () => {
+  let program = "";
+
+  beforeAll(() => {
+    const source = join(REPOSITORY, "test/hostile/programs/misbehave.c");
+    program = compile(source, "glibc", ["-static-pie", "-O1", "-Wno-infinite-recursion"]);
+  });
+
+  const onHost = (act: string) => runProcess([...LIMITED, program, act], { timeout: TIMEOUT });
+  const onOsvVm = (act: string, ...options: string[]) =>
+    runProcess([...OURS, ...options, program, act], { timeout: TIMEOUT });
+  const text = ({ stdout }: Outcome) => stdout.toString();
+
+  /** Expects --stats to tell of no more memory than there may be. */
+  const expectLittleMemory = ({ stderr }: Outcome) => {
+    const peak = /^peak memory +(\d+) MiB$/m.exec(stderr.toString())?.[1];
+    expect(Number(peak)).toBeGreaterThan(0);
+    expect(Number(peak)).toBeLessThan(PEAK_MEMORY);
+  };
+
+  describe.concurrent("and is killed", () => {
+    it.each(SIGNALLED)("(%s) has the status it has on the host, and one line is said", async (act) => {
+      const [host, ours] = await Promise.all([onHost(act), onOsvVm(act)]);
+      expect(host.status).toBeGreaterThan(128);
+      expect(ours.status).toBe(host.status);
+      expect(ours.stderr.toString()).toMatch(/^osv-vm: misbehave-\S+ \(pid 2, thread 2\): .*\(SIG\w+\).*\n$/);
+      expect(text(ours)).toBe("");
+    });
+
+    it.each(SILENT)("(%s) as somebody wants it, is killed silently", async (act) => {
+      const [host, ours] = await Promise.all([onHost(act), onOsvVm(act)]);
+      expect(ours.status).toBe(host.status);
+      expect(ours.stderr.toString()).toBe("");
+    });
+
+    it("(overcommit) for want of memory is told so", async () => {
+      const ours = await onOsvVm("overcommit");
+      expect(ours.status).toBe(137);
+      expect(ours.stderr.toString()).toMatch(
+        /^osv-vm: Out of memory: killed \S+ \(pid 2\): all 64 MiB of memory are in use\n$/,
+      );
+    });
+  });
+
+  describe.concurrent("and wants too much", () => {
+    it.each(STOPPED)("(%s) is stopped as on the host", async (act) => {
+      const [host, ours] = await Promise.all([onHost(act), onOsvVm(act, "--stats")]);
+      expect(text(ours)).toBe(text(host));
+      expect(ours.status).toBe(host.status);
+      expectLittleMemory(ours);
+    });
+
+    it.each(NOT_ON_HOST)("(%s) ends with status %i", async (act, status, output) => {
+      const ours = await onOsvVm(act, "--stats");
+      expect(text(ours).trim()).toMatch(output);
+      expect(ours.status).toBe(status);
+      expectLittleMemory(ours);
+    });
+
+    it("(shared-fill) through a mapping is killed", async () => {
+      expect((await onOsvVm("shared-fill")).status).toBe(137);
+    });
+  });
+
+  /** Runs it, and stops reading its output after the first bytes. */
+  const runUnread = (act: string): Promise<{ status: number | null; stderr: string }> =>
+    new Promise((resolve, reject) => {
+      const [file, ...parameters] = [...OURS, program, act];
+      const child = spawn(file, parameters, { stdio: ["ignore", "pipe", "pipe"] });
+      const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT);
+      let stderr = "";
+      child.stdout.once("data", () => child.stdout.destroy());
+      child.stderr.on("data", (data: Buffer) => {
+        stderr += data;
+      });
+      child.on("error", reject);
+      child.on("close", (status) => {
+        clearTimeout(timer);
+        resolve({ status, stderr });
+      });
+    });
+
+  describe.concurrent("and floods its output", () => {
+    it("ends of SIGPIPE when nobody reads any more", async () => {
+      expect(await runUnread("flood")).toEqual({ status: 128 + 13, stderr: "" });
+    });
+
+    it("gets EPIPE when it ignores the signal", async () => {
+      expect(await runUnread("flood-ignoring")).toEqual({ status: 4, stderr: "" });
+    });
+
+    it("waits for a slow reader, in little memory", async () => {
+      const command = [...OURS, "--stats", program, "flood", "300"].map((word) => `'${word}'`).join(" ");
+      const outcome = await runProcess(["sh", "-c", `${command} | { sleep 2; wc -c; }`], {
+        timeout: TIMEOUT,
+      });
+      expect(Number(text(outcome))).toBe(300 << 20);
+      expectLittleMemory(outcome);
+    });
+  });
+
+  it.each(Object.entries(NOT_YET))("(%s) still differs: %s", async (act) => {
+    const [host, ours] = await Promise.all([onHost(act), onOsvVm(act)]);
+    expect(ours.status).not.toBe(host.status);
+  });
+});
