@@ -1,6 +1,7 @@
 /** `--stats`: what the machine did, on stderr at the end. */
 
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import { JitEngine } from "../cpu/engines/jit/engine.ts";
 import type { Clock } from "../kernel/host.ts";
 import type { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import type { OsvKernel } from "../kernel/osv-kernel.ts";
@@ -31,6 +32,12 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
         lines.push(["translated", `${traces} traces of ${traceInstructions} instructions`]);
         count("invalidated", invalidations, " traces");
         count("cache flushes", flushes);
+      }
+      if (engine instanceof JitEngine) {
+        const { regions, modules, instructions, bytes } = engine.compiler.statistics;
+        lines.push(["compiled", `${regions} regions of ${instructions} instructions in ${modules} modules`]);
+        count("generated code", bytes / KIB_PER_MIB, " KiB of WebAssembly");
+        count("left to interp", engine.steps, " instructions");
       }
       count("TLB misses", machine.processor.mmu.misses);
       count("system calls", kernel.scheduler.syscalls);

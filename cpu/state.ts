@@ -65,6 +65,8 @@ export const ACCESS_ADDRESS = 0x420; // i64
 export const HELPER_ARGUMENTS = 0x430; // 8 × i64 (also v128 pairs, 16-byte aligned)
 /** An access that crosses a page, hits a device or needs care goes through here. */
 export const SCRATCH = 0x480; // 64 bytes
+/** Operands that deferred flags are computed from, when a compiled region leaves them to the interpreter: 16 × 8 bytes. */
+export const FLAG_CAPTURES = 0x4c0;
 
 /** Registers in hardware encoding order. */
 export const Register = {

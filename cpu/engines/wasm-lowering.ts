@@ -19,7 +19,7 @@ import {
 } from "../ir/value.ts";
 import { HELPER_ARGUMENTS, SCRATCH, TLB } from "../state.ts";
 import { ByteWriter } from "../wasm/byte-writer.ts";
-import type { WasmType } from "../wasm/module-builder.ts";
+import type { Signature, WasmType } from "../wasm/module-builder.ts";
 import { numericOpcode } from "../wasm/opcodes.ts";
 
 /** Parameters of all generated functions: linear address of the CPU state, of the record, instruction budget left. */
@@ -27,6 +27,9 @@ export const STATE = 0;
 export const RECORD = 1;
 export const BUDGET = 2;
 const PARAMETERS = 3;
+
+/** What compiled regions call for what their fast paths do not do: (state, address, bytes). */
+export const REGION_ACCESS: Signature = { parameters: ["i32", "i64", "i32"], results: ["i32"] };
 
 /** Indices of the functions that every engine's code calls for what its fast paths do not do. */
 export interface MemoryRuntime {
@@ -201,10 +204,7 @@ export abstract class WasmLowering {
         this.store(statement.address, statement.kind, statement.value);
         break;
       case "probe":
-        this.context();
-        this.value(statement.address);
-        this.i32(statement.bytes).call(this.memoryRuntime.probe);
-        this.leaveIfSet();
+        this.probe(statement.address, statement.bytes);
         break;
       case "commit":
         this.commit(statement.modify, statement.value);
@@ -240,17 +240,40 @@ export abstract class WasmLowering {
   // ---- values ----
 
   /** Evaluates a value at its place in the sequence, unless it is pure and needed once at most. */
-  private pin(value: Value): void {
+  protected pin(value: Value): void {
     if (value.op === "load") {
       this.load(value);
       return;
     }
     if (value.uses === 0) return;
-    if (isPure(value) && value.uses === 1) return;
+    if (this.isPure(value) && value.uses === 1) return;
+    this.keep(value);
+  }
+
+  /** Computes a value and keeps it in a local. */
+  protected keep(value: Value): void {
     this.compute(value);
+    this.keepTop(value);
+  }
+
+  /** Keeps a value that is on the stack in a local. */
+  protected keepTop(value: Value): void {
     const local = this.local(value.type);
     this.setLocal(local);
     this.valueLocal.set(value, local);
+  }
+
+  protected isKept(value: Value): boolean {
+    return this.valueLocal.has(value);
+  }
+
+  /** The local that a value is kept in. */
+  protected keptIn(value: Value): number | undefined {
+    return this.valueLocal.get(value);
+  }
+
+  protected isPure(value: Value): boolean {
+    return isPure(value);
   }
 
   /** Pushes a value. */
@@ -260,7 +283,7 @@ export abstract class WasmLowering {
     else this.compute(value);
   }
 
-  private compute(value: Value): void {
+  protected compute(value: Value): void {
     switch (value.op) {
       case "const":
         switch (value.type) {
@@ -316,6 +339,8 @@ export abstract class WasmLowering {
         break;
       case "load":
         throw new Error("a load is evaluated where it stands");
+      case "condition":
+        throw new Error("conditions were left to an engine that computes them itself");
     }
   }
 
@@ -350,7 +375,7 @@ export abstract class WasmLowering {
       .numeric("i32.add");
   }
 
-  private load(value: Value & { op: "load" }): void {
+  protected load(value: Value & { op: "load" }): void {
     const bytes = MEMORY_BYTES[value.kind];
     const address = this.local("i64");
     const entry = this.local("i32");
@@ -373,12 +398,10 @@ export abstract class WasmLowering {
       this.modifyLocal.set(value.modify, { host, address });
     }
     this.memory(LOAD_OPCODE[LOAD_KIND[value.kind]], 0);
-    const local = this.local(value.type);
-    this.setLocal(local);
-    this.valueLocal.set(value, local);
+    this.keepTop(value);
   }
 
-  private store(target: Value, kind: MemoryKind, value: Value): void {
+  protected store(target: Value, kind: MemoryKind, value: Value): void {
     const bytes = MEMORY_BYTES[kind];
     const address = this.local("i64");
     const entry = this.local("i32");
@@ -398,7 +421,14 @@ export abstract class WasmLowering {
     this.close();
   }
 
-  private commit(modify: Modify, value: Value): void {
+  protected probe(address: Value, bytes: number): void {
+    this.context();
+    this.value(address);
+    this.i32(bytes).call(this.memoryRuntime.probe);
+    this.leaveIfSet();
+  }
+
+  protected commit(modify: Modify, value: Value): void {
     const access = this.modifyLocal.get(modify);
     if (access === undefined) throw new Error("a modification is committed in the block that began it");
     this.get(access.host);
@@ -418,6 +448,7 @@ function isPure(value: Value): boolean {
     case "get":
     case "variable":
     case "helperResult":
+    case "condition":
       return false;
     case "encoded":
       return value.field !== "base" && value.field !== "index" && value.field !== "segmentBase";

@@ -14,6 +14,7 @@ import { numericOpcode } from "../wasm/opcodes.ts";
 import { Flags } from "./flags.ts";
 import {
   type Block,
+  type DeferredFlags,
   type EncodedField,
   FlagField,
   type Instructions,
@@ -60,6 +61,10 @@ export interface BuilderOptions {
   readonly flagsDead?: boolean;
   /** The instruction has a LOCK prefix. */
   readonly locked?: boolean;
+  /** "condition": leave conditions to the engine. "defer": leave the flags that are written to it too. */
+  readonly flags?: "store" | "condition" | "defer";
+  /** The value of the immediate operand, where the engine generates code for one instruction only. */
+  readonly immediate?: bigint;
 }
 
 /** A memory operand read for modification: its old value and how to write the new one. */
@@ -72,6 +77,7 @@ export class Builder {
   readonly flags = new Flags(this);
   private block: Block = [];
   private pending: { place: Place; value: Value }[] = [];
+  private readonly deferred = new Map<number, Value>();
   private depth = 0;
   private transfers = false;
   private fallsThrough = true;
@@ -128,6 +134,10 @@ export class Builder {
   op(name: string, ...args: Value[]): Value {
     const opcode = numericOpcode(name);
     checkArguments(name, opcode.operands, args);
+    const folded = foldConstants(name, args);
+    if (folded !== undefined) {
+      return opcode.result === "i64" ? this.const64(folded) : this.const32(Number(BigInt.asIntN(32, folded)));
+    }
     if (opcode.lanes !== undefined) throw new Error(`${name} needs a lane: use lane()`);
     return this.keep({ op: "numeric", name, args, type: opcode.result, uses: 0 });
   }
@@ -264,6 +274,10 @@ export class Builder {
         // Written on some paths only: on the others what was there before is as good as read.
         if (this.depth > 0) this.flagsRead |= flag & ~this.flagsWritten;
         this.flagsWritten |= flag;
+        if (this.options.flags === "defer" && this.depth === 0) {
+          this.deferred.set(place.offset, value);
+          return;
+        }
       }
     }
     this.pending.push({ place, value });
@@ -282,7 +296,19 @@ export class Builder {
   }
 
   immediate(): Value {
-    return this.encoded(this.immediateField);
+    const { immediate } = this.options;
+    return immediate === undefined ? this.encoded(this.immediateField) : this.const64(immediate);
+  }
+
+  /** See {@link BuilderOptions.flags}. */
+  get defersConditions(): boolean {
+    return this.options.flags === "condition" || this.options.flags === "defer";
+  }
+
+  /** A condition of the flags before the instruction; `code` is even. */
+  condition(code: number): Value {
+    this.flagsRead |= FlagField.All & ~this.flagsWritten;
+    return this.keep({ op: "condition", code, type: "i32", uses: 0 });
   }
 
   /** Address of the following instruction. Not for instructions that have an immediate operand. */
@@ -344,11 +370,25 @@ export class Builder {
   // ---- control inside the instruction ----
 
   if(condition: Value, then: () => void, otherwise?: () => void): void {
+    if (condition.op === "const") {
+      this.always(condition.value !== 0 ? then : otherwise);
+      return;
+    }
     const yes = this.nested(then);
     const no = otherwise === undefined ? [] : this.nested(otherwise);
     // Without its flags an instruction may have nothing left to do here.
     if (!hasEffect(yes) && !hasEffect(no)) return;
     this.block.push({ do: "if", condition, yes, no });
+  }
+
+  /** A block that is executed in any case; its writes take effect at its end all the same. */
+  private always(build: (() => void) | undefined): void {
+    if (build === undefined) return;
+    const outer = this.pending;
+    this.pending = [];
+    build();
+    this.flush();
+    this.pending = outer;
   }
 
   /** Repeats the body while the condition that it returns holds. */
@@ -454,13 +494,25 @@ export class Builder {
 
   finish(): Instructions {
     this.flush();
+    const body = this.block;
+    // What deferred flags compute later does not belong to it.
+    this.block = [];
     return {
-      body: this.block,
+      body,
       transfers: this.transfers,
       fallsThrough: this.fallsThrough,
       flagsRead: this.flagsRead,
       flagsWritten: this.flagsWritten,
       observable: this.observable,
+      deferredFlags: this.finishDeferred(),
+    };
+  }
+
+  private finishDeferred(): DeferredFlags | undefined {
+    if (this.deferred.size === 0) return undefined;
+    return {
+      fields: this.deferred,
+      condition: (code) => this.flags.direct(code),
     };
   }
 }
@@ -484,6 +536,35 @@ function placeType(place: Place): Type {
     case "field":
       return place.type === "u16" ? "i32" : place.type;
   }
+}
+
+const FOLDED: Readonly<Record<string, (x: bigint, y: bigint, bits: bigint) => bigint>> = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  and: (x, y) => x & y,
+  or: (x, y) => x | y,
+  xor: (x, y) => x ^ y,
+  shl: (x, y, bits) => x << (y & (bits - 1n)),
+  eq: (x, y) => (x === y ? 1n : 0n),
+  ne: (x, y) => (x !== y ? 1n : 0n),
+  eqz: (x) => (x === 0n ? 1n : 0n),
+  ge_u: (x, y, bits) => (BigInt.asUintN(Number(bits), x) >= BigInt.asUintN(Number(bits), y) ? 1n : 0n),
+  lt_u: (x, y, bits) => (BigInt.asUintN(Number(bits), x) < BigInt.asUintN(Number(bits), y) ? 1n : 0n),
+  wrap_i64: (x) => x,
+  extend_i32_u: (x) => BigInt.asUintN(32, x),
+  extend_i32_s: (x) => BigInt.asIntN(32, x),
+};
+
+/** The result of an integer operation on constants, not truncated; undefined if it cannot be told now. */
+function foldConstants(name: string, args: readonly Value[]): bigint | undefined {
+  const values: bigint[] = [];
+  for (const argument of args) {
+    if (argument.op !== "const" || (argument.type !== "i64" && argument.type !== "i32")) return undefined;
+    values.push(BigInt(argument.value));
+  }
+  const [type, operation] = name.split(".");
+  const fold = FOLDED[operation];
+  return fold?.(values[0] ?? 0n, values[1] ?? 0n, type === "i64" ? 64n : 32n);
 }
 
 function checkArguments(name: string, expected: readonly Type[], args: readonly Value[]): void {

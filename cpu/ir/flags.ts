@@ -229,13 +229,13 @@ export class Flags {
 
   /** A condition code as i32, 0 or 1. */
   condition(code: ConditionCode): Value {
-    const direct = this.direct(code & 14);
-    const value = direct ?? this.lazy(code & 14);
+    const even = code & 14;
+    const value = this.direct(even) ?? (this.b.defersConditions ? this.b.condition(even) : this.lazy(even));
     return (code & 1) === 0 ? value : this.b.eqz(value);
   }
 
-  /** From the operands of what wrote the flags in this very handler. */
-  private direct(code: number): Value | undefined {
+  /** A condition (even code) from the operands of what wrote the flags in this very handler. */
+  direct(code: number): Value | undefined {
     const b = this.b;
     const producer = this.producer;
     if (producer === undefined) return undefined;
@@ -274,8 +274,8 @@ export class Flags {
     }
   }
 
-  /** From the stored fields. */
-  private lazy(code: number): Value {
+  /** A condition (even code) from the stored fields. */
+  lazy(code: number): Value {
     const b = this.b;
     const zero = () => b.eqz(b.field(FLAG_ZERO, "i64"));
     const signIsNotOverflow = () => {

@@ -95,6 +95,8 @@ export type Value = Common &
       }
     | { readonly op: "variable"; readonly variable: Variable }
     | { readonly op: "helperResult"; readonly slot: number }
+    /** A condition code (even: the odd one is its negation) of the flags before the instruction, left to the engine. */
+    | { readonly op: "condition"; readonly code: number }
   );
 
 /** A read-modify-write access in progress: ties the load to its store. `locked`: LOCK or XCHG. */
@@ -133,6 +135,17 @@ export type Statement =
 
 export type Block = Statement[];
 
+/**
+ * The arithmetic flags of an instruction, not computed yet: expressions over values that the instruction has read. Who
+ * needs a flag later, or never, decides.
+ */
+export interface DeferredFlags {
+  /** Offset of a flag field (cpu/state.ts) → what it becomes. Fields that are not here keep their value. */
+  readonly fields: ReadonlyMap<number, Value>;
+  /** A condition (even code) straight from the operands; undefined if it takes the fields. */
+  condition(code: number): Value | undefined;
+}
+
 /** What one instruction does. */
 export interface Instructions {
   readonly body: Block;
@@ -145,6 +158,8 @@ export interface Instructions {
   readonly flagsWritten: number;
   /** May stop with an exception before it completes, or a helper looks at the state: all flags must be there. */
   readonly observable: boolean;
+  /** Only if the builder was asked to defer flags, and only if all flags are written unconditionally. */
+  readonly deferredFlags: DeferredFlags | undefined;
 }
 
 /** Bits of the lazy flag fields, for liveness. */

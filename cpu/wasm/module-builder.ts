@@ -19,6 +19,7 @@ export interface Signature {
 }
 
 interface FunctionBody {
+  readonly unlikely: readonly number[];
   readonly type: number;
   readonly name: string;
   readonly locals: readonly WasmType[];
@@ -61,9 +62,18 @@ export class ModuleBuilder {
     this.memoryPages = pages;
   }
 
-  /** Adds a function; `code` is its body without local declarations and with the final `end`. */
-  addFunction(name: string, signature: Signature, locals: readonly WasmType[], code: Uint8Array): number {
-    this.functions.push({ type: this.type(signature), name, locals, code });
+  /**
+   * Adds a function; `code` is its body without local declarations and with the final `end`.
+   * @param unlikely offsets in `code` of `if` instructions that are hardly ever taken
+   */
+  addFunction(
+    name: string,
+    signature: Signature,
+    locals: readonly WasmType[],
+    code: Uint8Array,
+    unlikely: readonly number[] = [],
+  ): number {
+    this.functions.push({ type: this.type(signature), name, locals, code, unlikely });
     return this.imports.length + this.functions.length - 1;
   }
 
@@ -129,12 +139,28 @@ export class ModuleBuilder {
       section(9, elements);
     }
 
+    const bodies = this.functions.map(encodeBody);
+    const hints = this.branchHints(bodies);
+    if (hints !== undefined) section(0, hints);
     const code = new ByteWriter().u32(this.functions.length);
-    for (const body of this.functions) code.sized(encodeBody(body));
+    for (const { bytes } of bodies) code.sized(bytes);
     section(10, code);
 
     for (const { name, bytes } of this.customSections) section(0, new ByteWriter().name(name).bytes(bytes));
     return out.toBytes().slice();
+  }
+
+  /** Compilers that know the branch hinting proposal lay unlikely code out of the way; others ignore the section. */
+  private branchHints(bodies: readonly EncodedBody[]): ByteWriter | undefined {
+    const hinted = this.functions.flatMap(({ unlikely }, index) => (unlikely.length > 0 ? [index] : []));
+    if (hinted.length === 0) return undefined;
+    const out = new ByteWriter().name("metadata.code.branch_hint").u32(hinted.length);
+    for (const index of hinted) {
+      const { unlikely } = this.functions[index];
+      out.u32(this.imports.length + index).u32(unlikely.length);
+      for (const offset of unlikely) out.u32(bodies[index].codeStart + offset).byte(1).byte(0);
+    }
+    return out;
   }
 
   /** The `name` custom section (function names), for debuggers and profilers. */
@@ -147,7 +173,13 @@ export class ModuleBuilder {
   }
 }
 
-function encodeBody(body: FunctionBody): ByteWriter {
+interface EncodedBody {
+  readonly bytes: ByteWriter;
+  /** Where the code begins, behind the local declarations. */
+  readonly codeStart: number;
+}
+
+function encodeBody(body: FunctionBody): EncodedBody {
   const runs: { type: WasmType; count: number }[] = [];
   for (const type of body.locals) {
     const last = runs.at(-1);
@@ -156,5 +188,6 @@ function encodeBody(body: FunctionBody): ByteWriter {
   }
   const out = new ByteWriter().u32(runs.length);
   for (const { type, count } of runs) out.u32(count).byte(WASM_TYPE_CODE[type]);
-  return out.bytes(body.code);
+  const codeStart = out.length;
+  return { bytes: out.bytes(body.code), codeStart };
 }

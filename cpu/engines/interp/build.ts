@@ -32,6 +32,7 @@ import {
   HANDLER_SECTION,
   type HandlerFacts,
 } from "./handler-table.ts";
+import { REGION_ACCESS } from "../wasm-lowering.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
 import {
@@ -45,6 +46,7 @@ import {
 
 const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
 const ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] };
+const REGION_SLOW: Signature = { parameters: ["i32"], results: ["i32"] };
 const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i64", "i32"], results: ["i32"] };
 
 export interface InterpreterModule {
@@ -71,10 +73,10 @@ export function generateInterpreter(): InterpreterModule {
     lookup: module.importFunction("env", "lookup", HANDLER),
     hot: module.importFunction("env", "hot", HANDLER),
     // What compiled regions call: faults and writes to code are left to the interpreter.
-    regionLoad: module.importFunction("env", "regionLoad", ACCESS),
-    regionModify: module.importFunction("env", "regionModify", ACCESS),
-    regionStore: module.importFunction("env", "regionStore", ACCESS),
-    regionProbe: module.importFunction("env", "regionProbe", ACCESS),
+    regionLoad: module.importFunction("env", "regionLoad", REGION_SLOW),
+    regionModify: module.importFunction("env", "regionModify", REGION_SLOW),
+    regionStore: module.importFunction("env", "regionStore", REGION_SLOW),
+    regionProbe: module.importFunction("env", "regionProbe", REGION_SLOW),
   };
 
   // Helpers are imports too, and imports come first: find out which ones there are before anything is lowered.
@@ -244,7 +246,11 @@ export function generateInterpreter(): InterpreterModule {
     module.exportFunction(name, module.addFunction(name, HANDLER, locals, code));
   }
   for (const name of ["Load", "Modify", "Store", "Probe"] as const) {
-    module.exportFunction(`region${name}`, slow(`region-${name.toLowerCase()}`, imports[`region${name}`]));
+    const code = new ByteWriter();
+    code.byte(0x20).u32(0).byte(0x20).u32(1).byte(0x37).byte(0).u32(ACCESS_ADDRESS);
+    code.byte(0x20).u32(2).byte(0x10).u32(imports[`region${name}`]).byte(0x0b);
+    const access = module.addFunction(`region-${name.toLowerCase()}`, REGION_ACCESS, [], code.toBytes());
+    module.exportFunction(`region${name}`, access);
   }
   // run(state, record, budget): enters the first handler.
   const run = new ByteWriter();

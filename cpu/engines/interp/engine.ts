@@ -33,6 +33,8 @@ const EXACT_RECORDS = 2 * TRACE_LIMIT;
 /** A trace takes at most this many records. */
 const TRACE_RECORDS = TRACE_LIMIT + 2;
 const RECORDS = RECORD_AREA_BYTES >> RECORD_SHIFT;
+/** How many threads may have been stopped by the end of their budget, about. */
+const BUDGET_ENDS = 16;
 /** Beyond ±2^47 an address is not canonical: #GP. */
 const CANONICAL_LIMIT = 0x800000000000;
 
@@ -71,6 +73,9 @@ export class InterpreterEngine implements Engine {
   /** After a system call: the record behind it, and the RIP that makes it the right one to go on with. */
   private resumeRecord = 0;
   private resumeRip = 0;
+  /** Where runs have ended because the budget did: anywhere, so that a trace from there would hardly be used again. */
+  private readonly budgetEnds = new Float64Array(BUDGET_ENDS).fill(-1);
+  private nextBudgetEnd = 0;
   /** The instruction at RIP must be executed by the interpreter, alone. */
   private stepNext = false;
 
@@ -115,6 +120,7 @@ export class InterpreterEngine implements Engine {
         return Exit.Exception;
       }
       if (code === Leave.Step) {
+        left = this.prepareStep(left);
         this.stepNext = true;
         continue;
       }
@@ -138,6 +144,8 @@ export class InterpreterEngine implements Engine {
       }
     }
     this.statistics.instructions += budget - left;
+    this.budgetEnds[this.nextBudgetEnd] = cpu.rip;
+    this.nextBudgetEnd = (this.nextBudgetEnd + 1) % BUDGET_ENDS;
     return Exit.Budget;
   }
 
@@ -163,6 +171,9 @@ export class InterpreterEngine implements Engine {
       if (this.stepNext) {
         this.stepNext = false;
         return this.recordOf(this.exactTraceAt(rip, 1));
+      }
+      if (!this.byRip.has(rip) && this.budgetEnds.includes(rip)) {
+        return this.recordOf(this.exactTraceAt(rip, Math.min(budget, TRACE_LIMIT)));
       }
       const address = this.recordOf(this.traceAt(rip));
       if (this.memory[address + RECORD_NEED] <= budget) return address;
@@ -204,6 +215,26 @@ export class InterpreterEngine implements Engine {
   /** Are there this many free records? */
   protected hasRecords(count: number): boolean {
     return this.nextRecord + count <= RECORDS;
+  }
+
+  /**
+   * Compiled code leaves one instruction to the interpreter: brings the state up to date.
+   * @returns the budget that is left
+   */
+  protected prepareStep(budget: number): number {
+    return budget;
+  }
+
+  /** The traces that begin at addresses in `[start, end)`. */
+  protected *tracesBetween(start: number, end: number): Iterable<Trace> {
+    for (let page = virtualPage(start); page <= virtualPage(end - 1); page++) {
+      for (const trace of this.byVirtualPage.get(page) ?? []) if (trace.rip >= start && trace.rip < end) yield trace;
+    }
+  }
+
+  /** Is the trace among those that are dropped when their page changes? */
+  protected isInserted(trace: Trace): boolean {
+    return this.byVirtualPage.get(virtualPage(trace.rip))?.has(trace) ?? false;
   }
 
   /** A trace has been executed often enough to compile it. */
@@ -278,14 +309,10 @@ export class InterpreterEngine implements Engine {
         return 0;
       },
       // Compiled regions leave what would fault, or would change code, to the interpreter.
-      regionLoad: (_state: number, _record: number, _budget: number, bytes: number) =>
-        this.regionAccess(bytes, Access.Read, -1),
-      regionModify: (_state: number, _record: number, _budget: number, bytes: number) =>
-        this.regionAccess(bytes, Access.Execute, -1),
-      regionStore: (_state: number, _record: number, _budget: number, bytes: number) =>
-        this.regionAccess(bytes, Access.Write, 1),
-      regionProbe: (_state: number, _record: number, _budget: number, bytes: number) =>
-        this.regionAccess(bytes, 0, 1),
+      regionLoad: (bytes: number) => this.regionAccess(bytes, Access.Read, -1),
+      regionModify: (bytes: number) => this.regionAccess(bytes, Access.Execute, -1),
+      regionStore: (bytes: number) => this.regionAccess(bytes, Access.Write, 1),
+      regionProbe: (bytes: number) => this.regionAccess(bytes, 0, 1),
     };
     const helpers: Record<string, WebAssembly.ImportValue> = {};
     for (const { module: namespace, name } of WebAssembly.Module.imports(module)) {

@@ -6,7 +6,7 @@
 import type { OpcodeRow, OperandSpec } from "../../decoder/instruction.ts";
 import { operandBitsFor } from "../../decoder/operands.ts";
 import type { Definition, InstructionContext } from "../../definitions/registry.ts";
-import { Builder } from "../../ir/builder.ts";
+import { Builder, type BuilderOptions } from "../../ir/builder.ts";
 import {
   type AddressForm,
   BranchOperand,
@@ -124,8 +124,12 @@ function usesAddressSize(row: OpcodeRow): boolean {
 }
 
 /** Builds the IR of a form. */
-export function buildForm(form: Form, definition: Definition): Instructions {
-  const b = new Builder({ flagsDead: form.flagsDead, locked: form.prefix === "locked" });
+export function buildForm(
+  form: Form,
+  definition: Definition,
+  options: Pick<BuilderOptions, "flags" | "immediate"> = {},
+): Instructions {
+  const b = new Builder({ ...options, flagsDead: form.flagsDead, locked: form.prefix === "locked" });
   buildInto(b, form, definition);
   return b.finish();
 }

@@ -1,25 +1,32 @@
 /**
- * The region compiler: collects hot addresses, compiles them in batches to WebAssembly modules, and says where the code
- * went. It knows the interpreter engine only through {@link CompilerHost}.
+ * The region compiler: compiles regions in batches to WebAssembly modules. It knows the interpreter engine only through
+ * {@link CompilerHost}.
  */
 
 import "../../definitions/index.ts";
 import { definitionOf } from "../../definitions/registry.ts";
-import type { Block, Instructions } from "../../ir/value.ts";
 import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
 import { buildForm } from "../interp/forms.ts";
+import { RECORD_IMMEDIATE } from "../interp/record.ts";
 import type { DecodedForm } from "../interp/trace.ts";
-import { lowerRegion, type RegionRuntime } from "./lower.ts";
-import { type Explored, findRegion, type Region } from "./region.ts";
+import { REGION_ACCESS } from "../wasm-lowering.ts";
+import type { RegionRuntime } from "./emitter.ts";
+import { PartSet } from "./locals.ts";
+import { lowerMaterializer, lowerRegion, type RegionHost } from "./lower.ts";
+import { type Explored, type Flow, findRegion, type Region, type RegionInstruction } from "./region.ts";
+import { createTemplate, HoleKind, type InstructionTemplate } from "./template.ts";
 
 const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
-const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i64", "i32"], results: ["i32"] };
 
-export interface CompilerHost {
+export interface CompilerHost extends RegionHost {
   /** Decodes one instruction; undefined if it cannot be fetched or has no definition. */
   decode(rip: number): DecodedForm | undefined;
-  /** Linear address of a record that leads to an address. */
-  exitRecord(rip: number): number;
+  /** Has control come to this address, as far as one knows? */
+  isKnown(rip: number): boolean;
+  isEntry(rip: number): boolean;
+  knownNear(rip: number): readonly number[];
+  /** A handler number for a region, or -1 if there are no more. */
+  allocateSlot(): number;
   /** What modules import: memory, and the interpreter's functions. */
   readonly imports: WebAssembly.ModuleImports;
   readonly helpers: WebAssembly.ModuleImports;
@@ -27,139 +34,179 @@ export interface CompilerHost {
 
 export interface CompiledRegion {
   readonly region: Region;
+  readonly slot: number;
   readonly code: CallableFunction;
 }
 
 export interface CompilerStatistics {
   regions: number;
   modules: number;
+  /** Of WebAssembly. */
   bytes: number;
+  /** Of the guest. */
   instructions: number;
 }
 
+/** Instructions whose immediate decides what they do: code is generated for each value. */
+const BY_IMMEDIATE: ReadonlySet<string> = new Set("shl shr sar rol ror rcl rcr shld shrd".split(" "));
+/** Room for 256 values in the key of a form. */
+const IMMEDIATE_FACTOR = 2 ** 24;
+
 export class RegionCompiler {
   readonly statistics: CompilerStatistics = { regions: 0, modules: 0, bytes: 0, instructions: 0 };
-  private readonly forms = new Map<number, Instructions | undefined>();
+  private readonly templates = new Map<number, InstructionTemplate | undefined>();
 
   constructor(private readonly host: CompilerHost) {}
 
   /** Compiles the regions that begin at these addresses; those that cannot be are left out. */
   compile(addresses: readonly number[]): CompiledRegion[] {
-    const regions: Region[] = [];
+    const { host } = this;
+    const claimed = new Set<number>();
+    const regions: { region: Region; slot: number }[] = [];
     for (const rip of addresses) {
-      const region = findRegion(
-        rip,
-        (at) => this.explore(at),
-        (at) => this.host.exitRecord(at),
-      );
-      if (region !== undefined) regions.push(region);
+      if (claimed.has(rip)) continue;
+      const region = findRegion(rip, {
+        explore: (at) => this.explore(at),
+        isKnown: (at) => host.isKnown(at),
+        isEntry: (at) => claimed.has(at) || host.isEntry(at),
+        knownNear: (at) => host.knownNear(at),
+      });
+      if (region === undefined) continue;
+      const slot = host.allocateSlot();
+      if (slot < 0) break;
+      for (const entry of region.entries) claimed.add(entry.rip);
+      regions.push({ region, slot });
     }
     if (regions.length === 0) return [];
     const module = new ModuleBuilder();
-    const runtime = this.importRuntime(module, regions);
+    const runtime = importRuntime(
+      module,
+      regions.map(({ region }) => region),
+    );
     module.importMemory(1);
-    const compiled = regions.map((region, index) => {
-      const { locals, code } = lowerRegion(region, runtime);
+    regions.forEach(({ region, slot }, index) => {
+      const { locals, code, unlikely } = lowerRegion(region, slot, runtime, host);
       const name = `region_${region.rip.toString(16)}`;
-      module.exportFunction(`r${index}`, module.addFunction(name, HANDLER, locals, code));
+      module.exportFunction(`r${index}`, module.addFunction(name, HANDLER, locals, code, unlikely));
       this.statistics.instructions += region.instructionCount;
-      return region;
     });
+    module.addCustomSection("name", module.nameSection());
     const bytes = module.toBytes();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: this.host.imports,
-      helper: this.host.helpers,
+      env: host.imports,
+      helper: host.helpers,
     });
     this.statistics.modules++;
     this.statistics.regions += regions.length;
     this.statistics.bytes += bytes.length;
-    return compiled.map((region, index) => ({
+    return regions.map(({ region, slot }, index) => ({
       region,
+      slot,
       code: instance.exports[`r${index}`] as CallableFunction,
     }));
   }
 
-  private importRuntime(module: ModuleBuilder, regions: readonly Region[]): RegionRuntime {
-    const enter = module.importFunction("env", "enter", HANDLER);
-    const jump = module.importFunction("env", "jump", HANDLER);
-    const load = module.importFunction("env", "regionLoad", SLOW_ACCESS);
-    const modify = module.importFunction("env", "regionModify", SLOW_ACCESS);
-    const store = module.importFunction("env", "regionStore", SLOW_ACCESS);
-    const probe = module.importFunction("env", "regionProbe", SLOW_ACCESS);
-    const commit = module.importFunction("env", "commit", HANDLER);
-    const helpers = new Map<string, number>();
-    for (const name of helperNames(regions))
-      helpers.set(name, module.importFunction("helper", name, HANDLER));
-    return {
-      enter,
-      jump,
-      load,
-      modify,
-      store,
-      probe,
-      commit,
-      helper(name) {
-        const index = helpers.get(name);
-        if (index === undefined) throw new Error(`helper ${name} was not imported`);
-        return index;
-      },
-    };
+  /** Makes a function (state, 0, 0) that stores the flags which an instruction has left deferred. */
+  compileMaterializer(instruction: RegionInstruction): (state: number, record: number, budget: number) => number {
+    const module = new ModuleBuilder();
+    module.importMemory(1);
+    const { locals, code } = lowerMaterializer(instruction);
+    module.exportFunction("store", module.addFunction("store-flags", HANDLER, locals, code));
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(module.toBytes()), {
+      env: this.host.imports,
+    });
+    return instance.exports.store as (state: number, record: number, budget: number) => number;
   }
 
   private explore(rip: number): Explored | undefined {
     const decoded = this.host.decode(rip);
     if (decoded === undefined) return undefined;
-    const instructions = this.instructionsOf(decoded);
-    if (instructions === undefined) return undefined;
+    const template = this.templateOf(decoded);
+    if (template === undefined) return undefined;
     return {
-      instruction: { rip, length: decoded.length, instructions, record: decoded.record },
-      target: decoded.target,
-      conditional: decoded.condition >= 0 || (instructions.transfers && instructions.fallsThrough),
+      instruction: {
+        rip,
+        length: decoded.length,
+        template,
+        record: decoded.record,
+        bank: -1,
+        writes: new PartSet(),
+      },
+      flow: flowOf(decoded, template),
+      target: decoded.target ?? -1,
     };
   }
 
-  /** The IR of a form, or undefined if regions leave it to the interpreter. */
-  private instructionsOf({ form, key }: DecodedForm): Instructions | undefined {
-    if (this.forms.has(key)) return this.forms.get(key);
-    const definition = definitionOf(form.row.mnemonic);
-    let instructions = definition === undefined ? undefined : buildForm(form, definition);
-    if (instructions !== undefined && !isCompilable(instructions.body)) instructions = undefined;
-    this.forms.set(key, instructions);
-    return instructions;
+  /** undefined if regions leave the form to the interpreter. */
+  private templateOf({ form, key, record }: DecodedForm): InstructionTemplate | undefined {
+    const { mnemonic, operands } = form.row;
+    const specialize =
+      BY_IMMEDIATE.has(mnemonic) && operands.some(({ source, class: kind }) => source === "imm" || kind === "immediate");
+    const immediate = specialize ? BigInt(record.getUint8(RECORD_IMMEDIATE)) : undefined;
+    const fullKey = immediate === undefined ? key : key + (Number(immediate) + 1) * IMMEDIATE_FACTOR;
+    if (this.templates.has(fullKey)) return this.templates.get(fullKey);
+    const definition = definitionOf(mnemonic);
+    const template =
+      definition === undefined
+        ? undefined
+        : createTemplate((flags) =>
+            buildForm(form, definition, immediate === undefined ? { flags } : { flags, immediate }),
+          );
+    this.templates.set(fullKey, template);
+    return template;
   }
 }
 
-/** Instructions that stop the engine or repeat themselves are the interpreter's. */
-function isCompilable(block: Block): boolean {
-  return block.every((statement) => {
-    switch (statement.do) {
-      case "exit":
-      case "again":
-        return false;
-      case "if":
-        return isCompilable(statement.yes) && isCompilable(statement.no);
-      case "loop":
-        return isCompilable(statement.body);
-      default:
-        return true;
-    }
-  });
+function flowOf({ form, target }: DecodedForm, template: InstructionTemplate): Flow {
+  if (!template.transfers) return "next";
+  if (template.conditional) return "conditional";
+  switch (form.row.mnemonic) {
+    case "call":
+      return target === undefined ? "computed call" : "call";
+    case "jmp":
+      if (target !== undefined) return "jump";
+      // Through a fixed place in memory it leads to another module: the PLT's jumps.
+      return form.rm === "absolute" ? "return" : "computed jump";
+    default:
+      return "return";
+  }
+}
+
+function importRuntime(module: ModuleBuilder, regions: readonly Region[]): RegionRuntime {
+  const enter = module.importFunction("env", "enter", HANDLER);
+  const jump = module.importFunction("env", "jump", HANDLER);
+  const load = module.importFunction("env", "regionLoad", REGION_ACCESS);
+  const modify = module.importFunction("env", "regionModify", REGION_ACCESS);
+  const store = module.importFunction("env", "regionStore", REGION_ACCESS);
+  const probe = module.importFunction("env", "regionProbe", REGION_ACCESS);
+  const commit = module.importFunction("env", "commit", HANDLER);
+  const helpers = new Map<string, number>();
+  for (const name of helperNames(regions)) helpers.set(name, module.importFunction("helper", name, HANDLER));
+  return {
+    enter,
+    jump,
+    load,
+    modify,
+    store,
+    probe,
+    commit,
+    helper(name) {
+      const index = helpers.get(name);
+      if (index === undefined) throw new Error(`helper ${name} was not imported`);
+      return index;
+    },
+  };
 }
 
 function helperNames(regions: readonly Region[]): Set<string> {
   const names = new Set<string>();
-  const visit = (block: Block): void => {
-    for (const statement of block) {
-      if (statement.do === "helper") names.add(statement.name);
-      else if (statement.do === "if") {
-        visit(statement.yes);
-        visit(statement.no);
-      } else if (statement.do === "loop") visit(statement.body);
+  for (const { blocks } of regions) {
+    for (const { instructions } of blocks) {
+      for (const { template } of instructions) {
+        if (!template.helps) continue;
+        for (const { kind, name } of template.holes) if (kind === HoleKind.Helper) names.add(name);
+      }
     }
-  };
-  for (const region of regions) {
-    for (const block of region.blocks)
-      for (const { instructions } of block.instructions) visit(instructions.body);
   }
   return names;
 }

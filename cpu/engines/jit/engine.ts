@@ -4,7 +4,9 @@
  */
 
 import { PageFault } from "../../../mmu/mmu.ts";
+import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
+import { EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import {
   Handler,
@@ -16,6 +18,8 @@ import {
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
 import { type CompiledRegion, RegionCompiler } from "./compiler.ts";
+import type { FaultSite } from "./emitter.ts";
+import type { Region, RegionInstruction } from "./region.ts";
 
 export interface JitThresholds {
   /** Entries of a trace until it waits for compilation, and how many more until it does not wait any longer. */
@@ -27,13 +31,32 @@ export interface JitThresholds {
 
 const THRESHOLDS: JitThresholds = { warm: 40, hot: 400, batch: 24 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
-const EXIT_RECORD_RESERVE = 8192;
+const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
 const SCRATCH_RECORD = 127;
+/** How far around a computed jump its targets are looked for. */
+const NEAR_BEFORE = 4096;
+const NEAR_BEHIND = 8192;
+/** Each time its code has changed, a region is compiled anew only after this many times as many entries as before. */
+const PATIENCE_GROWTH = 4;
+const MOST_PATIENCE = 2 ** 20;
 
-/** The code of a region came from these pages: if they change it must go. */
-interface RegionTrace extends Trace {
-  readonly head: Trace;
+/** A compiled region that is in use. */
+interface InstalledRegion {
+  readonly region: Region;
+  readonly slot: number;
+  /** The pieces of memory that its code was translated from. */
+  readonly parts: RegionPart[];
+}
+
+/** If the code in this piece of memory changes, the region must go. */
+interface RegionPart extends Trace {
+  readonly owner: InstalledRegion;
+}
+
+interface Entry {
+  readonly owner: InstalledRegion;
+  readonly index: number;
 }
 
 export class JitEngine extends InterpreterEngine {
@@ -41,10 +64,21 @@ export class JitEngine extends InterpreterEngine {
   readonly compiler: RegionCompiler;
   private readonly table: WebAssembly.Table;
   private nextSlot: number;
+  private readonly freeSlots: number[] = [];
   private readonly firstSlot: number;
   private readonly waiting = new Set<number>();
   /** Exit records by target. */
   private readonly exits = new Map<number, number>();
+  private readonly entries = new Map<number, Entry>();
+  private readonly faultSites: FaultSite[] = [];
+  /** How often a region left an instruction to the interpreter. */
+  steps = 0;
+  private readonly materializers = new Map<
+    RegionInstruction,
+    (state: number, record: number, budget: number) => number
+  >();
+  /** Heads whose code has changed: entries until they are compiled again. */
+  private readonly patience = new Map<number, number>();
 
   constructor(
     cpu: Cpu,
@@ -65,7 +99,12 @@ export class JitEngine extends InterpreterEngine {
           throw error;
         }
       },
+      isKnown: (rip) => this.byRip.has(rip),
+      isEntry: (rip) => this.entries.has(rip),
+      knownNear: (rip) => this.knownNear(rip),
+      allocateSlot: () => this.freeSlots.pop() ?? (this.nextSlot < this.table.length ? this.nextSlot++ : -1),
       exitRecord: (rip) => this.exitRecord(rip),
+      addFaultSite: (site) => this.faultSites.push(site) - 1,
       imports: { ...env, ...this.exports },
       helpers: helper,
     });
@@ -76,11 +115,17 @@ export class JitEngine extends InterpreterEngine {
     const trace = this.translator.translate(rip, header + 1, 64, false);
     const address = this.addressOf(header);
     this.memory.fill(0, address, address + 32);
-    this.writeWord(header, RECORD_HANDLER, Handler.Count);
-    this.writeWord(header, RECORD_COUNTER, this.thresholds.warm);
     this.memory[address + RECORD_NEED] = this.memory[this.addressOf(header + 1) + RECORD_NEED];
     this.describe(header, rip);
+    this.setHeader(header, rip);
     return { ...trace, first: header, count: trace.count + 1 };
+  }
+
+  /** What the record in front of a trace does: enter a region, or count. */
+  private setHeader(index: number, rip: number): void {
+    const entry = this.entries.get(rip);
+    this.writeWord(index, RECORD_HANDLER, entry?.owner.slot ?? Handler.Count);
+    this.writeWord(index, RECORD_COUNTER, entry?.index ?? this.patience.get(rip) ?? this.thresholds.warm);
   }
 
   private addressOf(index: number): number {
@@ -114,6 +159,14 @@ export class JitEngine extends InterpreterEngine {
     return address;
   }
 
+  private knownNear(rip: number): number[] {
+    const near: number[] = [];
+    for (const trace of this.tracesBetween(rip - NEAR_BEFORE, rip + NEAR_BEHIND)) {
+      if (this.byRip.get(trace.rip) === trace) near.push(trace.rip);
+    }
+    return near;
+  }
+
   protected override hot(record: number): void {
     const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
     const rip = this.facts.rip[index];
@@ -123,9 +176,7 @@ export class JitEngine extends InterpreterEngine {
       this.waiting.clear();
       // Whatever cannot be compiled is not asked for again.
       for (const address of addresses) this.setHandler(address, Handler.Skip);
-      const hasRoom =
-        this.nextSlot + addresses.length <= this.table.length && this.hasRecords(EXIT_RECORD_RESERVE);
-      if (hasRoom) {
+      if (this.hasRecords(EXIT_RECORD_RESERVE)) {
         for (const compiled of this.compiler.compile(addresses)) this.install(compiled);
       }
       return;
@@ -139,48 +190,96 @@ export class JitEngine extends InterpreterEngine {
     if (trace !== undefined) this.writeWord(trace.first, RECORD_HANDLER, handler);
   }
 
-  private install({ region, code }: CompiledRegion): void {
-    const head = this.byRip.get(region.rip);
-    if (head === undefined) return;
-    const slot = this.nextSlot++;
+  private install({ region, slot, code }: CompiledRegion): void {
     this.table.set(slot, code);
-    this.writeWord(head.first, RECORD_HANDLER, slot);
-    for (const block of region.blocks) this.watch(head, block.rip, block.end);
+    const owner: InstalledRegion = { region, slot, parts: [] };
+    region.entries.forEach(({ rip }, index) => {
+      this.entries.set(rip, { owner, index });
+      const trace = this.byRip.get(rip);
+      if (trace !== undefined) this.setHeader(trace.first, rip);
+    });
+    this.watch(owner);
   }
 
-  /** Has the region dropped when the code of one of its blocks changes. */
-  private watch(head: Trace, rip: number, end: number): void {
+  /** Has the region dropped when its code changes. */
+  private watch(owner: InstalledRegion): void {
     const { mmu } = this.cpu;
-    const physical = mmu.fetchAddress(rip);
-    const crosses = Math.floor(rip / 4096) !== Math.floor((end - 1) / 4096);
-    const secondPage = crosses ? mmu.fetchAddress(end - ((end | 0) & 4095)) : -1;
-    const part: RegionTrace = {
-      rip,
-      end,
-      physical,
-      secondPage,
-      first: head.first,
-      count: 1,
-      incoming: [],
-      head,
-    };
-    this.insertPhysical(part);
-    this.insertVirtual(part);
-    const inFirst = Math.min(end - rip, 4096 - (physical % 4096));
-    mmu.markCode(physical, inFirst);
-    if (secondPage >= 0) mmu.markCode(secondPage, end - rip - inFirst);
+    for (const [start, end] of codeRanges(owner.region)) {
+      const physical = mmu.fetchAddress(start);
+      const part = { rip: start, end, physical, secondPage: -1, first: -1, count: 0, incoming: [], owner };
+      owner.parts.push(part);
+      this.insertPhysical(part);
+      this.insertVirtual(part);
+      mmu.markCode(physical, end - start);
+    }
   }
 
   protected override remove(trace: Trace): void {
     super.remove(trace);
-    const { head } = trace as Partial<RegionTrace>;
-    if (head !== undefined && this.byRip.get(head.rip) === head) super.remove(head);
+    const { owner } = trace as Partial<RegionPart>;
+    if (owner !== undefined) this.drop(owner);
+  }
+
+  /** Takes a region out of use. */
+  private drop(owner: InstalledRegion): void {
+    for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
+    const { rip } = owner.region;
+    const patience = this.patience.get(rip) ?? this.thresholds.warm;
+    this.patience.set(rip, Math.min(patience * PATIENCE_GROWTH, MOST_PATIENCE));
+    for (const entry of owner.region.entries) {
+      if (this.entries.get(entry.rip)?.owner !== owner) continue;
+      this.entries.delete(entry.rip);
+      const trace = this.byRip.get(entry.rip);
+      if (trace !== undefined) this.setHeader(trace.first, entry.rip);
+    }
+    if (this.table.get(owner.slot) !== null) this.table.set(owner.slot, null);
+    this.freeSlots.push(owner.slot);
+  }
+
+  protected override prepareStep(budget: number): number {
+    const { cpu } = this;
+    this.steps++;
+    const { rip, since, flags } = this.faultSites[cpu.getI32(EXIT_RECORD)];
+    cpu.rip = rip;
+    if (flags !== undefined) {
+      let store = this.materializers.get(flags);
+      if (store === undefined) {
+        store = this.compiler.compileMaterializer(flags);
+        this.materializers.set(flags, store);
+      }
+      store(cpu.base, 0, 0);
+    }
+    return budget - since;
   }
 
   protected override flush(): void {
     super.flush();
     this.exits.clear();
+    this.entries.clear();
     this.waiting.clear();
+    this.faultSites.length = 0;
+    this.materializers.clear();
+    this.freeSlots.length = 0;
     this.nextSlot = this.firstSlot;
   }
+}
+
+/** The pieces of memory that a region's code is in, each within a page. */
+function codeRanges({ blocks }: Region): [start: number, end: number][] {
+  const sorted = [...blocks].sort((a, b) => a.rip - b.rip);
+  const merged: [number, number][] = [];
+  for (const { rip, end } of sorted) {
+    const last = merged.at(-1);
+    if (last !== undefined && rip <= last[1]) last[1] = Math.max(last[1], end);
+    else merged.push([rip, end]);
+  }
+  return merged.flatMap(([start, end]) => {
+    const pieces: [number, number][] = [];
+    for (let at = start; at < end; ) {
+      const next = Math.min(end, (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE);
+      pieces.push([at, next]);
+      at = next;
+    }
+    return pieces;
+  });
 }

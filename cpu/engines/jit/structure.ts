@@ -2,8 +2,9 @@
  * Turns a region's control flow graph into structured control: WebAssembly has no goto.
  *
  * After Norman Ramsey, "Beyond Relooper" (ICFP 2022): a block that several forward edges lead to is placed behind a
- * `block` that encloses its dominator's code, a loop header becomes a `loop`. Where the graph is irreducible, the edge
- * that would enter a loop sideways leaves the region instead.
+ * `block` that encloses its dominator's code, a loop header becomes a `loop`. A region with several entries gets a
+ * dispatcher in front, a `loop` around a `br_table`; where the graph is irreducible, the edge that would enter a loop
+ * sideways goes through the dispatcher too.
  */
 
 import type { Region, RegionBlock } from "./region.ts";
@@ -17,25 +18,57 @@ export type Shape =
   /** On the condition of the code before. */
   | { readonly kind: "if"; readonly yes: readonly Shape[]; readonly no: readonly Shape[] }
   | { readonly kind: "goto"; readonly target: RegionBlock }
+  /** By the index of the dispatcher's target. */
+  | { readonly kind: "table" }
+  /** To the dispatcher, for its target of that index. */
+  | { readonly kind: "dispatch"; readonly index: number; readonly target: RegionBlock }
   /** Out of the region, to an address. */
   | { readonly kind: "exit"; readonly rip: number };
 
-export function structure(region: Region): Shape[] {
-  return new Structurer(region).tree(region.blocks[0]);
+export interface Structure {
+  readonly shapes: readonly Shape[];
+  /** Blocks that the dispatcher leads to, the region's entries first; empty if there is none. */
+  readonly targets: readonly RegionBlock[];
+  /** Blocks in reverse postorder. */
+  readonly order: readonly RegionBlock[];
+}
+
+export function structure(region: Region): Structure {
+  const targets = [...region.entries];
+  for (;;) {
+    const structurer = new Structurer(targets);
+    const missing = structurer.sidewaysTargets();
+    if (missing.length === 0) {
+      return {
+        shapes: structurer.shapes(),
+        targets: structurer.hasDispatcher ? targets : [],
+        order: structurer.order,
+      };
+    }
+    targets.push(...missing);
+  }
 }
 
 class Structurer {
-  /** Position in reverse postorder. */
-  private readonly order = new Map<RegionBlock, number>();
+  readonly order: readonly RegionBlock[];
+  readonly hasDispatcher: boolean;
+  /** The only entry, or the dispatcher as a block without code. */
+  private readonly root: RegionBlock;
+  private readonly position = new Map<RegionBlock, number>();
   private readonly dominator = new Map<RegionBlock, RegionBlock>();
   private readonly children = new Map<RegionBlock, RegionBlock[]>();
   private readonly headers = new Set<RegionBlock>();
   private readonly merges = new Set<RegionBlock>();
 
-  constructor(region: Region) {
-    const sequence = this.reversePostorder(region.blocks[0]);
+  constructor(private readonly targets: readonly RegionBlock[]) {
+    this.hasDispatcher = targets.length > 1;
+    this.root = this.hasDispatcher
+      ? { rip: -1, end: -1, instructions: [], successors: [...targets], jumps: false }
+      : targets[0];
+    const sequence = reversePostorder(this.root);
+    this.order = sequence.filter((block) => block.rip !== -1);
     sequence.forEach((block, index) => {
-      this.order.set(block, index);
+      this.position.set(block, index);
     });
     this.findDominators(sequence);
     const forward = new Map<RegionBlock, number>();
@@ -48,6 +81,7 @@ class Structurer {
       }
     }
     for (const [block, count] of forward) if (count > 1) this.merges.add(block);
+    if (this.hasDispatcher) for (const target of targets) this.merges.add(target);
     for (const block of sequence) {
       const parent = this.dominator.get(block);
       if (parent === undefined) continue;
@@ -57,58 +91,59 @@ class Structurer {
     }
   }
 
-  private reversePostorder(entry: RegionBlock): RegionBlock[] {
-    const seen = new Set<RegionBlock>();
-    const postorder: RegionBlock[] = [];
-    const visit = (block: RegionBlock): void => {
-      seen.add(block);
+  /** Blocks that an edge enters sideways and that the dispatcher does not lead to yet. */
+  sidewaysTargets(): RegionBlock[] {
+    const missing = new Set<RegionBlock>();
+    for (const block of this.order) {
       for (const successor of block.successors) {
-        if (typeof successor !== "number" && !seen.has(successor)) visit(successor);
+        if (typeof successor === "number" || !this.isBackward(block, successor)) continue;
+        if (!this.dominates(successor, block) && !this.isTarget(successor)) missing.add(successor);
       }
-      postorder.push(block);
-    };
-    visit(entry);
-    return postorder.reverse();
+    }
+    // With a single entry there is no dispatcher that could lead back to it.
+    return [...missing];
+  }
+
+  private isTarget(block: RegionBlock): boolean {
+    return this.hasDispatcher && this.targets.includes(block);
+  }
+
+  shapes(): Shape[] {
+    if (!this.hasDispatcher) return this.tree(this.root);
+    const merges = this.mergeChildren(this.root);
+    return [{ kind: "loop", target: this.root, body: this.within(this.root, merges) }];
   }
 
   /** Cooper, Harvey, Kennedy: "A simple, fast dominance algorithm". */
   private findDominators(sequence: readonly RegionBlock[]): void {
-    const predecessors = new Map<RegionBlock, RegionBlock[]>();
-    for (const block of sequence) {
+    const count = sequence.length;
+    const predecessors: number[][] = sequence.map(() => []);
+    sequence.forEach((block, index) => {
       for (const successor of block.successors) {
-        if (typeof successor === "number") continue;
-        const list = predecessors.get(successor);
-        if (list === undefined) predecessors.set(successor, [block]);
-        else list.push(block);
+        if (typeof successor !== "number") predecessors[this.position.get(successor) ?? 0].push(index);
       }
-    }
-    const position = (block: RegionBlock) => this.order.get(block) ?? 0;
-    const known = new Map<RegionBlock, RegionBlock>([[sequence[0], sequence[0]]]);
-    const meet = (one: RegionBlock, other: RegionBlock): RegionBlock => {
-      let a = one;
-      let b = other;
-      while (a !== b) {
-        while (position(a) > position(b)) a = known.get(a) ?? a;
-        while (position(b) > position(a)) b = known.get(b) ?? b;
-      }
-      return a;
-    };
+    });
+    const known = new Int32Array(count).fill(-1);
+    known[0] = 0;
     for (let changed = true; changed; ) {
       changed = false;
-      for (const block of sequence.slice(1)) {
-        const processed = (predecessors.get(block) ?? []).filter((predecessor) => known.has(predecessor));
-        const dominator = processed.reduce((a, b) => meet(a, b));
-        if (known.get(block) !== dominator) {
-          known.set(block, dominator);
+      for (let index = 1; index < count; index++) {
+        let dominator = -1;
+        for (const predecessor of predecessors[index]) {
+          if (known[predecessor] < 0) continue;
+          dominator = dominator < 0 ? predecessor : meet(known, predecessor, dominator);
+        }
+        if (known[index] !== dominator) {
+          known[index] = dominator;
           changed = true;
         }
       }
     }
-    for (const [block, dominator] of known) if (block !== dominator) this.dominator.set(block, dominator);
+    for (let index = 1; index < count; index++) this.dominator.set(sequence[index], sequence[known[index]]);
   }
 
   private isBackward(from: RegionBlock, to: RegionBlock): boolean {
-    return (this.order.get(to) ?? 0) <= (this.order.get(from) ?? 0);
+    return (this.position.get(to) ?? 0) <= (this.position.get(from) ?? 0);
   }
 
   private dominates(one: RegionBlock, other: RegionBlock): boolean {
@@ -118,17 +153,23 @@ class Structurer {
     return false;
   }
 
-  /** The code of a block and of all that it dominates. */
-  tree(block: RegionBlock): Shape[] {
+  private mergeChildren(block: RegionBlock): RegionBlock[] {
     const merges = (this.children.get(block) ?? []).filter((child) => this.merges.has(child));
     // The one that comes last in the order stands outermost.
-    merges.sort((a, b) => (this.order.get(b) ?? 0) - (this.order.get(a) ?? 0));
-    const body = this.within(block, merges);
+    return merges.sort((a, b) => (this.position.get(b) ?? 0) - (this.position.get(a) ?? 0));
+  }
+
+  /** The code of a block and of all that it dominates. */
+  private tree(block: RegionBlock): Shape[] {
+    const body = this.within(block, this.mergeChildren(block));
     return this.headers.has(block) ? [{ kind: "loop", target: block, body }] : body;
   }
 
   private within(block: RegionBlock, merges: readonly RegionBlock[]): Shape[] {
-    if (merges.length === 0) return [{ kind: "code", block }, ...this.leave(block)];
+    if (merges.length === 0) {
+      if (block === this.root && this.hasDispatcher) return [{ kind: "table" }];
+      return [{ kind: "code", block }, ...this.leave(block)];
+    }
     const [outermost, ...inner] = merges;
     return [{ kind: "block", target: outermost, body: this.within(block, inner) }, ...this.tree(outermost)];
   }
@@ -142,9 +183,34 @@ class Structurer {
 
   private edge(from: RegionBlock, to: RegionBlock | number): Shape[] {
     if (typeof to === "number") return [{ kind: "exit", rip: to }];
-    if (this.isBackward(from, to)) {
-      return this.dominates(to, from) ? [{ kind: "goto", target: to }] : [{ kind: "exit", rip: to.rip }];
+    if (this.isBackward(from, to) && !this.dominates(to, from)) {
+      return [{ kind: "dispatch", index: this.targets.indexOf(to), target: to }];
     }
-    return this.merges.has(to) ? [{ kind: "goto", target: to }] : this.tree(to);
+    return this.isBackward(from, to) || this.merges.has(to) ? [{ kind: "goto", target: to }] : this.tree(to);
   }
+}
+
+/** The common dominator of two blocks, by position. */
+function meet(dominators: Int32Array, one: number, other: number): number {
+  let a = one;
+  let b = other;
+  while (a !== b) {
+    while (a > b) a = dominators[a];
+    while (b > a) b = dominators[b];
+  }
+  return a;
+}
+
+function reversePostorder(entry: RegionBlock): RegionBlock[] {
+  const seen = new Set<RegionBlock>();
+  const postorder: RegionBlock[] = [];
+  const visit = (block: RegionBlock): void => {
+    seen.add(block);
+    for (const successor of block.successors) {
+      if (typeof successor !== "number" && !seen.has(successor)) visit(successor);
+    }
+    postorder.push(block);
+  };
+  visit(entry);
+  return postorder.reverse();
 }

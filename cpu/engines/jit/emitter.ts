@@ -1,0 +1,670 @@
+/**
+ * Fills the holes of templates: WebAssembly for one instruction after the other, with guest registers in locals. What is
+ * known of the state at the current instruction (whose flags are still deferred, which registers are known to be
+ * narrow) lives here; how blocks hang together does not (lower.ts).
+ */
+
+import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_READ, TLB_WRITE } from "../../../mmu/tlb.ts";
+import { PAGE_SHIFT } from "../../../mmu/translator.ts";
+import { MEMORY_BYTES, type MemoryKind, type Place } from "../../ir/value.ts";
+import { SCRATCH, SEGMENT_BASE_ZERO, TLB, X87, X87_STRIDE } from "../../state.ts";
+import { ByteWriter } from "../../wasm/byte-writer.ts";
+import type { WasmType } from "../../wasm/module-builder.ts";
+import { numericOpcode } from "../../wasm/opcodes.ts";
+import {
+  RECORD_ABSOLUTE,
+  RECORD_DISPLACEMENT,
+  RECORD_IMMEDIATE,
+  RECORD_SCALE,
+  RECORD_SEGMENT,
+  RECORD_SLOT2,
+} from "../interp/record.ts";
+import { BUDGET, LOAD_OPCODE, placeLoad, placeStore, RECORD, STATE, STORE_OPCODE } from "../wasm-lowering.ts";
+import {
+  addressDisplacement,
+  addressRegister,
+  addressScale,
+  gprByte,
+  placeBit,
+  registerNumber,
+} from "./binding.ts";
+import { fieldBit, gprBit, LOCAL_PARTS } from "./locals.ts";
+import type { RegionInstruction } from "./region.ts";
+import { createConditionTemplate, type Hole, HoleKind, isInLocal, type Template } from "./template.ts";
+
+/** Functions that regions call, by index in their module. */
+export interface RegionRuntime {
+  /** (state, record, budget) → leave code: goes on at a record */
+  readonly enter: number;
+  /** (state, record, budget) → leave code: goes on at the RIP in the state */
+  readonly jump: number;
+  /** (state, address, bytes) → linear address, or -1 where the interpreter must do it. */
+  readonly load: number;
+  readonly modify: number;
+  /** The same, 0 if it has been done: for what goes through the scratch bytes. */
+  readonly store: number;
+  readonly probe: number;
+  readonly commit: number;
+  /** (state, record, budget) → 1 after an exception */
+  helper(name: string): number;
+}
+
+/** Where the interpreter must take over: the state is as before this instruction. */
+export interface FaultSite {
+  readonly rip: number;
+  /** Instructions of its block before it: not taken from the budget yet. */
+  readonly since: number;
+  /** Whose flags are deferred, in the capture slots. */
+  readonly flags: RegionInstruction | undefined;
+}
+
+const LOAD_KIND = {
+  u8: LOAD_OPCODE.i64_8u,
+  u16: LOAD_OPCODE.i64_16u,
+  u32: LOAD_OPCODE.i64_32u,
+  u64: LOAD_OPCODE.i64,
+  f32: LOAD_OPCODE.f32,
+  f64: LOAD_OPCODE.f64,
+  v128: LOAD_OPCODE.v128,
+} as const;
+const STORE_KIND = {
+  u8: STORE_OPCODE.i64_8,
+  u16: STORE_OPCODE.i64_16,
+  u32: STORE_OPCODE.i64_32,
+  u64: STORE_OPCODE.i64,
+  f32: STORE_OPCODE.f32,
+  f64: STORE_OPCODE.f64,
+  v128: STORE_OPCODE.v128,
+} as const;
+
+const IF = 0x04;
+const ELSE = 0x05;
+const END = 0x0b;
+const BRANCH = 0x0c;
+const DROP = 0x1a;
+const VOID = 0x40;
+const PARAMETERS = 3;
+
+/** Templates of expressions can need locals while those of the instruction around them are in use: up to this depth. */
+const NESTING = 3;
+
+const conditionTemplates = new Map<number, Template>();
+
+function conditionTemplate(code: number): Template {
+  let template = conditionTemplates.get(code);
+  if (template === undefined) {
+    template = createConditionTemplate(code);
+    conditionTemplates.set(code, template);
+  }
+  return template;
+}
+
+const op = (name: string): readonly number[] => numericOpcode(name).code;
+const Op = {
+  wrap: op("i32.wrap_i64"),
+  i32add: op("i32.add"),
+  i32and: op("i32.and"),
+  i32shru: op("i32.shr_u"),
+  i32eq: op("i32.eq"),
+  i64add: op("i64.add"),
+  i64and: op("i64.and"),
+  i64or: op("i64.or"),
+  i64shl: op("i64.shl"),
+  i64shru: op("i64.shr_u"),
+  i64eq: op("i64.eq"),
+  i64ne: op("i64.ne"),
+  i64eqz: op("i64.eqz"),
+  extend: op("i64.extend_i32_u"),
+} as const;
+
+export abstract class Emitter {
+  readonly code = new ByteWriter();
+  readonly localTypes: WasmType[] = [];
+  /** Offsets in the code of branches that are hardly ever taken. */
+  readonly unlikely: number[] = [];
+  /** Open blocks around the code being emitted. */
+  protected depth = 0;
+  /** Whose flags are not stored yet. */
+  protected flags: RegionInstruction | undefined;
+  private readonly partLocals = new Int16Array(64).fill(-1);
+  private readonly scratchLocals: Map<WasmType, number[]>[] = [];
+  private readonly captureLocals = new Map<number, number>();
+  /** General registers whose upper half is known to be zero, a bit each. */
+  private narrow = 0;
+  private readonly memoryEntry: number;
+  private readonly memoryLow: number;
+  private readonly memoryHost: number;
+
+  constructor(protected readonly runtime: RegionRuntime) {
+    for (let level = 0; level < NESTING; level++) this.scratchLocals.push(new Map());
+    this.memoryEntry = this.local("i32");
+    this.memoryLow = this.local("i32");
+    this.memoryHost = this.local("i32");
+  }
+
+  // ---- emission ----
+
+  protected local(type: WasmType): number {
+    this.localTypes.push(type);
+    return PARAMETERS + this.localTypes.length - 1;
+  }
+  protected get(local: number): this {
+    this.code.byte(0x20).u32(local);
+    return this;
+  }
+  protected set(local: number): this {
+    this.code.byte(0x21).u32(local);
+    return this;
+  }
+  protected tee(local: number): this {
+    this.code.byte(0x22).u32(local);
+    return this;
+  }
+  protected i32(value: number): this {
+    this.code.byte(0x41).s32(value);
+    return this;
+  }
+  /** An i64 from a JS number that is exact. */
+  protected i64(value: number): this {
+    this.code.byte(0x42).s64halves(value | 0, Math.floor(value / 0x100000000));
+    return this;
+  }
+  protected numeric(code: readonly number[]): this {
+    this.code.bytes(code);
+    return this;
+  }
+  protected memory(opcode: readonly number[], offset: number): this {
+    this.code.bytes(opcode).byte(0).u32(offset);
+    return this;
+  }
+  protected call(index: number): this {
+    this.code.byte(0x10).u32(index);
+    return this;
+  }
+  protected tailCall(index: number): this {
+    this.code.byte(0x12).u32(index);
+    return this;
+  }
+  protected open(opcode: number, type = VOID): this {
+    this.code.byte(opcode).byte(type);
+    this.depth++;
+    return this;
+  }
+  /** An if that is hardly ever taken. */
+  protected openUnlikely(): this {
+    this.unlikely.push(this.code.length);
+    return this.open(IF);
+  }
+  protected otherwise(): this {
+    this.code.byte(ELSE);
+    return this;
+  }
+  protected close(): this {
+    this.code.byte(END);
+    this.depth--;
+    return this;
+  }
+  /** Branches to a block that was opened at a depth. */
+  protected branchTo(depth: number): this {
+    this.code.byte(BRANCH).u32(this.depth - depth);
+    return this;
+  }
+
+  // ---- locals ----
+
+  /** The local of a part of the state. */
+  protected part(bit: number): number {
+    const known = this.partLocals[bit];
+    if (known >= 0) return known;
+    const part = LOCAL_PARTS[bit];
+    if (part === undefined) throw new Error(`no part ${bit} of the state`);
+    const local = this.local(part.type);
+    this.partLocals[bit] = local;
+    return local;
+  }
+
+  private scratch(level: number, template: Template, index: number): number {
+    const type = template.scratch[index];
+    let nth = 0;
+    for (let before = 0; before < index; before++) if (template.scratch[before] === type) nth++;
+    const byType = this.scratchLocals[level];
+    let locals = byType.get(type);
+    if (locals === undefined) {
+      locals = [];
+      byType.set(type, locals);
+    }
+    while (locals.length <= nth) locals.push(this.local(type));
+    return locals[nth];
+  }
+
+  /** Local of a captured operand: `type` 0 = i64, 1 = i32. */
+  protected capture(bank: number, type: number, index: number): number {
+    const key = captureKey(bank, type, index);
+    let local = this.captureLocals.get(key);
+    if (local === undefined) {
+      local = this.local(type === 0 ? "i64" : "i32");
+      this.captureLocals.set(key, local);
+    }
+    return local;
+  }
+
+  /** Every capture local in use: its key (see {@link captureKey}) and number. */
+  protected get captures(): Iterable<readonly [key: number, local: number]> {
+    return this.captureLocals;
+  }
+
+  /** Nothing is known of the general registers any more. */
+  protected forgetNarrow(): void {
+    this.narrow = 0;
+  }
+
+  // ---- what the region decides ----
+
+  /** Leaves the current instruction to the interpreter; `templateDepth`: blocks of the template that are open. */
+  protected abstract fault(): void;
+  protected abstract helper(name: string, mayFault: boolean): void;
+  protected abstract setCondition(): void;
+  protected abstract jump(): void;
+
+  // ---- an instruction ----
+
+  /** Emits an instruction; what its flags will be is then {@link flags}. */
+  protected emitInstruction(instruction: RegionInstruction): void {
+    const { template } = instruction;
+    if (template.storesFlags || template.helps) {
+      this.materialize();
+      this.flags = undefined;
+    } else if (template.deferred !== undefined && this.flags !== undefined) this.keepFields(template.deferred.fields);
+    this.stitch(template, instruction, 0);
+    if (template.deferred !== undefined) this.flags = instruction;
+  }
+
+  /** Stores the deferred fields that are not among these. */
+  private keepFields(fields: ReadonlyMap<number, unknown>): void {
+    if (fields.size === 4) return;
+    const { flags } = this;
+    if (flags?.template.deferred === undefined) return;
+    for (const offset of flags.template.deferred.fields.keys()) if (!fields.has(offset)) this.storeField(offset);
+  }
+
+  /** Computes the deferred flags into their locals. */
+  protected materialize(): void {
+    const deferred = this.flags?.template.deferred;
+    if (deferred === undefined) return;
+    for (const offset of deferred.fields.keys()) this.storeField(offset);
+  }
+
+  private storeField(offset: number): void {
+    this.getField(offset, 0);
+    this.set(this.part(fieldBit(offset)));
+  }
+
+  /** Pushes a flag field. */
+  private getField(offset: number, level: number): void {
+    const { flags } = this;
+    const template = flags?.template.deferred?.fields.get(offset);
+    if (flags !== undefined && template !== undefined) this.stitch(template, flags, level + 1);
+    else this.get(this.part(fieldBit(offset)));
+  }
+
+  private condition(code: number, level: number): void {
+    const { flags } = this;
+    const direct = flags?.template.deferred?.condition(code);
+    if (flags !== undefined && direct !== undefined) this.stitch(direct, flags, level + 1);
+    else this.stitch(conditionTemplate(code), undefined, level + 1);
+  }
+
+  private stitch(template: Template, owner: RegionInstruction | undefined, level: number): void {
+    const { code } = this;
+    const { bytes, holes } = template;
+    const depth = this.depth;
+    let at = 0;
+    for (const hole of holes) {
+      if (hole.at > at) {
+        code.bytes(bytes.subarray(at, hole.at));
+        at = hole.at;
+      }
+      this.depth = depth + hole.depth;
+      this.fill(hole, template, owner, level);
+    }
+    if (at < bytes.length) code.bytes(at === 0 ? bytes : bytes.subarray(at));
+    this.depth = depth;
+  }
+
+  private fill(hole: Hole, template: Template, owner: RegionInstruction | undefined, level: number): void {
+    switch (hole.kind) {
+      case HoleKind.ScratchGet:
+        this.get(this.scratch(level, template, hole.x));
+        return;
+      case HoleKind.ScratchSet:
+        this.set(this.scratch(level, template, hole.x));
+        return;
+      case HoleKind.ScratchTee:
+        this.tee(this.scratch(level, template, hole.x));
+        return;
+      case HoleKind.Condition:
+        this.condition(hole.x, level);
+        return;
+      case HoleKind.Load:
+        this.load(hole, template, level);
+        return;
+      case HoleKind.Store:
+        this.store(hole, template, level);
+        return;
+      case HoleKind.Commit:
+        this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.commit);
+        this.code.byte(DROP);
+        return;
+      case HoleKind.Probe:
+        this.get(STATE).get(this.scratch(level, template, hole.x)).i32(hole.y).call(this.runtime.probe);
+        this.openUnlikely();
+        this.fault();
+        this.close();
+        return;
+      case HoleKind.Fault:
+        this.fault();
+        return;
+      case HoleKind.Helper:
+        this.helper(hole.name, hole.x !== 0);
+        this.narrow = 0;
+        return;
+      case HoleKind.SetCondition:
+        this.setCondition();
+        return;
+      case HoleKind.Jump:
+        this.jump();
+        return;
+    }
+    if (hole.kind === HoleKind.PlaceGet && hole.place?.kind === "field" && isInLocal(hole.place)) {
+      this.getField(hole.place.offset, level);
+      return;
+    }
+    if (owner === undefined) throw new Error("an expression without an instruction refers to none");
+    const { record } = owner;
+    switch (hole.kind) {
+      case HoleKind.CaptureGet:
+        this.get(this.capture(owner.bank, hole.x, hole.y));
+        break;
+      case HoleKind.CaptureSet:
+        this.set(this.capture(owner.bank, hole.x, hole.y));
+        break;
+      case HoleKind.CaptureTee:
+        this.tee(this.capture(owner.bank, hole.x, hole.y));
+        break;
+      case HoleKind.PlaceGet:
+        if (hole.place !== undefined) this.getPlace(hole.place, record);
+        break;
+      case HoleKind.PlaceSet:
+        if (hole.place !== undefined) this.setPlace(hole.place, record, hole.x !== 0);
+        break;
+      case HoleKind.Encoded:
+        this.encoded(hole, record);
+        break;
+      case HoleKind.RegisterNumber:
+        if (hole.register !== undefined) this.i32(registerNumber(record, hole.register));
+        break;
+      case HoleKind.EffectiveAddress:
+        this.effectiveAddress(record, hole.x !== 0);
+        break;
+      default:
+        throw new Error(`hole of kind ${hole.kind}`);
+    }
+  }
+
+  // ---- operands ----
+
+  private encoded({ field }: Hole, record: DataView): void {
+    switch (field) {
+      case "immediate":
+        this.constant(record, RECORD_IMMEDIATE);
+        break;
+      case "absolute":
+        this.constant(record, RECORD_ABSOLUTE);
+        break;
+      case "displacement":
+        this.i64(record.getInt32(RECORD_DISPLACEMENT, true));
+        break;
+      case "scale":
+        this.i64(record.getUint8(RECORD_SCALE));
+        break;
+      case "second":
+        this.i32(record.getUint8(RECORD_SLOT2));
+        break;
+      case "base":
+      case "index": {
+        const register = addressRegister(record, field);
+        if (register < 0) this.i64(0);
+        else this.get(this.part(gprBit(register)));
+        break;
+      }
+      case "segmentBase": {
+        const offset = record.getUint8(RECORD_SEGMENT);
+        if (offset === SEGMENT_BASE_ZERO) this.i64(0);
+        else this.get(STATE).memory(LOAD_OPCODE.i64, offset);
+        break;
+      }
+      default:
+        throw new Error(`${field} belongs to paired records`);
+    }
+  }
+
+  private constant(record: DataView, at: number): void {
+    this.code.byte(0x42).s64halves(record.getInt32(at, true), record.getInt32(at + 4, true));
+  }
+
+  private effectiveAddress(record: DataView, indexed: boolean): void {
+    const base = addressRegister(record, "base");
+    const index = indexed ? addressRegister(record, "index") : -1;
+    const displacement = addressDisplacement(record);
+    if (base >= 0) this.get(this.part(gprBit(base)));
+    if (index >= 0) {
+      this.get(this.part(gprBit(index)));
+      const scale = addressScale(record);
+      if (scale !== 0) this.i64(scale).numeric(Op.i64shl);
+      if (base >= 0) this.numeric(Op.i64add);
+    }
+    if (base < 0 && index < 0) this.i64(displacement);
+    else if (displacement !== 0) this.i64(displacement).numeric(Op.i64add);
+  }
+
+  private getPlace(place: Place, record: DataView): void {
+    switch (place.kind) {
+      case "mmx":
+        this.memory(LOAD_OPCODE.i64, X87 + registerNumber(record, place.register) * X87_STRIDE);
+        break;
+      case "field":
+        this.memory(placeLoad(place), place.offset);
+        break;
+      case "gpr": {
+        const byte = gprByte(record, place.register);
+        this.get(this.part(gprBit(byte >> 3)));
+        if ((byte & 7) === 1) this.i64(8).numeric(Op.i64shru);
+        if (place.bits === 32) {
+          if ((this.narrow & (1 << (byte >> 3))) === 0) this.numeric(Op.wrap).numeric(Op.extend);
+        } else if (place.bits < 32) this.i64(2 ** place.bits - 1).numeric(Op.i64and);
+        break;
+      }
+      case "xmm":
+        this.get(this.part(placeBit(record, place)));
+        this.extractPart(place.part);
+    }
+  }
+
+  private lane(name: string, index: number): this {
+    this.numeric(op(name));
+    this.code.byte(index);
+    return this;
+  }
+
+  private extractPart(part: string): void {
+    switch (part) {
+      case "v128":
+        break;
+      case "q0":
+      case "q1":
+        this.lane("i64x2.extract_lane", part === "q0" ? 0 : 1);
+        break;
+      case "d0":
+        this.lane("i32x4.extract_lane", 0).numeric(Op.extend);
+        break;
+      case "f64":
+        this.lane("f64x2.extract_lane", 0);
+        break;
+      case "f32":
+        this.lane("f32x4.extract_lane", 0);
+        break;
+      default:
+        throw new Error(`part ${part} of a vector register`);
+    }
+  }
+
+  /** Pops the value. */
+  private setPlace(place: Place, record: DataView, isNarrow: boolean): void {
+    switch (place.kind) {
+      case "mmx":
+        this.memory(STORE_OPCODE.i64, X87 + registerNumber(record, place.register) * X87_STRIDE);
+        break;
+      case "field":
+        if (isInLocal(place)) this.set(this.part(fieldBit(place.offset)));
+        else this.memory(placeStore(place), place.offset);
+        break;
+      case "gpr":
+        this.setGpr(place, record, isNarrow);
+        break;
+      case "xmm": {
+        const local = this.part(placeBit(record, place));
+        if (place.part !== "v128") this.insertPart(place.part, local);
+        this.set(local);
+      }
+    }
+  }
+
+  private setGpr(place: Place & { kind: "gpr" }, record: DataView, isNarrow: boolean): void {
+    const byte = gprByte(record, place.register);
+    const bit = 1 << (byte >> 3);
+    const local = this.part(gprBit(byte >> 3));
+    switch (place.bits) {
+      case 64:
+        this.narrow = isNarrow ? this.narrow | bit : this.narrow & ~bit;
+        break;
+      case 32:
+        if (!isNarrow) this.numeric(Op.wrap).numeric(Op.extend);
+        this.narrow |= bit;
+        break;
+      default: {
+        // The rest of the register stays.
+        const shift = (byte & 7) === 1 ? 8 : 0;
+        const mask = 2 ** place.bits - 1;
+        this.i64(mask).numeric(Op.i64and);
+        if (shift !== 0) this.i64(shift).numeric(Op.i64shl);
+        this.get(local)
+          .i64(-1 - mask * 2 ** shift)
+          .numeric(Op.i64and);
+        this.numeric(Op.i64or);
+      }
+    }
+    this.set(local);
+  }
+
+  /** Puts the value on the stack into the register's vector, whose other lanes stay. */
+  private insertPart(part: string, local: number): void {
+    const type = PART_TYPE[part];
+    if (type === undefined) throw new Error(`part ${part} of a vector register`);
+    const kept = this.insertLocal(type);
+    this.set(kept).get(local).get(kept);
+    switch (part) {
+      case "q0":
+      case "q1":
+        this.lane("i64x2.replace_lane", part === "q0" ? 0 : 1);
+        break;
+      case "d0":
+        this.numeric(Op.wrap).lane("i32x4.replace_lane", 0);
+        break;
+      case "f64":
+        this.lane("f64x2.replace_lane", 0);
+        break;
+      default:
+        this.lane("f32x4.replace_lane", 0);
+    }
+  }
+
+  private readonly insertLocals = new Map<WasmType, number>();
+
+  private insertLocal(type: WasmType): number {
+    let local = this.insertLocals.get(type);
+    if (local === undefined) {
+      local = this.local(type);
+      this.insertLocals.set(type, local);
+    }
+    return local;
+  }
+
+  // ---- guest memory ----
+
+  /** Pushes 1 unless the access hits the TLB. */
+  private missesTlb(address: number, bytes: number, tag: number): void {
+    this.get(address).numeric(Op.wrap).tee(this.memoryLow);
+    this.i32(PAGE_SHIFT - TLB_ENTRY_SHIFT).numeric(Op.i32shru);
+    this.i32((TLB_ENTRIES - 1) << TLB_ENTRY_SHIFT).numeric(Op.i32and);
+    this.get(STATE).numeric(Op.i32add).tee(this.memoryEntry);
+    this.memory(LOAD_OPCODE.i64, TLB + tag);
+    this.get(address);
+    if (bytes > 1) this.i64(bytes - 1).numeric(Op.i64add);
+    this.i64(-4096).numeric(Op.i64and).numeric(Op.i64ne);
+  }
+
+  /** Pushes the linear address of a TLB hit. */
+  private hit(): this {
+    return this.get(this.memoryLow)
+      .get(this.memoryEntry)
+      .memory(LOAD_OPCODE.i32, TLB + TLB_ADDEND)
+      .numeric(Op.i32add);
+  }
+
+  private load(hole: Hole, template: Template, level: number): void {
+    const kind = kindOf(hole);
+    const bytes = MEMORY_BYTES[kind];
+    const address = this.scratch(level, template, hole.x);
+    const host = hole.y < 0 ? this.memoryHost : this.scratch(level, template, hole.y);
+    this.missesTlb(address, bytes, hole.write ? TLB_WRITE : TLB_READ);
+    this.openUnlikely();
+    this.get(STATE).get(address).i32(bytes).call(hole.write ? this.runtime.modify : this.runtime.load);
+    this.tee(host).i32(-1).numeric(Op.i32eq);
+    this.openUnlikely();
+    this.fault();
+    this.close();
+    this.otherwise();
+    this.hit().set(host);
+    this.close();
+    this.get(host).memory(LOAD_KIND[kind], 0);
+  }
+
+  private store(hole: Hole, template: Template, level: number): void {
+    const kind = kindOf(hole);
+    const bytes = MEMORY_BYTES[kind];
+    const address = this.scratch(level, template, hole.x);
+    const value = this.scratch(level, template, hole.y);
+    this.missesTlb(address, bytes, TLB_WRITE);
+    this.openUnlikely();
+    this.get(STATE).get(value).memory(STORE_KIND[kind], SCRATCH);
+    this.get(STATE).get(address).i32(bytes).call(this.runtime.store);
+    this.openUnlikely();
+    this.fault();
+    this.close();
+    this.otherwise();
+    this.hit().get(value).memory(STORE_KIND[kind], 0);
+    this.close();
+  }
+}
+
+function kindOf({ memory }: Hole): MemoryKind {
+  if (memory === undefined) throw new Error("a memory access without a size");
+  return memory;
+}
+
+const PART_TYPE: Readonly<Record<string, WasmType>> = { q0: "i64", q1: "i64", d0: "i64", f64: "f64", f32: "f32" };
+
+/** Capture locals of both banks by number: bank × 8 + (type × 4) + index. */
+export function captureKey(bank: number, type: number, index: number): number {
+  return bank * 8 + type * 4 + index;
+}
