@@ -31,7 +31,9 @@ beforeAll(() => {
 const ENGINES = {
   interp: (cpu: Cpu) => new InterpreterEngine(cpu, module),
   /** Compiles everything the first time it is met. */
-  jit: (cpu: Cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1 }),
+  jit: (cpu: Cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1, samples: 0 }),
+  "jit, first tier": (cpu: Cpu) =>
+    new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1, samples: Number.POSITIVE_INFINITY }),
 } as const;
 
 function createMachine(

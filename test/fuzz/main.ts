@@ -26,7 +26,8 @@ const USAGE = `usage: npm run fuzz -- [options]
   --first N         number of the first case (0)
   --only NAMES      mnemonics and groups, separated by commas: int, x87, mmx, sse, crypto
   --length N        longest sequence; 1: single instructions only (24)
-  --engine NAME     interp; jit, with every piece of code compiled the first time it is met
+  --engine NAME     interp; jit and jit-first, the two ways in which regions are compiled, with every piece of code
+                    compiled the first time it is met
   --stop-after N    end after N different failures (20)
   --report          print how often each instruction ran, and fail if one never did
   --case TEXT       repeat one case that an earlier run printed`;
@@ -37,10 +38,11 @@ const CASES_PER_ROW_FOR_COVERAGE = 8;
 class UsageError extends Error {}
 
 async function createSubject(engine: string): Promise<Target> {
-  if (engine !== "interp" && engine !== "jit") throw new UsageError(`--engine: there is no engine ${engine}`);
+  if (!["interp", "jit", "jit-first"].includes(engine)) throw new UsageError(`--engine: there is no engine ${engine}`);
   const module = new WebAssembly.Module(await buildInterpreter());
   if (engine === "interp") return new EngineTarget((cpu) => new InterpreterEngine(cpu, module));
-  return new EngineTarget((cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1 }));
+  const samples = engine === "jit" ? 0 : Number.POSITIVE_INFINITY;
+  return new EngineTarget((cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1, samples }));
 }
 
 function integerOption(name: string, text: string, minimum: number): number {

@@ -146,6 +146,7 @@ export class InterpreterEngine implements Engine {
     this.statistics.instructions += budget - left;
     this.budgetEnds[this.nextBudgetEnd] = cpu.rip;
     this.nextBudgetEnd = (this.nextBudgetEnd + 1) % BUDGET_ENDS;
+    this.sample(cpu.rip);
     return Exit.Budget;
   }
 
@@ -231,6 +232,16 @@ export class InterpreterEngine implements Engine {
       for (const trace of this.byVirtualPage.get(page) ?? []) if (trace.rip >= start && trace.rip < end) yield trace;
     }
   }
+
+  /** What was translated from the code at an address. */
+  protected *tracesAt(rip: number): Iterable<Trace> {
+    for (const trace of this.byVirtualPage.get(virtualPage(rip)) ?? []) {
+      if (trace.rip <= rip && rip < trace.end) yield trace;
+    }
+  }
+
+  /** Where a run has ended because its budget did. */
+  protected sample(_rip: number): void {}
 
   /** Is the trace among those that are dropped when their page changes? */
   protected isInserted(trace: Trace): boolean {

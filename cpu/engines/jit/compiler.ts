@@ -32,9 +32,13 @@ export interface CompilerHost extends RegionHost {
   readonly helpers: WebAssembly.ModuleImports;
 }
 
-export interface CompiledRegion {
+/** A region and its handler number. */
+export interface PlacedRegion {
   readonly region: Region;
   readonly slot: number;
+}
+
+export interface CompiledRegion extends PlacedRegion {
   readonly code: CallableFunction;
 }
 
@@ -59,10 +63,10 @@ export class RegionCompiler {
   constructor(private readonly host: CompilerHost) {}
 
   /** Compiles the regions that begin at these addresses; those that cannot be are left out. */
-  compile(addresses: readonly number[]): CompiledRegion[] {
+  compile(addresses: readonly number[], writeThrough: boolean): CompiledRegion[] {
     const { host } = this;
     const claimed = new Set<number>();
-    const regions: { region: Region; slot: number }[] = [];
+    const regions: PlacedRegion[] = [];
     for (const rip of addresses) {
       if (claimed.has(rip)) continue;
       const region = findRegion(rip, {
@@ -77,7 +81,13 @@ export class RegionCompiler {
       for (const entry of region.entries) claimed.add(entry.rip);
       regions.push({ region, slot });
     }
+    return this.generate(regions, writeThrough);
+  }
+
+  /** Compiles regions, known ones perhaps, to one module. */
+  generate(regions: readonly PlacedRegion[], writeThrough: boolean): CompiledRegion[] {
     if (regions.length === 0) return [];
+    const { host } = this;
     const module = new ModuleBuilder();
     const runtime = importRuntime(
       module,
@@ -85,7 +95,7 @@ export class RegionCompiler {
     );
     module.importMemory(1);
     regions.forEach(({ region, slot }, index) => {
-      const { locals, code, unlikely } = lowerRegion(region, slot, runtime, host);
+      const { locals, code, unlikely } = lowerRegion(region, { slot, writeThrough }, runtime, host);
       const name = `region_${region.rip.toString(16)}`;
       module.exportFunction(`r${index}`, module.addFunction(name, HANDLER, locals, code, unlikely));
       this.statistics.instructions += region.instructionCount;

@@ -11,6 +11,10 @@ export interface BlockFacts {
   readonly dirty: PartSet;
   /** Written by the block itself. */
   readonly writes: PartSet;
+  /** Read or written by the block, whatever way through its instructions is taken: their locals hold them at the end. */
+  readonly loads: PartSet;
+  /** Parts that are certain to be in their locals at the start. */
+  available: PartSet;
   /** Whose flags are deferred at the start and at the end; undefined: they are stored. */
   flagsIn: RegionInstruction | undefined;
   flagsOut: RegionInstruction | undefined;
@@ -35,14 +39,17 @@ export function analyze(region: Region, order: readonly RegionBlock[], targets: 
   const written = new PartSet();
   for (const block of order) {
     const writes = new PartSet();
+    const loads = new PartSet();
     for (const instruction of block.instructions) {
-      collect(instruction, touched);
+      collect(instruction, touched, loads);
       writes.addAll(instruction.writes);
     }
     written.addAll(writes);
     blocks.set(block, {
       dirty: new PartSet(),
       writes,
+      loads,
+      available: new PartSet(),
       flagsIn: undefined,
       flagsOut: undefined,
       needsFlags: false,
@@ -53,20 +60,25 @@ export function analyze(region: Region, order: readonly RegionBlock[], targets: 
   spreadDirty(order, blocks, entered);
   spreadFlags(order, blocks, entered);
   spreadNeeds(order, blocks);
+  spreadAvailable(order, blocks, entered);
   return { blocks, touched, written };
 }
 
-function collect({ template, record, writes }: RegionInstruction, touched: PartSet): void {
-  for (const { kind, place, field } of template.holes) {
+function collect({ template, record, writes }: RegionInstruction, touched: PartSet, loads: PartSet): void {
+  for (const { kind, place, field, depth } of template.holes) {
     if (kind === HoleKind.PlaceGet || kind === HoleKind.PlaceSet) {
       if (place === undefined || !isInLocal(place)) continue;
       const bit = placeBit(record, place);
       touched.add(bit);
       if (kind === HoleKind.PlaceSet) writes.add(bit);
+      if (depth === 0 && place.kind !== "field") loads.add(bit);
     } else if (kind === HoleKind.EffectiveAddress || (kind === HoleKind.Encoded && isRegisterField(field))) {
       for (const which of ["base", "index"] as const) {
         const register = addressRegister(record, which);
-        if (register >= 0) touched.add(gprBit(register));
+        if (register < 0) continue;
+        touched.add(gprBit(register));
+        // A field may name only one of the two.
+        if (depth === 0 && (kind === HoleKind.EffectiveAddress || field === which)) loads.add(gprBit(register));
       }
     } else if (kind === HoleKind.Condition) touched.low |= FLAG_BITS;
   }
@@ -99,6 +111,40 @@ function spreadDirty(
       }
     }
   }
+}
+
+function spreadAvailable(
+  order: readonly RegionBlock[],
+  blocks: ReadonlyMap<RegionBlock, BlockFacts>,
+  entered: ReadonlySet<RegionBlock>,
+): void {
+  const reached = new Set<RegionBlock>(entered);
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const block of order) {
+      const facts = blocks.get(block);
+      if (facts === undefined || !reached.has(block)) continue;
+      const out = availableBehind(block, facts);
+      for (const successor of block.successors) {
+        if (typeof successor === "number" || entered.has(successor)) continue;
+        const next = blocks.get(successor);
+        if (next === undefined) continue;
+        if (!reached.has(successor)) {
+          reached.add(successor);
+          next.available = out.copy();
+          changed = true;
+        } else if (next.available.shrink(out)) changed = true;
+      }
+    }
+  }
+}
+
+/** A helper may change everything. */
+function availableBehind(block: RegionBlock, facts: BlockFacts): PartSet {
+  if (block.instructions.some(({ template }) => template.helps)) return new PartSet();
+  const out = facts.available.copy();
+  out.addAll(facts.loads);
+  return out;
 }
 
 function spreadFlags(

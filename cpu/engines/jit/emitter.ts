@@ -28,7 +28,7 @@ import {
   placeBit,
   registerNumber,
 } from "./binding.ts";
-import { fieldBit, gprBit, LOCAL_PARTS } from "./locals.ts";
+import { fieldBit, gprBit, LOCAL_PARTS, PartSet } from "./locals.ts";
 import type { RegionInstruction } from "./region.ts";
 import { createConditionTemplate, type Hole, HoleKind, isInLocal, type Template } from "./template.ts";
 
@@ -129,13 +129,24 @@ export abstract class Emitter {
   private readonly partLocals = new Int16Array(64).fill(-1);
   private readonly scratchLocals: Map<WasmType, number[]>[] = [];
   private readonly captureLocals = new Map<number, number>();
+  /** Parts whose locals hold what the state does, if that is written through. */
+  protected available = new PartSet();
+  /** What is emitted is executed whenever its instruction is: it stands on no branch of it. */
+  private isCertain = true;
   /** General registers whose upper half is known to be zero, a bit each. */
   private narrow = 0;
   private readonly memoryEntry: number;
   private readonly memoryLow: number;
   private readonly memoryHost: number;
 
-  constructor(protected readonly runtime: RegionRuntime) {
+  /**
+   * @param writeThrough parts of the state are written to memory at once, and read from there where they are not known to
+   * be in their locals; else all of them live in locals throughout
+   */
+  constructor(
+    protected readonly runtime: RegionRuntime,
+    protected readonly writeThrough: boolean,
+  ) {
     for (let level = 0; level < NESTING; level++) this.scratchLocals.push(new Map());
     this.memoryEntry = this.local("i32");
     this.memoryLow = this.local("i32");
@@ -211,6 +222,31 @@ export abstract class Emitter {
   }
 
   // ---- locals ----
+
+  /** Pushes a part of the state. */
+  protected pushPart(bit: number): this {
+    const local = this.part(bit);
+    if (!this.writeThrough || this.available.has(bit)) return this.get(local);
+    const part = LOCAL_PARTS[bit];
+    if (part === undefined) throw new Error(`no part ${bit} of the state`);
+    this.get(STATE).memory(LOAD_OPCODE[part.type], part.offset);
+    if (this.isCertain) {
+      this.tee(local);
+      this.available.add(bit);
+    }
+    return this;
+  }
+
+  /** Pops a part of the state. */
+  protected popPart(bit: number): void {
+    const local = this.part(bit);
+    this.set(local);
+    if (!this.writeThrough) return;
+    const part = LOCAL_PARTS[bit];
+    if (part === undefined) throw new Error(`no part ${bit} of the state`);
+    this.get(STATE).get(local).memory(STORE_OPCODE[part.type], part.offset);
+    if (this.isCertain) this.available.add(bit);
+  }
 
   /** The local of a part of the state. */
   protected part(bit: number): number {
@@ -296,7 +332,7 @@ export abstract class Emitter {
 
   private storeField(offset: number): void {
     this.getField(offset, 0);
-    this.set(this.part(fieldBit(offset)));
+    this.popPart(fieldBit(offset));
   }
 
   /** Pushes a flag field. */
@@ -304,7 +340,7 @@ export abstract class Emitter {
     const { flags } = this;
     const template = flags?.template.deferred?.fields.get(offset);
     if (flags !== undefined && template !== undefined) this.stitch(template, flags, level + 1);
-    else this.get(this.part(fieldBit(offset)));
+    else this.pushPart(fieldBit(offset));
   }
 
   private condition(code: number, level: number): void {
@@ -325,10 +361,12 @@ export abstract class Emitter {
         at = hole.at;
       }
       this.depth = depth + hole.depth;
+      if (level === 0) this.isCertain = hole.depth === 0;
       this.fill(hole, template, owner, level);
     }
     if (at < bytes.length) code.bytes(at === 0 ? bytes : bytes.subarray(at));
     this.depth = depth;
+    if (level === 0) this.isCertain = true;
   }
 
   private fill(hole: Hole, template: Template, owner: RegionInstruction | undefined, level: number): void {
@@ -434,7 +472,7 @@ export abstract class Emitter {
       case "index": {
         const register = addressRegister(record, field);
         if (register < 0) this.i64(0);
-        else this.get(this.part(gprBit(register)));
+        else this.pushPart(gprBit(register));
         break;
       }
       case "segmentBase": {
@@ -456,9 +494,9 @@ export abstract class Emitter {
     const base = addressRegister(record, "base");
     const index = indexed ? addressRegister(record, "index") : -1;
     const displacement = addressDisplacement(record);
-    if (base >= 0) this.get(this.part(gprBit(base)));
+    if (base >= 0) this.pushPart(gprBit(base));
     if (index >= 0) {
-      this.get(this.part(gprBit(index)));
+      this.pushPart(gprBit(index));
       const scale = addressScale(record);
       if (scale !== 0) this.i64(scale).numeric(Op.i64shl);
       if (base >= 0) this.numeric(Op.i64add);
@@ -477,7 +515,7 @@ export abstract class Emitter {
         break;
       case "gpr": {
         const byte = gprByte(record, place.register);
-        this.get(this.part(gprBit(byte >> 3)));
+        this.pushPart(gprBit(byte >> 3));
         if ((byte & 7) === 1) this.i64(8).numeric(Op.i64shru);
         if (place.bits === 32) {
           if ((this.narrow & (1 << (byte >> 3))) === 0) this.numeric(Op.wrap).numeric(Op.extend);
@@ -485,7 +523,7 @@ export abstract class Emitter {
         break;
       }
       case "xmm":
-        this.get(this.part(placeBit(record, place)));
+        this.pushPart(placeBit(record, place));
         this.extractPart(place.part);
     }
   }
@@ -525,16 +563,16 @@ export abstract class Emitter {
         this.memory(STORE_OPCODE.i64, X87 + registerNumber(record, place.register) * X87_STRIDE);
         break;
       case "field":
-        if (isInLocal(place)) this.set(this.part(fieldBit(place.offset)));
+        if (isInLocal(place)) this.popPart(fieldBit(place.offset));
         else this.memory(placeStore(place), place.offset);
         break;
       case "gpr":
         this.setGpr(place, record, isNarrow);
         break;
       case "xmm": {
-        const local = this.part(placeBit(record, place));
-        if (place.part !== "v128") this.insertPart(place.part, local);
-        this.set(local);
+        const bit = placeBit(record, place);
+        if (place.part !== "v128") this.insertPart(place.part, bit);
+        this.popPart(bit);
       }
     }
   }
@@ -542,7 +580,6 @@ export abstract class Emitter {
   private setGpr(place: Place & { kind: "gpr" }, record: DataView, isNarrow: boolean): void {
     const byte = gprByte(record, place.register);
     const bit = 1 << (byte >> 3);
-    const local = this.part(gprBit(byte >> 3));
     switch (place.bits) {
       case 64:
         this.narrow = isNarrow ? this.narrow | bit : this.narrow & ~bit;
@@ -557,21 +594,21 @@ export abstract class Emitter {
         const mask = 2 ** place.bits - 1;
         this.i64(mask).numeric(Op.i64and);
         if (shift !== 0) this.i64(shift).numeric(Op.i64shl);
-        this.get(local)
+        this.pushPart(gprBit(byte >> 3))
           .i64(-1 - mask * 2 ** shift)
           .numeric(Op.i64and);
         this.numeric(Op.i64or);
       }
     }
-    this.set(local);
+    this.popPart(gprBit(byte >> 3));
   }
 
   /** Puts the value on the stack into the register's vector, whose other lanes stay. */
-  private insertPart(part: string, local: number): void {
+  private insertPart(part: string, bit: number): void {
     const type = PART_TYPE[part];
     if (type === undefined) throw new Error(`part ${part} of a vector register`);
     const kept = this.insertLocal(type);
-    this.set(kept).get(local).get(kept);
+    this.set(kept).pushPart(bit).get(kept);
     switch (part) {
       case "q0":
       case "q1":

@@ -27,9 +27,14 @@ export interface JitThresholds {
   readonly hot: number;
   /** Regions that are compiled together at the least, unless one is hot. */
   readonly batch: number;
+  /**
+   * How often the end of a run finds itself in a region until that is compiled again, for loops that run for long (see
+   * LoweringOptions.writeThrough); with 0 all regions are from the beginning.
+   */
+  readonly samples: number;
 }
 
-const THRESHOLDS: JitThresholds = { warm: 40, hot: 400, batch: 24 };
+const THRESHOLDS: JitThresholds = { warm: 800, hot: 3000, batch: 24, samples: 4 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -37,6 +42,10 @@ const SCRATCH_RECORD = 127;
 /** How far around a computed jump its targets are looked for. */
 const NEAR_BEFORE = 4096;
 const NEAR_BEHIND = 8192;
+/** Code that has been entered this part as often as the head of a region belongs into it. */
+const WARM_PART = 8;
+/** Samples count if they are no further apart than this many. */
+const SAMPLE_WINDOW = 16;
 /** Each time its code has changed, a region is compiled anew only after this many times as many entries as before. */
 const PATIENCE_GROWTH = 4;
 const MOST_PATIENCE = 2 ** 20;
@@ -47,6 +56,10 @@ interface InstalledRegion {
   readonly slot: number;
   /** The pieces of memory that its code was translated from. */
   readonly parts: RegionPart[];
+  /** How often the end of a run has been in it lately; -1 when that does not matter any more. */
+  samples: number;
+  /** Number of the last of these ends. */
+  lastSample: number;
 }
 
 /** If the code in this piece of memory changes, the region must go. */
@@ -71,6 +84,7 @@ export class JitEngine extends InterpreterEngine {
   private readonly exits = new Map<number, number>();
   private readonly entries = new Map<number, Entry>();
   private readonly faultSites: FaultSite[] = [];
+  private sampleNumber = 0;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
   private readonly materializers = new Map<
@@ -99,7 +113,7 @@ export class JitEngine extends InterpreterEngine {
           throw error;
         }
       },
-      isKnown: (rip) => this.byRip.has(rip),
+      isKnown: (rip) => this.isWarm(rip),
       isEntry: (rip) => this.entries.has(rip),
       knownNear: (rip) => this.knownNear(rip),
       allocateSlot: () => this.freeSlots.pop() ?? (this.nextSlot < this.table.length ? this.nextSlot++ : -1),
@@ -159,10 +173,20 @@ export class JitEngine extends InterpreterEngine {
     return address;
   }
 
+  /** Has the code at an address been entered often enough to be part of a region? */
+  private isWarm(rip: number): boolean {
+    const trace = this.byRip.get(rip);
+    if (trace === undefined) return false;
+    const { warm } = this.thresholds;
+    const address = this.addressOf(trace.first);
+    if (this.records[(address + RECORD_HANDLER) >> 2] !== Handler.Count || this.waiting.has(rip)) return true;
+    return this.records[(address + RECORD_COUNTER) >> 2] <= warm - warm / WARM_PART;
+  }
+
   private knownNear(rip: number): number[] {
     const near: number[] = [];
     for (const trace of this.tracesBetween(rip - NEAR_BEFORE, rip + NEAR_BEHIND)) {
-      if (this.byRip.get(trace.rip) === trace) near.push(trace.rip);
+      if (this.isWarm(trace.rip)) near.push(trace.rip);
     }
     return near;
   }
@@ -177,7 +201,8 @@ export class JitEngine extends InterpreterEngine {
       // Whatever cannot be compiled is not asked for again.
       for (const address of addresses) this.setHandler(address, Handler.Skip);
       if (this.hasRecords(EXIT_RECORD_RESERVE)) {
-        for (const compiled of this.compiler.compile(addresses)) this.install(compiled);
+        const writeThrough = this.thresholds.samples > 0;
+        for (const compiled of this.compiler.compile(addresses, writeThrough)) this.install(compiled);
       }
       return;
     }
@@ -192,13 +217,30 @@ export class JitEngine extends InterpreterEngine {
 
   private install({ region, slot, code }: CompiledRegion): void {
     this.table.set(slot, code);
-    const owner: InstalledRegion = { region, slot, parts: [] };
+    const owner: InstalledRegion = { region, slot, parts: [], samples: hasLoop(region) ? 0 : -1, lastSample: 0 };
     region.entries.forEach(({ rip }, index) => {
       this.entries.set(rip, { owner, index });
       const trace = this.byRip.get(rip);
       if (trace !== undefined) this.setHeader(trace.first, rip);
     });
     this.watch(owner);
+  }
+
+  protected override sample(rip: number): void {
+    const { samples } = this.thresholds;
+    if (samples === 0) return;
+    this.sampleNumber++;
+    for (const trace of this.tracesAt(rip)) {
+      const { owner } = trace as Partial<RegionPart>;
+      if (owner === undefined || owner.samples < 0) continue;
+      if (this.sampleNumber - owner.lastSample > SAMPLE_WINDOW) owner.samples = 0;
+      owner.lastSample = this.sampleNumber;
+      if (++owner.samples < samples) continue;
+      owner.samples = -1;
+      if (!this.hasRecords(EXIT_RECORD_RESERVE)) return;
+      for (const { slot, code } of this.compiler.generate([owner], false)) this.table.set(slot, code);
+      return;
+    }
   }
 
   /** Has the region dropped when its code changes. */
@@ -262,6 +304,13 @@ export class JitEngine extends InterpreterEngine {
     this.freeSlots.length = 0;
     this.nextSlot = this.firstSlot;
   }
+}
+
+/** Can control stay in the region for long? */
+function hasLoop({ blocks }: Region): boolean {
+  return blocks.some(({ rip, successors }) =>
+    successors.some((successor) => typeof successor !== "number" && successor.rip <= rip),
+  );
 }
 
 /** The pieces of memory that a region's code is in, each within a page. */

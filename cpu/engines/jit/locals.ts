@@ -66,6 +66,18 @@ export class PartSet {
     this.high |= other.high;
   }
 
+  has(bit: number): boolean {
+    return bit < 32 ? (this.low & (1 << bit)) !== 0 : (this.high & (1 << (bit - 32))) !== 0;
+  }
+
+  /** Leaves only what is in the other set too, and says whether that changed anything. */
+  shrink(other: PartSet): boolean {
+    const { low, high } = this;
+    this.low &= other.low;
+    this.high &= other.high;
+    return low !== this.low || high !== this.high;
+  }
+
   /** Adds all, and says whether that changed anything. */
   grow(other: PartSet): boolean {
     const { low, high } = this;

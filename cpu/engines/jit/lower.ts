@@ -46,14 +46,21 @@ export interface LoweredRegion {
   readonly unlikely: readonly number[];
 }
 
-/** @param slot the handler number that the region's records will have */
+/** What a region is to become. */
+export interface LoweringOptions {
+  /** The handler number that the region's records will have. */
+  readonly slot: number;
+  /** Code that is quickly made and entered; else, for loops that run for long, all registers stay in locals. */
+  readonly writeThrough: boolean;
+}
+
 export function lowerRegion(
   region: Region,
-  slot: number,
+  options: LoweringOptions,
   runtime: RegionRuntime,
   host: RegionHost,
 ): LoweredRegion {
-  return new RegionLowering(region, slot, runtime, host).lower();
+  return new RegionLowering(region, options, runtime, host).lower();
 }
 
 /** Lowers a function (state) that stores the flags that an instruction left deferred, its captures being in the state. */
@@ -109,11 +116,11 @@ class RegionLowering extends Emitter {
 
   constructor(
     private readonly region: Region,
-    private readonly slot: number,
+    private readonly options: LoweringOptions,
     runtime: RegionRuntime,
     private readonly host: RegionHost,
   ) {
-    super(runtime);
+    super(runtime, options.writeThrough);
     this.instruction = region.blocks[0].instructions[0];
     this.structure = structure(region);
     this.hasDispatcher = this.structure.targets.length > 0;
@@ -128,9 +135,7 @@ class RegionLowering extends Emitter {
   lower(): LoweredRegion {
     const { code } = this;
     if (!this.hasDispatcher) this.checkEntryBudget(undefined);
-    this.facts.touched.forEach((bit) => {
-      this.reload(bit);
-    });
+    this.reloadAll();
     if (this.hasDispatcher) this.get(RECORD).memory(LOAD_OPCODE.i32, RECORD_COUNTER).set(this.entryIndex);
     const hasJumps = this.region.blocks.some(({ jumps }) => jumps);
     if (this.hasDispatcher) {
@@ -168,12 +173,22 @@ class RegionLowering extends Emitter {
     this.close();
   }
 
+  /** Loads every part that the region touches into its local. */
+  private reloadAll(): void {
+    if (this.writeThrough) this.available = new PartSet();
+    else
+      this.facts.touched.forEach((bit) => {
+        this.reload(bit);
+      });
+  }
+
   private reload(bit: number): void {
     const part = LOCAL_PARTS[bit];
     if (part !== undefined) this.get(STATE).memory(LOAD_OPCODE[part.type], part.offset).set(this.part(bit));
   }
 
   private spill(parts: PartSet): void {
+    if (this.writeThrough) return;
     parts.forEach((bit) => {
       const part = LOCAL_PARTS[bit];
       if (part !== undefined) this.get(STATE).get(this.part(bit)).memory(STORE_OPCODE[part.type], part.offset);
@@ -262,6 +277,7 @@ class RegionLowering extends Emitter {
   /** Leaves the region for an address that is known now. */
   private exit(rip: number): void {
     const { flags } = this;
+    const available = this.available.copy();
     this.materialize();
     this.spill(this.dirty);
     const record = this.host.exitRecord(rip);
@@ -270,12 +286,14 @@ class RegionLowering extends Emitter {
     this.code.byte(SELECT);
     this.get(BUDGET).tailCall(this.runtime.enter);
     this.flags = flags;
+    this.available = available;
   }
 
   private block(block: RegionBlock): void {
-    const { flagsIn, flagsOut, dirty } = this.factsOf(block);
+    const { flagsIn, flagsOut, dirty, available } = this.factsOf(block);
     this.flags = flagsIn;
     this.dirty = dirty.copy();
+    this.available = available.copy();
     this.sinceBlock = 0;
     this.forgetNarrow();
     for (const instruction of block.instructions) {
@@ -334,9 +352,7 @@ class RegionLowering extends Emitter {
       this.fault();
       this.close();
     } else this.code.byte(DROP);
-    this.facts.touched.forEach((bit) => {
-      this.reload(bit);
-    });
+    this.reloadAll();
   }
 
   protected override setCondition(): void {
@@ -371,7 +387,7 @@ class RegionLowering extends Emitter {
     this.otherwise().i32(0).close();
     this.tee(link).open(IF);
     if (this.hasDispatcher) {
-      this.get(link).memory(LOAD_OPCODE.i32, RECORD_HANDLER).i32(this.slot).numeric(Op.eq).open(IF);
+      this.get(link).memory(LOAD_OPCODE.i32, RECORD_HANDLER).i32(this.options.slot).numeric(Op.eq).open(IF);
       this.get(link).tee(RECORD).memory(LOAD_OPCODE.i32, RECORD_COUNTER).set(this.entryIndex);
       this.branchTo(this.dispatchDepth);
       this.close();
@@ -387,7 +403,7 @@ class RegionLowering extends Emitter {
 
 class MaterializerLowering extends Emitter {
   constructor(private readonly instruction: RegionInstruction) {
-    super(NO_RUNTIME);
+    super(NO_RUNTIME, false);
   }
 
   lower(): LoweredRegion {
