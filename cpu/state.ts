@@ -6,6 +6,8 @@
  * switch saves and restores; the rest belongs to the processor (exit information, scratch space, TLB, jump cache).
  */
 
+import { TLB_BYTES } from "../mmu/tlb.ts";
+
 /** General registers RAX…R15 in hardware encoding order, 8 bytes each. Offsets 0…127 fit a byte of a record. */
 export const GPR = 0x000;
 /** Always zero: what a decoded record names as base or index when the operand has none. */
@@ -134,6 +136,6 @@ export const Flag = {
 export const TLB = 0x1000;
 export const JUMP_CACHE_ENTRIES = 8192;
 /** Entries of 16 bytes: RIP (i64), linear address of the first decoded record (i32, 0 = none). */
-export const JUMP_CACHE = 0x1000 + 4096 * 32;
+export const JUMP_CACHE = TLB + TLB_BYTES;
 export const JUMP_CACHE_ENTRY_SHIFT = 4;
 export const STATE_SIZE = JUMP_CACHE + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT);

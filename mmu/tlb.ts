@@ -7,7 +7,7 @@
 
 import { Access, PAGE_SHIFT, PAGE_SIZE } from "./translator.ts";
 
-export const TLB_ENTRIES = 4096;
+export const TLB_ENTRIES = 16384;
 export const TLB_ENTRY_SHIFT = 5;
 export const TLB_BYTES = TLB_ENTRIES << TLB_ENTRY_SHIFT;
 

@@ -81,6 +81,7 @@ const IF = 0x04;
 const ELSE = 0x05;
 const END = 0x0b;
 const BRANCH = 0x0c;
+const BRANCH_IF = 0x0d;
 const DROP = 0x1a;
 const VOID = 0x40;
 const PARAMETERS = 3;
@@ -221,6 +222,11 @@ export abstract class Emitter {
     return this;
   }
 
+  protected branchIfTo(depth: number): this {
+    this.code.byte(BRANCH_IF).u32(this.depth - depth);
+    return this;
+  }
+
   // ---- locals ----
 
   /** Pushes a part of the state. */
@@ -298,6 +304,8 @@ export abstract class Emitter {
 
   /** Leaves the current instruction to the interpreter; `templateDepth`: blocks of the template that are open. */
   protected abstract fault(): void;
+  /** The same if the i32 on the stack is not zero. */
+  protected abstract faultIf(): this;
   protected abstract helper(name: string, mayFault: boolean): void;
   protected abstract setCondition(): void;
   protected abstract jump(): void;
@@ -395,9 +403,7 @@ export abstract class Emitter {
         return;
       case HoleKind.Probe:
         this.get(STATE).get(this.scratch(level, template, hole.x)).i32(hole.y).call(this.runtime.probe);
-        this.openUnlikely();
-        this.fault();
-        this.close();
+        this.faultIf();
         return;
       case HoleKind.Fault:
         this.fault();
@@ -662,18 +668,23 @@ export abstract class Emitter {
     const kind = kindOf(hole);
     const bytes = MEMORY_BYTES[kind];
     const address = this.scratch(level, template, hole.x);
-    const host = hole.y < 0 ? this.memoryHost : this.scratch(level, template, hole.y);
     this.missesTlb(address, bytes, hole.write ? TLB_WRITE : TLB_READ);
-    this.openUnlikely();
-    this.get(STATE).get(address).i32(bytes).call(hole.write ? this.runtime.modify : this.runtime.load);
-    this.tee(host).i32(-1).numeric(Op.i32eq);
-    this.openUnlikely();
-    this.fault();
-    this.close();
-    this.otherwise();
-    this.hit().set(host);
-    this.close();
-    this.get(host).memory(LOAD_KIND[kind], 0);
+    if (this.writeThrough) {
+      // Leaving is cheap: the interpreter fills the TLB.
+      this.faultIf();
+      this.hit();
+      if (hole.y >= 0) this.tee(this.scratch(level, template, hole.y));
+    } else {
+      const host = hole.y < 0 ? this.memoryHost : this.scratch(level, template, hole.y);
+      this.openUnlikely();
+      this.get(STATE).get(address).i32(bytes).call(hole.write ? this.runtime.modify : this.runtime.load);
+      this.tee(host).i32(-1).numeric(Op.i32eq).faultIf();
+      this.otherwise();
+      this.hit().set(host);
+      this.close();
+      this.get(host);
+    }
+    this.memory(LOAD_KIND[kind], 0);
   }
 
   private store(hole: Hole, template: Template, level: number): void {
@@ -682,12 +693,14 @@ export abstract class Emitter {
     const address = this.scratch(level, template, hole.x);
     const value = this.scratch(level, template, hole.y);
     this.missesTlb(address, bytes, TLB_WRITE);
+    if (this.writeThrough) {
+      this.faultIf();
+      this.hit().get(value).memory(STORE_KIND[kind], 0);
+      return;
+    }
     this.openUnlikely();
     this.get(STATE).get(value).memory(STORE_KIND[kind], SCRATCH);
-    this.get(STATE).get(address).i32(bytes).call(this.runtime.store);
-    this.openUnlikely();
-    this.fault();
-    this.close();
+    this.get(STATE).get(address).i32(bytes).call(this.runtime.store).faultIf();
     this.otherwise();
     this.hit().get(value).memory(STORE_KIND[kind], 0);
     this.close();

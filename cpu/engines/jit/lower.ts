@@ -106,8 +106,10 @@ class RegionLowering extends Emitter {
   private readonly entryIndex: number;
   private readonly conditionLocal: number;
   private readonly link: number;
+  private readonly exitRecord: number;
   /** Depths of what branches lead to. */
   private faultDepth = 0;
+  private exitDepth = 0;
   private jumpDepth = 0;
   private dispatchDepth = 0;
   private readonly labels = new Map<RegionBlock, number>();
@@ -130,6 +132,7 @@ class RegionLowering extends Emitter {
     this.entryIndex = this.local("i32");
     this.conditionLocal = this.local("i32");
     this.link = this.local("i32");
+    this.exitRecord = this.local("i32");
   }
 
   lower(): LoweredRegion {
@@ -148,11 +151,15 @@ class RegionLowering extends Emitter {
       this.jumpDepth = this.depth;
     }
     this.open(BLOCK);
+    this.exitDepth = this.depth;
+    this.open(BLOCK);
     this.faultDepth = this.depth;
     this.shape(this.structure.shapes);
     code.byte(UNREACHABLE);
     this.close();
     this.emitFault();
+    this.close();
+    this.emitExit();
     if (hasJumps) {
       this.close();
       this.emitJump();
@@ -280,11 +287,7 @@ class RegionLowering extends Emitter {
     const available = this.available.copy();
     this.materialize();
     this.spill(this.dirty);
-    const record = this.host.exitRecord(rip);
-    this.get(STATE).i32(record).memory(LOAD_OPCODE.i32, RECORD_LINK).tee(this.link);
-    this.i32(record).get(this.link);
-    this.code.byte(SELECT);
-    this.get(BUDGET).tailCall(this.runtime.enter);
+    this.i32(this.host.exitRecord(rip)).set(this.exitRecord).branchTo(this.exitDepth);
     this.flags = flags;
     this.available = available;
   }
@@ -320,11 +323,28 @@ class RegionLowering extends Emitter {
   // ---- ways out of an instruction ----
 
   protected override fault(): void {
+    this.noteSite().branchTo(this.faultDepth);
+  }
+
+  protected override faultIf(): this {
+    this.unlikely.push(this.noteSite().code.length);
+    return this.branchIfTo(this.faultDepth);
+  }
+
+  private noteSite(): this {
     if (this.site < 0) {
       const { rip } = this.instruction;
       this.site = this.host.addFaultSite({ rip, since: this.sinceBlock, flags: this.flags });
     }
-    this.i32(this.site).set(this.faultSite).branchTo(this.faultDepth);
+    return this.i32(this.site).set(this.faultSite);
+  }
+
+  /** Goes on at the exit record, or where that leads to. */
+  private emitExit(): void {
+    this.get(STATE).get(this.exitRecord).memory(LOAD_OPCODE.i32, RECORD_LINK).tee(this.link);
+    this.get(this.exitRecord).get(this.link);
+    this.code.byte(SELECT);
+    this.get(BUDGET).tailCall(this.runtime.enter);
   }
 
   private emitFault(): void {
@@ -347,11 +367,8 @@ class RegionLowering extends Emitter {
     stored.addAll(this.instruction.writes);
     this.spill(stored);
     this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.helper(name));
-    if (mayFault) {
-      this.openUnlikely();
-      this.fault();
-      this.close();
-    } else this.code.byte(DROP);
+    if (mayFault) this.faultIf();
+    else this.code.byte(DROP);
     this.reloadAll();
   }
 
@@ -428,6 +445,9 @@ class MaterializerLowering extends Emitter {
   }
 
   protected override fault(): void {
+    throw new Error("flags are computed without memory");
+  }
+  protected override faultIf(): this {
     throw new Error("flags are computed without memory");
   }
   protected override helper(): void {
