@@ -80,6 +80,7 @@ const Op = {
   eq: op("i32.eq"),
   lts: op("i32.lt_s"),
   i64eq: op("i64.eq"),
+  i64ne: op("i64.ne"),
 } as const;
 const IF = 0x04;
 const I32 = 0x7f;
@@ -99,6 +100,8 @@ class RegionLowering extends Emitter {
   /** Instructions of the block before the current one: not yet taken from the budget. */
   private sinceBlock = 0;
   private instruction: RegionInstruction;
+  /** Where the computed jump of the current block is expected to lead. */
+  private expected: number | undefined;
   /** The number of the current instruction's fault site; -1: it has none yet. */
   private site = -1;
   private readonly faultSite: number;
@@ -299,6 +302,7 @@ class RegionLowering extends Emitter {
     this.available = available.copy();
     this.sinceBlock = 0;
     this.forgetNarrow();
+    this.expected = block.expected;
     for (const instruction of block.instructions) {
       this.instruction = instruction;
       this.site = -1;
@@ -306,8 +310,8 @@ class RegionLowering extends Emitter {
       this.dirty.addAll(instruction.writes);
       this.sinceBlock++;
     }
-    if (block.jumps) return;
-    this.retire();
+    if (block.jumps && block.expected === undefined) return;
+    if (!block.jumps) this.retire();
     const stores = block.successors.some((successor) => {
       if (typeof successor === "number") return false;
       const next = this.factsOf(successor);
@@ -380,8 +384,17 @@ class RegionLowering extends Emitter {
     this.set(this.target);
     this.sinceBlock++;
     this.retire();
+    if (this.expected === undefined) {
+      this.materialize();
+      this.branchTo(this.jumpDepth);
+      return;
+    }
+    const available = this.available.copy();
+    this.get(this.target).i64(this.expected).numeric(Op.i64ne).openUnlikely();
     this.materialize();
     this.branchTo(this.jumpDepth);
+    this.close();
+    this.available = available;
   }
 
   /** Goes on at the address in `target`. */

@@ -29,6 +29,8 @@ export interface RegionBlock {
   successors: (RegionBlock | number)[];
   /** Control goes to a computed address at the end. */
   jumps: boolean;
+  /** That address, as far as one can tell: a return from a function that is part of the region. The successor is there. */
+  expected: number | undefined;
 }
 
 export interface Region {
@@ -65,24 +67,51 @@ export interface CodeMap {
 
 const MOST_INSTRUCTIONS = 500;
 const MOST_BLOCKS = 150;
+/** A function that calls nothing and is not larger than this becomes part of its callers' regions. */
+const MOST_INLINED_INSTRUCTIONS = 48;
+const MOST_INLINED_BLOCKS = 12;
 
 /**
  * Finds the region from an address on, breadth first, up to a size.
  * @returns undefined if not even the first instruction belongs into a region
  */
 export function findRegion(rip: number, code: CodeMap): Region | undefined {
-  const { leaders, entries, found } = survey(rip, code);
-  const blocks = new Map<number, RegionBlock>();
-  for (const leader of leaders) {
-    if (found.has(leader))
-      blocks.set(leader, { rip: leader, end: leader, instructions: [], successors: [], jumps: false });
-  }
+  const { leaders, entries, found, inlined } = survey(rip, code);
+  const blocks = createBlocks(leaders, found);
   const at = (address: number): RegionBlock | number => blocks.get(address) ?? address;
   let count = 0;
-  for (const block of blocks.values()) count += fill(block, found, at);
-  const reachable = reachableBlocks(rip, entries, blocks);
-  if (reachable === undefined) return undefined;
-  return { rip, ...reachable, instructionCount: count };
+  const bodies: RegionBlock[] = [];
+  for (const block of blocks.values()) {
+    count += fill(block, found, at);
+    const call = block.instructions.at(-1);
+    const body = call === undefined ? undefined : inlined.get(call.rip);
+    if (body === undefined) continue;
+    const inner = createBlocks(body.leaders, body.found);
+    for (const innerBlock of inner.values()) {
+      count += fill(innerBlock, body.found, (address) => inner.get(address) ?? address);
+      if (innerBlock.jumps) {
+        innerBlock.expected = block.end;
+        innerBlock.successors = [at(block.end)];
+      }
+      bodies.push(innerBlock);
+    }
+    block.successors = [inner.get(body.rip) ?? body.rip];
+  }
+  const main = reachableBlocks(rip, entries, blocks);
+  if (main === undefined) return undefined;
+  return { rip, blocks: [...main.blocks, ...bodies], entries: main.entries, instructionCount: count };
+}
+
+function createBlocks(
+  leaders: Iterable<number>,
+  found: ReadonlyMap<number, Explored>,
+): Map<number, RegionBlock> {
+  const blocks = new Map<number, RegionBlock>();
+  for (const rip of leaders) {
+    if (!found.has(rip)) continue;
+    blocks.set(rip, { rip, end: rip, instructions: [], successors: [], jumps: false, expected: undefined });
+  }
+  return blocks;
 }
 
 function reachableBlocks(
@@ -121,11 +150,20 @@ function fill(
   return block.instructions.length;
 }
 
+/** A function that is called from the region and made part of it. */
+interface InlinedFunction {
+  readonly rip: number;
+  readonly leaders: ReadonlySet<number>;
+  readonly found: ReadonlyMap<number, Explored>;
+}
+
 interface Survey {
   /** Addresses at which blocks begin. */
   readonly leaders: Set<number>;
   readonly entries: Set<number>;
   readonly found: Map<number, Explored>;
+  /** By the address of the call. */
+  readonly inlined: ReadonlyMap<number, InlinedFunction>;
 }
 
 /** Which instructions belong to the region, and where blocks and entries are. */
@@ -133,6 +171,7 @@ function survey(rip: number, code: CodeMap): Survey {
   const leaders = new Set<number>([rip]);
   const entries = new Set<number>([rip]);
   const found = new Map<number, Explored>();
+  const inlined = new Map<number, InlinedFunction>();
   const queue = [rip];
   const lead = (address: number): void => {
     if (leaders.has(address) || leaders.size >= MOST_BLOCKS || code.isEntry(address)) return;
@@ -159,7 +198,19 @@ function survey(rip: number, code: CodeMap): Survey {
           lead(target);
           if (target <= from && leaders.has(target)) entries.add(target);
           break;
-        case "call":
+        case "call": {
+          const body = code.isKnown(target) ? surveyFunction(target, code) : undefined;
+          if (body !== undefined && found.size + body.found.size < MOST_INSTRUCTIONS) {
+            inlined.set(from, body);
+            lead(next);
+            break;
+          }
+          if (code.isKnown(next)) {
+            lead(next);
+            if (leaders.has(next)) entries.add(next);
+          }
+          break;
+        }
         case "computed call":
           if (code.isKnown(next)) {
             lead(next);
@@ -180,5 +231,33 @@ function survey(rip: number, code: CodeMap): Survey {
   for (const { flow, target } of found.values()) {
     if ((flow === "conditional" || flow === "jump") && found.has(target)) leaders.add(target);
   }
-  return { leaders, entries, found };
+  return { leaders, entries, found, inlined };
+}
+
+/** @returns undefined if the function is no leaf, or too large */
+function surveyFunction(rip: number, code: CodeMap): InlinedFunction | undefined {
+  const leaders = new Set<number>([rip]);
+  const found = new Map<number, Explored>();
+  const queue = [rip];
+  for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+    for (let next = at; !found.has(next); ) {
+      if (found.size >= MOST_INLINED_INSTRUCTIONS || leaders.size > MOST_INLINED_BLOCKS) return undefined;
+      const explored = code.explore(next);
+      if (explored === undefined) return undefined;
+      found.set(next, explored);
+      const { instruction, flow, target } = explored;
+      next += instruction.length;
+      if (flow === "next") continue;
+      if (flow === "conditional") {
+        leaders.add(next);
+        queue.push(next);
+        if (!code.isKnown(target)) break;
+      } else if (flow === "return") break;
+      else if (flow !== "jump") return undefined;
+      leaders.add(target);
+      queue.push(target);
+      break;
+    }
+  }
+  return { rip, leaders, found };
 }

@@ -63,7 +63,7 @@ class Structurer {
   constructor(private readonly targets: readonly RegionBlock[]) {
     this.hasDispatcher = targets.length > 1;
     this.root = this.hasDispatcher
-      ? { rip: -1, end: -1, instructions: [], successors: [...targets], jumps: false }
+      ? { rip: -1, end: -1, instructions: [], successors: [...targets], jumps: false, expected: undefined }
       : targets[0];
     const sequence = reversePostorder(this.root);
     this.order = sequence.filter((block) => block.rip !== -1);
