@@ -9,7 +9,9 @@ import { Access, PAGE_SHIFT, PAGE_SIZE } from "./translator.ts";
 
 export const TLB_ENTRIES = 16384;
 export const TLB_ENTRY_SHIFT = 5;
-export const TLB_BYTES = TLB_ENTRIES << TLB_ENTRY_SHIFT;
+/** One more entry behind the table: the page that the stack was last written in, found without hashing. */
+export const TLB_STACK = TLB_ENTRIES << TLB_ENTRY_SHIFT;
+export const TLB_BYTES = (TLB_ENTRIES + 1) << TLB_ENTRY_SHIFT;
 
 // Fields of an entry. A tag is the page's virtual address as i64, or TLB_INVALID where that access must ask.
 export const TLB_READ = 0;
@@ -62,6 +64,7 @@ export class Tlb {
 
   /** Forgets the pages that overlap `[start, start + length)`. */
   flushRange(start: number, length: number): void {
+    this.forgetStack();
     const first = start - (((start % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE);
     const pages = Math.ceil((start + length - first) / PAGE_SIZE);
     if (pages >= TLB_ENTRIES) {
@@ -85,9 +88,15 @@ export class Tlb {
     this.words[at + 1] = INVALID;
   }
 
+  /** The stack's entry is only a copy. */
+  private forgetStack(): void {
+    this.words[(TLB_STACK + TLB_WRITE) >> 2] = INVALID;
+  }
+
   /** Takes the right to write away from every entry that leads to a page of linear memory: it holds code now. */
   protectLinearPage(linearPage: number): void {
     const words = this.words;
+    this.forgetStack();
     for (let entry = 0; entry < words.length; entry += 8) {
       if (words[entry + 2] === INVALID) continue;
       if ((words[entry + 2] + words[entry + 6]) >>> 0 === linearPage) {

@@ -33,6 +33,7 @@ import {
   type HandlerFacts,
 } from "./handler-table.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";
+import { lowerStackRefill } from "../jit/stack-entry.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
 import {
@@ -252,6 +253,11 @@ export function generateInterpreter(): InterpreterModule {
     const access = module.addFunction(`region-${name.toLowerCase()}`, REGION_ACCESS, [], code.toBytes());
     module.exportFunction(`region${name}`, access);
   }
+  const stack = lowerStackRefill();
+  module.exportFunction(
+    "regionStack",
+    module.addFunction("region-stack", REGION_ACCESS, stack.locals, stack.code),
+  );
   // run(state, record, budget): enters the first handler.
   const run = new ByteWriter();
   for (const parameter of [0, 1, 2, 1]) run.byte(0x20).u32(parameter);

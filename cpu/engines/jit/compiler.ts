@@ -190,6 +190,7 @@ function importRuntime(module: ModuleBuilder, regions: readonly Region[]): Regio
   const store = module.importFunction("env", "regionStore", REGION_ACCESS);
   const probe = module.importFunction("env", "regionProbe", REGION_ACCESS);
   const commit = module.importFunction("env", "commit", HANDLER);
+  const stack = module.importFunction("env", "regionStack", REGION_ACCESS);
   const helpers = new Map<string, number>();
   for (const name of helperNames(regions)) helpers.set(name, module.importFunction("helper", name, HANDLER));
   return {
@@ -200,6 +201,7 @@ function importRuntime(module: ModuleBuilder, regions: readonly Region[]): Regio
     store,
     probe,
     commit,
+    stack,
     helper(name) {
       const index = helpers.get(name);
       if (index === undefined) throw new Error(`helper ${name} was not imported`);

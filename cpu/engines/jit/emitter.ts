@@ -4,10 +4,10 @@
  * narrow) lives here; how blocks hang together does not (lower.ts).
  */
 
-import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_READ, TLB_WRITE } from "../../../mmu/tlb.ts";
+import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_READ, TLB_STACK, TLB_WRITE } from "../../../mmu/tlb.ts";
 import { PAGE_SHIFT } from "../../../mmu/translator.ts";
 import { MEMORY_BYTES, type MemoryKind, type Place } from "../../ir/value.ts";
-import { SCRATCH, SEGMENT_BASE_ZERO, TLB, X87, X87_STRIDE } from "../../state.ts";
+import { Register, SCRATCH, SEGMENT_BASE_ZERO, TLB, X87, X87_STRIDE } from "../../state.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
 import { numericOpcode } from "../../wasm/opcodes.ts";
@@ -45,6 +45,8 @@ export interface RegionRuntime {
   readonly store: number;
   readonly probe: number;
   readonly commit: number;
+  /** (state, address, bytes) → 1 unless the TLB's stack entry has the page now (stack-entry.ts). */
+  readonly stack: number;
   /** (state, record, budget) → 1 after an exception */
   helper(name: string): number;
 }
@@ -391,12 +393,6 @@ export abstract class Emitter {
       case HoleKind.Condition:
         this.condition(hole.x, level);
         return;
-      case HoleKind.Load:
-        this.load(hole, template, level);
-        return;
-      case HoleKind.Store:
-        this.store(hole, template, level);
-        return;
       case HoleKind.Commit:
         this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.commit);
         this.code.byte(DROP);
@@ -426,6 +422,12 @@ export abstract class Emitter {
     if (owner === undefined) throw new Error("an expression without an instruction refers to none");
     const { record } = owner;
     switch (hole.kind) {
+      case HoleKind.Load:
+        this.load(hole, record, template, level);
+        break;
+      case HoleKind.Store:
+        this.store(hole, record, template, level);
+        break;
       case HoleKind.CaptureGet:
         this.get(this.capture(owner.bank, hole.x, hole.y));
         break;
@@ -656,6 +658,28 @@ export abstract class Emitter {
     this.i64(-4096).numeric(Op.i64and).numeric(Op.i64ne);
   }
 
+  /** Leaves unless the TLB's entry for the stack covers the access, after another look into the table. */
+  private findStack(address: number, bytes: number): void {
+    this.get(address);
+    if (bytes > 1) this.i64(bytes - 1).numeric(Op.i64add);
+    this.i64(-4096).numeric(Op.i64and);
+    this.get(STATE)
+      .memory(LOAD_OPCODE.i64, TLB + TLB_STACK + TLB_WRITE)
+      .numeric(Op.i64ne);
+    this.openUnlikely();
+    this.get(STATE).get(address).i32(bytes).call(this.runtime.stack).faultIf();
+    this.close();
+  }
+
+  /** Pushes the linear address of a hit there. */
+  private stackHit(address: number): this {
+    return this.get(address)
+      .numeric(Op.wrap)
+      .get(STATE)
+      .memory(LOAD_OPCODE.i32, TLB + TLB_STACK + TLB_ADDEND)
+      .numeric(Op.i32add);
+  }
+
   /** Pushes the linear address of a TLB hit. */
   private hit(): this {
     return this.get(this.memoryLow)
@@ -664,10 +688,17 @@ export abstract class Emitter {
       .numeric(Op.i32add);
   }
 
-  private load(hole: Hole, template: Template, level: number): void {
+  private load(hole: Hole, record: DataView, template: Template, level: number): void {
     const kind = kindOf(hole);
     const bytes = MEMORY_BYTES[kind];
     const address = this.scratch(level, template, hole.x);
+    if (isStackAccess(hole, record)) {
+      this.findStack(address, bytes);
+      this.stackHit(address);
+      if (hole.y >= 0) this.tee(this.scratch(level, template, hole.y));
+      this.memory(LOAD_KIND[kind], 0);
+      return;
+    }
     this.missesTlb(address, bytes, hole.write ? TLB_WRITE : TLB_READ);
     if (this.writeThrough) {
       // Leaving is cheap: the interpreter fills the TLB.
@@ -687,11 +718,16 @@ export abstract class Emitter {
     this.memory(LOAD_KIND[kind], 0);
   }
 
-  private store(hole: Hole, template: Template, level: number): void {
+  private store(hole: Hole, record: DataView, template: Template, level: number): void {
     const kind = kindOf(hole);
     const bytes = MEMORY_BYTES[kind];
     const address = this.scratch(level, template, hole.x);
     const value = this.scratch(level, template, hole.y);
+    if (isStackAccess(hole, record)) {
+      this.findStack(address, bytes);
+      this.stackHit(address).get(value).memory(STORE_KIND[kind], 0);
+      return;
+    }
     this.missesTlb(address, bytes, TLB_WRITE);
     if (this.writeThrough) {
       this.faultIf();
@@ -705,6 +741,12 @@ export abstract class Emitter {
     this.hit().get(value).memory(STORE_KIND[kind], 0);
     this.close();
   }
+}
+
+/** Is the address that of the stack pointer, give or take a constant? */
+function isStackAccess({ base }: Hole, record: DataView): boolean {
+  if (base !== "operand") return base === "rsp";
+  return addressRegister(record, "base") === Register.RSP && addressRegister(record, "index") < 0;
 }
 
 function kindOf({ memory }: Hole): MemoryKind {

@@ -482,5 +482,6 @@ const NO_RUNTIME: RegionRuntime = {
   store: 0,
   probe: 0,
   commit: 0,
+  stack: 0,
   helper: () => 0,
 };

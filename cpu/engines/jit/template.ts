@@ -17,7 +17,7 @@ import type {
   Value,
 } from "../../ir/value.ts";
 import { MEMORY_BYTES } from "../../ir/value.ts";
-import { FLAG_CARRIES, FLAG_CARRY, FLAG_SIGN, FLAG_ZERO, HELPER_ARGUMENTS, MXCSR, SCRATCH } from "../../state.ts";
+import { FLAG_CARRIES, FLAG_CARRY, FLAG_SIGN, FLAG_ZERO, HELPER_ARGUMENTS, MXCSR, Register, SCRATCH } from "../../state.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
 import {
   type ControlStatement,
@@ -106,6 +106,8 @@ export interface Hole {
   /** The load is the first half of a modification. */
   readonly write: boolean;
   readonly name: string;
+  /** What the address of an access is made from: RSP, the memory operand, or something else. */
+  readonly base: "rsp" | "operand" | undefined;
 }
 
 /** Captured operands live in locals of these types. */
@@ -336,6 +338,7 @@ class TemplateLowering extends WasmLowering {
       memory: parts.memory,
       write: parts.write ?? false,
       name: parts.name ?? "",
+      base: parts.base,
     });
   }
 
@@ -461,7 +464,8 @@ class TemplateLowering extends WasmLowering {
       host = this.local("i32") - FIRST_SCRATCH;
       this.modifies.set(value.modify, host);
     }
-    this.hole(HoleKind.Load, { x: address, y: host, memory: value.kind, write: value.write });
+    const base = baseOf(value.address);
+    this.hole(HoleKind.Load, { x: address, y: host, memory: value.kind, write: value.write, base });
     if (value.uses === 0 && !this.captures.has(value)) {
       this.code.byte(0x1a);
       return;
@@ -472,7 +476,7 @@ class TemplateLowering extends WasmLowering {
   protected override store(target: Value, kind: MemoryKind, value: Value): void {
     const address = this.scratchOf(target);
     const kept = this.scratchOf(value);
-    this.hole(HoleKind.Store, { x: address, y: kept, memory: kind });
+    this.hole(HoleKind.Store, { x: address, y: kept, memory: kind, base: baseOf(target) });
   }
 
   protected override commit(modify: Modify, value: Value): void {
@@ -567,6 +571,19 @@ function matchAddress(value: Value): MatchedAddress | undefined {
   const [index, scale] = shifted.args;
   if (!isEncoded(index, "index") || !isEncoded(scale, "scale")) return undefined;
   return { base, displacement, index: [left, shifted, index, scale] };
+}
+
+function baseOf(address: Value): Hole["base"] {
+  if (matchAddress(address) !== undefined) return "operand";
+  const isRsp = (value: Value) =>
+    value.op === "get" &&
+    value.place.kind === "gpr" &&
+    "fixed" in value.place.register &&
+    value.place.register.fixed === Register.RSP;
+  if (isRsp(address)) return "rsp";
+  if (address.op !== "numeric" || (address.name !== "i64.add" && address.name !== "i64.sub")) return undefined;
+  const [register, distance] = address.args;
+  return isRsp(register) && distance.op === "const" ? "rsp" : undefined;
 }
 
 function isEncoded(value: Value, field: EncodedField): boolean {
