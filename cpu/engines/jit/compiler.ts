@@ -42,6 +42,9 @@ export interface CompiledRegion extends PlacedRegion {
   readonly code: CallableFunction;
 }
 
+/** Stores deferred flags, from their captured operands in the state at this address. */
+export type StoreFlags = (state: number, record: number, budget: number) => number;
+
 export interface CompilerStatistics {
   regions: number;
   modules: number;
@@ -117,7 +120,7 @@ export class RegionCompiler {
   }
 
   /** Makes a function (state, 0, 0) that stores the flags which an instruction has left deferred. */
-  compileMaterializer(instruction: RegionInstruction): (state: number, record: number, budget: number) => number {
+  compileMaterializer(instruction: RegionInstruction): StoreFlags {
     const module = new ModuleBuilder();
     module.importMemory(1);
     const { locals, code } = lowerMaterializer(instruction);
@@ -125,7 +128,7 @@ export class RegionCompiler {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(module.toBytes()), {
       env: this.host.imports,
     });
-    return instance.exports.store as (state: number, record: number, budget: number) => number;
+    return instance.exports.store as StoreFlags;
   }
 
   private explore(rip: number): Explored | undefined {

@@ -12,14 +12,16 @@ import {
   Handler,
   RECORD_COUNTER,
   RECORD_HANDLER,
+  RECORD_IMMEDIATE,
   RECORD_NEED,
   RECORD_SHIFT,
   REGION_SLOTS,
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
-import { type CompiledRegion, RegionCompiler } from "./compiler.ts";
+import { type CompiledRegion, RegionCompiler, type StoreFlags } from "./compiler.ts";
 import type { FaultSite } from "./emitter.ts";
 import type { Region, RegionInstruction } from "./region.ts";
+import type { InstructionTemplate } from "./template.ts";
 
 export interface JitThresholds {
   /** Entries of a trace until it waits for compilation, and how many more until it does not wait any longer. */
@@ -34,7 +36,7 @@ export interface JitThresholds {
   readonly samples: number;
 }
 
-const THRESHOLDS: JitThresholds = { warm: 800, hot: 3000, batch: 24, samples: 4 };
+const THRESHOLDS: JitThresholds = { warm: 2000, hot: 6000, batch: 48, samples: 4 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -87,10 +89,7 @@ export class JitEngine extends InterpreterEngine {
   private sampleNumber = 0;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
-  private readonly materializers = new Map<
-    RegionInstruction,
-    (state: number, record: number, budget: number) => number
-  >();
+  private readonly materializers = new Map<InstructionTemplate, Map<string, StoreFlags>>();
   /** Heads whose code has changed: entries until they are compiled again. */
   private readonly patience = new Map<number, number>();
 
@@ -283,15 +282,26 @@ export class JitEngine extends InterpreterEngine {
     this.steps++;
     const { rip, since, flags } = this.faultSites[cpu.getI32(EXIT_RECORD)];
     cpu.rip = rip;
-    if (flags !== undefined) {
-      let store = this.materializers.get(flags);
-      if (store === undefined) {
-        store = this.compiler.compileMaterializer(flags);
-        this.materializers.set(flags, store);
-      }
-      store(cpu.base, 0, 0);
-    }
+    if (flags !== undefined) this.materializer(flags)(cpu.base, 0, 0);
     return budget - since;
+  }
+
+  /** The function that stores the flags which an instruction has left deferred. */
+  private materializer(instruction: RegionInstruction): StoreFlags {
+    const { template, bank, record } = instruction;
+    let alike = this.materializers.get(template);
+    if (alike === undefined) {
+      alike = new Map();
+      this.materializers.set(template, alike);
+    }
+    // All that it takes from the record is the immediate.
+    const key = `${bank} ${record.getBigInt64(RECORD_IMMEDIATE, true)}`;
+    let store = alike.get(key);
+    if (store === undefined) {
+      store = this.compiler.compileMaterializer(instruction);
+      alike.set(key, store);
+    }
+    return store;
   }
 
   protected override flush(): void {
@@ -300,7 +310,6 @@ export class JitEngine extends InterpreterEngine {
     this.entries.clear();
     this.waiting.clear();
     this.faultSites.length = 0;
-    this.materializers.clear();
     this.freeSlots.length = 0;
     this.nextSlot = this.firstSlot;
   }
