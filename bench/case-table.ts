@@ -1,6 +1,7 @@
 /** Results of {@link compare} as a table: time, ratios and speed. */
 
-import { type CaseResult, medianOf, ratioOf, speedOf } from "./comparison.ts";
+import { type CaseResult, medianOf, ratioOf, speedOf, type TimeQuantity } from "./comparison.ts";
+import type { Bench } from "./group.ts";
 import type { Runner } from "./runners.ts";
 import { complete, geometricMean, spread } from "./statistics.ts";
 import { formatTable } from "./table.ts";
@@ -17,8 +18,13 @@ function ratioColumns(runners: readonly Runner[]): (readonly [string, string])[]
 }
 
 /** The geometric mean of a ratio over all cases; undefined if one was not measured, NaN if one failed. */
-export function meanRatio(results: readonly CaseResult[], runner: string, base: string): number | undefined {
-  const ratios = complete(results.map((result) => ratioOf(result, runner, base)));
+export function meanRatio(
+  results: readonly CaseResult[],
+  runner: string,
+  base: string,
+  quantity?: TimeQuantity,
+): number | undefined {
+  const ratios = complete(results.map((result) => ratioOf(result, runner, base, quantity)));
   return ratios === undefined || ratios.length === 0 ? undefined : geometricMean(ratios);
 }
 
@@ -44,16 +50,16 @@ function times(result: CaseResult, runner: string): string[] {
 export function formatCases(
   title: string,
   results: readonly CaseResult[],
-  runners: readonly Runner[],
+  { runners, quantity }: Pick<Bench, "runners" | "quantity">,
 ): string {
   const columns = ratioColumns(runners);
   const engines = runners.filter((runner) => runner.isOsvVm);
   const rows = results.map((result) => [
     result.name,
     ...runners.flatMap(({ name }) => times(result, name)),
-    ...columns.map(([runner, base]) => number(ratioOf(result, runner, base), 2)),
+    ...columns.map(([runner, base]) => number(ratioOf(result, runner, base, quantity), 2)),
     number(result.instructions === undefined ? undefined : result.instructions / 1e6, 0),
-    ...engines.map(({ name }) => number(speedOf(result, name), 0)),
+    ...engines.map(({ name }) => number(speedOf(result, name, quantity), 0)),
     `${(widestSpread(result) * 100).toFixed(0)}%`,
   ]);
   const heading = [
@@ -67,7 +73,7 @@ export function formatCases(
   const mean = [
     "geometric mean",
     ...runners.flatMap(() => ["", ""]),
-    ...columns.map(([runner, base]) => number(meanRatio(results, runner, base), 2)),
+    ...columns.map(([runner, base]) => number(meanRatio(results, runner, base, quantity), 2)),
   ];
   const table = formatTable([heading, ...rows, ...(results.length > 1 ? [mean] : [])]);
   return [table, ...formatFailures(results)].join("\n");

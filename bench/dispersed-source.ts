@@ -42,7 +42,7 @@ const STATEMENTS: readonly ((random: Random, x: string, y: string, z: string) =>
     `for (int i = 0; i < ${2 + (random() % 3)}; i++) ${x} = ${x} * 31 + s->bytes[(${y} + i) & 4095];`,
   (random, x, y) => `${x} += leaf${random() % LEAVES}(${y}, s);`,
   (random, x, y) => `${x} ^= ${y} / ${3 + (random() % 1000)}u;`,
-  (random, x, y) => `${x} += (uint64_t)((double)(int32_t)${y} * ${1 + (random() % 9)}.5);`,
+  (random, x, y) => `${x} += (uint64_t)(int64_t)((double)(int32_t)${y} * ${1 + (random() % 9)}.5);`,
 ];
 
 function body(random: Random, count: number): string {

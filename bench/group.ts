@@ -2,6 +2,7 @@
  * A group of measurements is one file in groups/ with one function of type {@link Group}, listed in main.ts.
  */
 
+import type { TimeQuantity } from "./comparison.ts";
 import type { Criterion } from "./criteria.ts";
 import type { Runner } from "./runners.ts";
 
@@ -12,6 +13,8 @@ export interface Bench {
   rounds: number;
   /** A small version of everything: shows that it works, and no more. */
   isQuick: boolean;
+  /** What ratios and speeds in tables are of; criteria are always judged by wall-clock time. */
+  quantity: TimeQuantity;
   /** Is this one wanted (`--only`)? */
   wants(name: string): boolean;
   /** Tells about progress, on stderr. */

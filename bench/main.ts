@@ -38,6 +38,7 @@ async function bench(options: Options): Promise<number> {
     runners: findRunners(options.runners),
     rounds: options.rounds,
     isQuick: options.isQuick,
+    quantity: options.isByCpu ? "cpuMilliseconds" : "milliseconds",
     wants: (name) => isWanted(name, options.only),
     say: (text) => process.stderr.write(text),
   };

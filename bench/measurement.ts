@@ -36,7 +36,7 @@ const NS_PER_MS = 1e6;
 const US_PER_MS = 1e3;
 const KIB_PER_MIB = 1024;
 
-/** Nothing measured here may take longer. */
+/** Nothing measured here takes so long, unless it hangs. */
 const TIME_LIMIT_MS = 900_000;
 
 function exitStatusOf(waitStatus: number): number {
@@ -58,9 +58,10 @@ export function readUsage(line: string): Sample & { status: number } {
 
 /**
  * Standard input is empty; output goes to files, so that nobody reads it on the second processor meanwhile.
+ * @param limit in milliseconds
  * @throws Error if the program cannot be started or does not end
  */
-export function measure({ words, cwd, env }: Command): Measurement {
+export function measure({ words, cwd, env }: Command, limit: number = TIME_LIMIT_MS): Measurement {
   const launcher = compileIfOlder(
     "cc",
     ["-O2", "-Wall"],
@@ -73,12 +74,15 @@ export function measure({ words, cwd, env }: Command): Measurement {
     const outputs = ["stdout", "stderr"].map((name) => openSync(file(name), "w"));
     const { status, error } = spawnSync(launcher, [file("usage"), ...words], {
       stdio: ["ignore", ...outputs],
-      timeout: TIME_LIMIT_MS,
+      timeout: limit,
       ...(cwd !== undefined && { cwd }),
       ...(env !== undefined && { env: { PATH: process.env.PATH, ...env } }),
     });
     for (const output of outputs) closeSync(output);
-    if (error !== undefined) throw error;
+    if (error !== undefined) {
+      const isLate = "code" in error && error.code === "ETIMEDOUT";
+      throw isLate ? new Error(`no end after ${(limit / 1e3).toFixed(0)} s`) : error;
+    }
     const stderr = readFileSync(file("stderr"), "utf8");
     if (status !== 0) throw new Error(stderr.trim());
     return {

@@ -11,16 +11,18 @@ export interface Options {
   runners: readonly string[];
   isQuick: boolean;
   isStrict: boolean;
+  isByCpu: boolean;
 }
 
 export class UsageError extends Error {}
 
-export const USAGE = `npm run bench -- [GROUP…] [--runs N] [--only NAME,…] [--runners NAME,…] [--quick] [--strict]
+export const USAGE = `npm run bench -- [GROUP…] [--runs N] [--only NAME,…] [--runners NAME,…] [--quick] [--cpu] [--strict]
 
   --runs N       runs under every runner, of which the median counts (default 5)
   --only a,b     cases whose name is this or begins with it: c, c_sha256, esbuild
   --runners a,b  native, qemu, jit, interp (default: all)
   --quick        one run of small versions: shows that everything works
+  --cpu          tables' ratios and speeds are of processor time: for a machine that is busy otherwise
   --strict       the exit status is 1 if a criterion is missed`;
 
 /** Fewer say nothing about a machine that does other things as well. */
@@ -44,6 +46,7 @@ export function parseOptions(parameters: readonly string[], known: readonly stri
           runners: { type: "string", default: "" },
           quick: { type: "boolean", default: false },
           strict: { type: "boolean", default: false },
+          cpu: { type: "boolean", default: false },
         },
       });
     } catch (error) {
@@ -63,6 +66,7 @@ export function parseOptions(parameters: readonly string[], known: readonly stri
     runners: list(values.runners),
     isQuick: values.quick,
     isStrict: values.strict,
+    isByCpu: values.cpu,
   };
 }
 

@@ -20,7 +20,7 @@ import { BENCH_CACHE } from "./cache.ts";
 import { generateLines } from "./lines.ts";
 
 /** Counts changes of what {@link fill} makes. */
-const VERSION = 1;
+const VERSION = 2;
 
 const BIOME = "@biomejs/cli-linux-x64-musl";
 const ESBUILD = "@esbuild/linux-x64";
@@ -28,8 +28,11 @@ const ESBUILD = "@esbuild/linux-x64";
 /** What esbuild bundles, in /work/node_modules. */
 const BUNDLED = ["acorn", "iced-x86", "typescript"];
 
-/** What Biome reads, in /work/sources; pinned by the lock file, as our own sources would not be. */
-const LINTED = ["commander/lib", "semver", "dependency-cruiser/src"];
+/**
+ * What Biome reads, in /sources; pinned by the lock file, as our own sources would not be. (Some packages it formats for
+ * minutes, even on the host.)
+ */
+const LINTED = ["commander/lib", "semver"];
 
 interface LockFile {
   packages: Record<string, { version: string; integrity: string }>;
@@ -46,7 +49,7 @@ function addProgram(root: string, source: string, name: string): void {
 }
 
 function fill(root: string, bytes: number): void {
-  for (const name of ["bin", "dev", "etc", "proc", "tmp", "work/node_modules", "work/sources"]) {
+  for (const name of ["bin", "dev", "etc", "proc", "tmp", "work/node_modules", "sources"]) {
     mkdirSync(join(root, name), { recursive: true });
   }
   const installed = (name: string) => join(REPOSITORY, "node_modules", name);
@@ -58,15 +61,15 @@ function fill(root: string, bytes: number): void {
     cpSync(installed(name), join(root, "work/node_modules", name), { recursive: true });
   }
   for (const name of LINTED) {
-    cpSync(installed(name), join(root, "work/sources", name), { recursive: true });
+    cpSync(installed(name), join(root, "sources", name), { recursive: true });
   }
-  writeFileSync(join(root, "work/biome.json"), "{}\n");
+  writeFileSync(join(root, "sources/biome.json"), "{}\n");
   writeFileSync(join(root, "work/lines"), generateLines(bytes));
 }
 
 /**
  * @param bytes of generated input
- * @returns the directory; /work is where the programs run
+ * @returns the directory; the programs run in /work, and Biome in /sources
  * @throws Error if something cannot be fetched
  */
 export function programRoot(bytes: number): string {

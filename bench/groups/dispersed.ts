@@ -59,7 +59,7 @@ export function dispersed(bench: Bench): GroupReport {
     );
   const judged = results.find(({ name }) => name === random.name);
   return {
-    text: formatCases("functions", results, bench.runners),
+    text: formatCases("functions", results, bench),
     results,
     criteria: [
       {

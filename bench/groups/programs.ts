@@ -39,9 +39,9 @@ function programCases(root: string): Case[] {
   const biome = (name: string): Case => ({
     name: `biome ${name}`,
     program: "/bin/biome",
-    parameters: [name, ...BIOME, "sources"],
+    parameters: [name, ...BIOME, "."],
     root,
-    cwd: "/work",
+    cwd: "/sources",
     comparable: withoutTime,
     memory: "1G",
     status: 1, // it finds something
@@ -68,7 +68,7 @@ export function programs(bench: Bench): GroupReport {
     .filter((job) => bench.wants(job.name))
     .map((job) => compare(job, bench.runners, bench.rounds, bench.say));
   return {
-    text: formatCases("program", results, bench.runners),
+    text: formatCases("program", results, bench),
     results,
     criteria: results.map((result) => ({
       issue: 3,

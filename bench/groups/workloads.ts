@@ -51,7 +51,7 @@ export function workloads(bench: Bench): GroupReport {
       return compare({ name, program, comparable: withoutTime }, bench.runners, bench.rounds, bench.say);
     });
   return {
-    text: formatCases("workload", results, bench.runners),
+    text: formatCases("workload", results, bench),
     results,
     criteria: judgeWorkloads(results, results.length === names.length),
   };
