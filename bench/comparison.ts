@@ -68,7 +68,7 @@ function fingerprint(stdout: Buffer, stderr: string, { comparable }: Case): stri
 }
 
 /** No emulator that works takes longer than this, in comparison with the first runner. */
-const timeLimit = (milliseconds: number) => 60_000 + 300 * milliseconds;
+const timeLimit = (milliseconds: number) => Math.ceil(60_000 + 300 * milliseconds);
 
 function run(job: Case, runner: Runner, limit: number | undefined): Measurement | string {
   try {
@@ -118,7 +118,7 @@ export function compare(
       }
       const actual = fingerprint(measured.stdout, stderr, job);
       expected ??= actual;
-      limit ??= timeLimit(milliseconds);
+      limit ??= timeLimit(cpuMilliseconds);
       if (actual !== expected) {
         fail(runner, "WRONG output");
         continue;
