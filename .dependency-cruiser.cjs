@@ -13,7 +13,7 @@ const ARROWS = {
   debug: ["kernel", "devices", "virtio", "cpu", "mmu"],
   web: ["debug", "kernel", "virtio", "zfs", "tcpip", "devices", "cpu", "mmu"],
   cli: ["debug", "kernel", "virtio", "zfs", "tcpip", "devices", "cpu", "mmu"],
-  bench: ["debug", "kernel", "virtio", "zfs", "tcpip", "devices", "cpu", "mmu", "scripts"],
+  bench: ["cli", "debug", "kernel", "virtio", "zfs", "tcpip", "devices", "cpu", "mmu", "scripts"],
   test: ["cli", "debug", "kernel", "virtio", "zfs", "tcpip", "devices", "cpu", "mmu", "scripts"],
   scripts: ["kernel", "cpu", "mmu"],
 };

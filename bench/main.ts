@@ -1,128 +1,85 @@
 /**
- * `npm run bench -- [--runs N] [--only a,b] [--runners native,qemu,interp] [--small] [--no-system]`
- *
- * Prints the workloads' times and their ratio to native and to QEMU user mode, then system-call latency, start-up and
- * memory; writes everything to .cache/bench/results.json. `npm run bench -- boot` is kept for unmodified systems.
+ * `npm run bench`: how fast osv-vm is, beside the host itself and QEMU user mode. Prints tables and what of the issues'
+ * criteria is met; writes everything to .cache/bench/results.json. docs/benchmarks.md tells about the method.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { CACHE } from "../scripts/repository.ts";
-import { findRunners, type Runner } from "./runners.ts";
-import { geometricMean } from "./statistics.ts";
-import { measureSystem, type SystemResults } from "./system.ts";
-import { formatTable } from "./table.ts";
-import { buildWorkloads, findSources, runWorkload, type WorkloadResult } from "./workloads.ts";
+import { BENCH_CACHE } from "./cache.ts";
+import { type Criterion, formatCriteria, judge } from "./criteria.ts";
+import type { Bench, Group } from "./group.ts";
+import { dispersed } from "./groups/dispersed.ts";
+import { memory } from "./groups/memory.ts";
+import { programs } from "./groups/programs.ts";
+import { system } from "./groups/system.ts";
+import { workloads } from "./groups/workloads.ts";
+import { isWanted, type Options, parseOptions, USAGE, UsageError } from "./options.ts";
+import { findRunners } from "./runners.ts";
 
-const SMALL_PERCENT = 5;
+const GROUPS: Record<string, Group> = { workloads, programs, dispersed, system, memory };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    runs: { type: "string", default: "3" },
-    only: { type: "string", default: "" },
-    runners: { type: "string", default: "" },
-    small: { type: "boolean", default: false },
-    "no-system": { type: "boolean", default: false },
-  },
-});
+/** Above this, something else is running. */
+const QUIET_LOAD = 0.5;
 
-const list = (text: string) => text.split(",").filter((name) => name !== "");
-
-function ratio(result: WorkloadResult, runner: string, base: string): number | undefined {
-  const time = result.milliseconds[runner];
-  const baseTime = result.milliseconds[base];
-  return time !== undefined && baseTime !== undefined && baseTime > 0 ? time / baseTime : undefined;
-}
-
-/** Every runner against every base that comes before it: interp/native, interp/qemu, qemu/native. */
-function ratioColumns(runners: readonly Runner[]): (readonly [string, string])[] {
-  const names = runners.map((runner) => runner.name);
-  const bases = names.filter((name) => name === "native" || name === "qemu");
-  return names.flatMap((name, index) =>
-    bases.filter((base) => names.indexOf(base) < index).map((base) => [name, base] as const),
-  );
-}
-
-function reportWorkloads(results: readonly WorkloadResult[], runners: readonly Runner[]): void {
-  const columns = ratioColumns(runners);
-  const rows = [
-    ["workload", ...runners.map(({ name }) => `${name} ms`), ...columns.map(([a, b]) => `${a}/${b}`)],
-    ...results.map((result) => [
-      result.name,
-      ...runners.map(({ name }) => result.milliseconds[name]?.toFixed(1) ?? "failed"),
-      ...columns.map(([a, b]) => ratio(result, a, b)?.toFixed(2) ?? "-"),
-    ]),
-    [
-      "geometric mean",
-      ...runners.map(() => ""),
-      ...columns.map(([a, b]) => {
-        const ratios = results.map((result) => ratio(result, a, b));
-        // A mean over only those that worked would flatter.
-        return ratios.every((value) => value !== undefined) ? geometricMean(ratios).toFixed(2) : "-";
-      }),
-    ],
-  ];
-  console.log(`\n${formatTable(rows)}`);
-  for (const { name, failures } of results) {
-    for (const [runner, reason] of Object.entries(failures)) console.log(`${name}, ${runner}: ${reason}`);
-  }
-}
-
-function reportSystem(results: SystemResults): void {
-  const runners = Object.keys(results.syscalls);
-  const calls = Object.keys(results.syscalls[runners[0] ?? ""] ?? {});
-  if (calls.length > 0) {
-    const rows = calls.map((call) => [
-      call,
-      ...runners.map((name) => results.syscalls[name]?.[call]?.toFixed(1) ?? "-"),
-    ]);
-    console.log(`\n${formatTable([["system call", ...runners.map((name) => `${name} ns`)], ...rows])}`);
-  }
-  console.log();
-  const say = (what: string, value: number | undefined, unit: string) => {
-    if (value !== undefined) console.log(`${what.padEnd(36)}${value.toFixed(0).padStart(6)} ${unit}`);
+function describeMachine() {
+  return {
+    processor: cpus()[0]?.model,
+    processors: cpus().length,
+    memory: totalmem(),
+    load: loadavg()[0],
+    node: process.version,
   };
-  say("run hello, process start to exit", results.startMilliseconds, "ms");
-  say("  of which Node itself", results.nodeMilliseconds, "ms");
-  say("run hello, peak memory", results.helloPeakMiB, "MiB");
-  say("10,000 threads, peak memory", results.threadsPeakMiB?.few, "MiB");
-  say("40,000 threads, peak memory", results.threadsPeakMiB?.many, "MiB");
-  for (const failure of results.failures) console.log(failure);
 }
 
-if (positionals.length > 0) {
-  console.error(`bench: ${positionals.join(" ")}: not available in this version`);
-  process.exit(125);
+/** @returns the exit status */
+async function bench(options: Options): Promise<number> {
+  const setting: Bench = {
+    runners: findRunners(options.runners),
+    rounds: options.rounds,
+    isQuick: options.isQuick,
+    quantity: options.isByCpu ? "cpuMilliseconds" : "milliseconds",
+    wants: (name) => isWanted(name, options.only),
+    say: (text) => process.stderr.write(text),
+  };
+  const machine = describeMachine();
+  if (machine.load > QUIET_LOAD) {
+    console.log(`load average ${machine.load.toFixed(1)}: other work on this machine disturbs the numbers`);
+  }
+  const groups: Record<string, unknown> = {};
+  const criteria: Criterion[] = [];
+  for (const [name, group] of Object.entries(GROUPS)) {
+    if (options.groups.length > 0 && !options.groups.includes(name)) continue;
+    setting.say(`${name}: `);
+    try {
+      const report = await group(setting);
+      setting.say("\n");
+      console.log(`\n${report.text}`);
+      groups[name] = report.results;
+      criteria.push(...report.criteria);
+    } catch (error) {
+      // The others can be measured all the same.
+      const reason = error instanceof Error ? error.message : String(error);
+      console.log(`\n${name}: cannot be measured: ${reason}`);
+      groups[name] = { error: reason };
+    }
+  }
+  if (options.isQuick) console.log("\n--quick: small versions, in which starting up outweighs everything");
+  console.log(`\n${formatCriteria(criteria)}`);
+  const { rounds, isQuick } = options;
+  const results = { date: new Date().toISOString(), machine, rounds, isQuick, groups, criteria };
+  const file = join(BENCH_CACHE, "results.json");
+  mkdirSync(BENCH_CACHE, { recursive: true });
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`\nwritten to ${file}`);
+  const isMissed = criteria.some((criterion) => judge(criterion) === "MISSED");
+  return options.isStrict && isMissed ? 1 : 0;
 }
-const rounds = Number(values.runs);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error(`bench: --runs ${values.runs}: must be a whole number from 1`);
-  process.exit(125);
-}
-const runners = findRunners(list(values.runners));
-const scale = values.small ? SMALL_PERCENT : 100;
-const programs = buildWorkloads(findSources(), scale, list(values.only));
-const workloads: WorkloadResult[] = [];
-for (const [name, program] of programs) {
-  process.stderr.write(`${name}… `);
-  workloads.push(runWorkload(name, program, runners, rounds));
-}
-process.stderr.write("\n");
-reportWorkloads(workloads, runners);
-const system = values["no-system"] ? undefined : measureSystem(runners, rounds);
-if (system !== undefined) reportSystem(system);
 
-const folder = join(CACHE, "bench");
-mkdirSync(folder, { recursive: true });
-const machine = {
-  processor: cpus()[0]?.model,
-  processors: cpus().length,
-  memory: totalmem(),
-  node: process.version,
-};
-const report = { date: new Date().toISOString(), machine, rounds, scale, workloads, system };
-writeFileSync(join(folder, "results.json"), `${JSON.stringify(report, null, 2)}\n`);
-console.log(`\nwritten to ${join(folder, "results.json")}`);
+try {
+  process.exitCode = await bench(parseOptions(process.argv.slice(2), Object.keys(GROUPS)));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`bench: ${error.message}\n\n${USAGE}`);
+  process.exitCode = 125;
+}

@@ -17,6 +17,11 @@ export function missingTool(name: string, debianPackage = name): Missing {
   return found ? undefined : `${name} is not installed (Debian: apt-get install ${debianPackage})`;
 }
 
+/** Why packages of Debian cannot be fetched here (scripts/debian-package.ts). */
+export function missingDebian(): Missing {
+  return missingTool("apt-get", "a Debian system") ?? missingTool("dpkg-deb", "dpkg");
+}
+
 /** Like describe(), unless a requirement is missing. */
 export function describeWith(requirements: Missing[], name: string, body: () => void): void {
   const reasons = requirements.filter((reason) => reason !== undefined);

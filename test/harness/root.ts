@@ -21,9 +21,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { unpackDebianPackage } from "../../scripts/debian-package.ts";
 import { CACHE } from "../../scripts/repository.ts";
-import { missingDebian, unpackDebianPackage } from "./debian.ts";
-import { type Missing, missingTool } from "./requirements.ts";
+import { type Missing, missingDebian, missingTool } from "./requirements.ts";
 
 /** Every generated file was last changed then (2020-09-13 12:26:40 UTC). */
 const MODIFIED = 1_600_000_000;

@@ -3,9 +3,9 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { unpackNpmPackage } from "../../scripts/npm-package.ts";
 import { REPOSITORY } from "../../scripts/repository.ts";
 import { isFull } from "../harness/full.ts";
-import { unpackNpmPackage } from "../harness/npm.ts";
 import { runOnHost, runOnOsvVm } from "../harness/osv-vm.ts";
 import { describeWith } from "../harness/requirements.ts";
 import { addToRoot, createRoot, missingBusybox, removeRoot } from "../harness/root.ts";

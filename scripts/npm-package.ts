@@ -1,10 +1,10 @@
-/** Packages of the npm registry that are tested but not needed, fetched pinned into .cache/npm/. */
+/** Packages of the npm registry that guests are made of, fetched pinned into .cache/npm/. */
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CACHE } from "../../scripts/repository.ts";
+import { CACHE } from "./repository.ts";
 
 const folder = join(CACHE, "npm");
 

@@ -3,8 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CACHE } from "../../scripts/repository.ts";
-import { type Missing, missingTool } from "./requirements.ts";
+import { CACHE } from "./repository.ts";
 
 const folder = join(CACHE, "debian");
 
@@ -27,9 +26,4 @@ export function unpackDebianPackage(name: string): string {
     rmSync(scratch, { recursive: true, force: true });
   }
   return target;
-}
-
-/** Why {@link unpackDebianPackage} cannot work here. */
-export function missingDebian(): Missing {
-  return missingTool("apt-get", "a Debian system") ?? missingTool("dpkg-deb", "dpkg");
 }
