@@ -2,10 +2,12 @@
  * One virtual processor: typed access to its state struct, and guest memory as its helpers see it.
  */
 
-import { Mmu } from "../mmu/mmu.ts";
+import { Mmu, type MmuView } from "../mmu/mmu.ts";
+import { Tlb } from "../mmu/tlb.ts";
 import type { Translator } from "../mmu/translator.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
+import type { SystemState } from "./system/system-state.ts";
 
 const WASM_PAGE = 65536;
 /** Decoded records get this much of the linear memory; only what is used is ever touched. */
@@ -24,37 +26,137 @@ export interface CpuHost {
 export interface CpuOptions {
   /** Guest RAM in bytes, a multiple of 64 KiB. */
   readonly ramSize: number;
-  readonly translator: Translator;
+  /** What answers TLB misses; absent if that is for the {@link SystemState} of a whole PC to say. */
+  readonly translator?: Translator;
   readonly host: CpuHost;
+  /**
+   * State structs: 1 for user code only; 2 for a whole PC, so that supervisor (0) and user (1) have each their TLB and jump
+   * cache and a change of privilege flushes nothing. Generated code is given the struct in use.
+   */
+  readonly views?: 1 | 2;
 }
+
+/** In state structs that do not run code, and in SHADOW_RIP: no instruction is there. */
+const NOWHERE = 0xffffffff;
+
+/** Where execution is while a helper or a device is called. */
+export interface Whereabouts {
+  /** Instructions of the engine's run that are complete. */
+  readonly progress: number;
+  /** Addresses of the instruction under way and of the one behind it. */
+  readonly currentRip: number;
+  readonly nextRip: number;
+}
+
+/** Nothing is mapped. */
+const NO_TRANSLATOR: Translator = {
+  translate(_virtual, _access, out) {
+    out.errorCode = 0;
+    return false;
+  },
+};
+
+/** A state struct as TypeScript sees it. */
+export class Struct implements MmuView {
+  readonly words: Int32Array;
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  readonly context: Uint8Array;
+  readonly tlb: Tlb;
+  readonly scratch: number;
+
+  constructor(
+    buffer: ArrayBufferLike,
+    readonly base: number,
+  ) {
+    this.words = new Int32Array(buffer, base, State.STATE_SIZE >> 2);
+    this.view = new DataView(buffer, base, State.STATE_SIZE);
+    this.bytes = new Uint8Array(buffer, base, State.STATE_SIZE);
+    this.context = this.bytes.subarray(0, State.CONTEXT_SIZE);
+    this.tlb = new Tlb(buffer, base + State.TLB);
+    this.scratch = base + State.SCRATCH;
+  }
+}
+
+/** Thrown to have the instruction executed alone; see {@link Cpu.requireAlone}. */
+export class RetryAlone extends Error {
+  constructor() {
+    super("this instruction must be executed alone");
+    this.name = "RetryAlone";
+  }
+}
+const RETRY_ALONE = new RetryAlone();
 
 export class Cpu {
   readonly memory: WebAssembly.Memory;
   /** Guest RAM: physical address = index. */
   readonly ram: Uint8Array;
-  /** Byte offset of the state struct in the linear memory. */
-  readonly base: number;
+  /** Byte offset of the state struct in use in the linear memory. */
+  base: number;
   readonly recordBase: number;
   readonly mmu: Mmu;
   readonly host: CpuHost;
-  private readonly view: DataView;
-  private readonly words: Int32Array;
-  private readonly bytes: Uint8Array;
+  /** Registers of system software; undefined if the processor runs user code for the OSv kernel only. */
+  system: SystemState | undefined;
+  /** The instruction under way is executed alone: the engine stops behind it (see {@link requireAlone}). */
+  isAlone = true;
+  /** A helper has done a part of its instruction: it is executed again. */
+  isIncomplete = false;
+  /** What executes the instructions, for helpers that ask where. */
+  whereabouts: Whereabouts | undefined;
+  readonly structs: readonly Struct[];
+  private struct: Struct;
 
   constructor(options: CpuOptions) {
-    const { ramSize } = options;
+    const { ramSize, views = 1 } = options;
+    const size = Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
     this.base = ramSize;
-    this.recordBase = ramSize + Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
+    this.recordBase = ramSize + views * size;
     const pages = (this.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES) / WASM_PAGE;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const buffer = this.memory.buffer;
     this.ram = new Uint8Array(buffer, 0, ramSize);
-    this.view = new DataView(buffer, this.base, State.STATE_SIZE);
-    this.words = new Int32Array(buffer, this.base, State.STATE_SIZE >> 2);
-    this.bytes = new Uint8Array(buffer, this.base, State.STATE_SIZE);
-    this.mmu = new Mmu(buffer, ramSize, options.translator, this.base + State.TLB, this.base + State.SCRATCH);
+    this.structs = Array.from({ length: views }, (_, index) => new Struct(buffer, ramSize + index * size));
+    this.struct = this.structs[0];
+    this.mmu = new Mmu(buffer, ramSize, options.translator ?? NO_TRANSLATOR, this.structs);
     this.host = options.host;
     this.reset();
+  }
+
+  private get words(): Int32Array {
+    return this.struct.words;
+  }
+
+  private get view(): DataView {
+    return this.struct.view;
+  }
+
+  private get bytes(): Uint8Array {
+    return this.struct.bytes;
+  }
+
+  /** Goes on with another state struct; the registers move there. */
+  useView(index: number): void {
+    const from = this.struct;
+    const to = this.structs[index];
+    if (to === from) return;
+    to.bytes.set(from.context);
+    this.struct = to;
+    this.base = to.base;
+    this.mmu.useView(index);
+  }
+
+  /** Sets a field in every state struct. */
+  setEverywhere(offset: number, value: number): void {
+    for (const { words } of this.structs) words[offset >> 2] = value;
+  }
+
+  /**
+   * For what can change more than the instruction's own results: devices, the execution mode. Unless the instruction is
+   * executed alone it is given up before it has changed anything, and executed again, alone, with a look around behind it.
+   */
+  requireAlone(): void {
+    if (!this.isAlone) throw RETRY_ALONE;
   }
 
   /** Registers as a fresh Linux program finds them (FPU as after FNINIT, MXCSR 1F80). */
@@ -65,6 +167,8 @@ export class Cpu {
     this.setI32(State.FLAGS_OTHER, Flag.IF);
     this.setI32(State.X87_CONTROL, 0x37f);
     this.setI32(State.MXCSR, 0x1f80);
+    this.setEverywhere(State.CPL, 3);
+    this.setNumber(State.SHADOW_RIP, NOWHERE);
   }
 
   // ---- state fields; offsets from cpu/state.ts ----

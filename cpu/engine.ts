@@ -13,6 +13,11 @@ export const Exit = {
   Halt: 4,
   /** `requestStop()` was called by a helper or a device. */
   Stopped: 5,
+  /** Only on a whole PC: an instruction is complete that may have changed anything (control registers, devices …): look for
+   * interrupts and the like, then go on. RIP is behind it. */
+  Attention: 6,
+  /** Only on a whole PC: as Attention, and the instruction has set RIP. */
+  Transfer: 7,
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];
 
@@ -27,4 +32,16 @@ export interface Engine {
   invalidatePhysical(start: number, length: number): void;
   /** Virtual pages changed meaning: drops translations that lead through `[start, start + length)`. */
   invalidateVirtual(start: number, length: number): void;
+}
+
+/** An engine that can run system software. */
+export interface SystemEngine extends Engine {
+  /** Instructions of the current {@link run} that are complete; exact for a helper or device that asks. */
+  readonly progress: number;
+  /** CR3 was loaded: what is not in global pages may be elsewhere. */
+  addressSpaceChanged(): void;
+  /** All translations were dropped, those of global pages too. */
+  globalPagesChanged(): void;
+  /** INVLPG. */
+  pageChanged(address: number): void;
 }

@@ -60,8 +60,34 @@ const FEATURE_BITS = {
   lm: [0x80000001, "edx", 29],
 } as const satisfies Record<string, FeatureBit>;
 
+/** Features that only operating systems see: on a whole PC. */
+const SYSTEM_FEATURE_BITS = {
+  de: [1, "edx", 2],
+  pse: [1, "edx", 3],
+  msr: [1, "edx", 5],
+  pae: [1, "edx", 6],
+  mce: [1, "edx", 7],
+  apic: [1, "edx", 9],
+  sep: [1, "edx", 11],
+  mtrr: [1, "edx", 12],
+  pge: [1, "edx", 13],
+  mca: [1, "edx", 14],
+  pat: [1, "edx", 16],
+  pse36: [1, "edx", 17],
+  x2apic: [1, "ecx", 21],
+  tscDeadline: [1, "ecx", 24],
+  hypervisor: [1, "ecx", 31],
+  tscAdjust: [7, "ebx", 1],
+  smep: [7, "ebx", 7],
+  smap: [7, "ebx", 20],
+  pdpe1gb: [0x80000001, "edx", 26],
+} as const satisfies Record<string, FeatureBit>;
+
 /** Features of this processor; instructions of the opcode tables that need another one raise #UD. */
-export const FEATURES: ReadonlySet<string> = new Set(Object.keys(FEATURE_BITS));
+export const FEATURES: ReadonlySet<string> = new Set([
+  ...Object.keys(FEATURE_BITS),
+  ...Object.keys(SYSTEM_FEATURE_BITS),
+]);
 
 function features(leaf: number): CpuidResult {
   const result = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
@@ -161,6 +187,32 @@ function extendedLeaf(leaf: number): CpuidResult {
     default:
       return NOTHING;
   }
+}
+
+/** What a leaf says besides on a whole PC. */
+function systemFeatures(leaf: number): CpuidResult {
+  const result = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+  for (const [at, register, bit] of Object.values<FeatureBit>(SYSTEM_FEATURE_BITS)) {
+    if (at === leaf) result[register] |= 1 << bit;
+  }
+  return result;
+}
+
+/** CPUID.1:ECX.OSXSAVE follows CR4. */
+const OSXSAVE = 1 << 27;
+
+/** CPUID as an operating system gets it. @param osxsave CR4.OSXSAVE */
+export function systemCpuid(leaf: number, subleaf: number, osxsave: boolean): CpuidResult {
+  const common = cpuid(leaf, subleaf);
+  if (subleaf !== 0 && leaf === 7) return common;
+  const { ebx, ecx, edx } = systemFeatures(leaf);
+  const hidden = leaf === 1 && !osxsave ? OSXSAVE : 0;
+  return {
+    eax: common.eax,
+    ebx: common.ebx | ebx,
+    ecx: (common.ecx | ecx) & ~hidden,
+    edx: common.edx | edx,
+  };
 }
 
 /** CPUID; leaf and subleaf are unsigned. Beyond the last leaf Intel's processors answer as for the last basic one. */

@@ -31,6 +31,9 @@ export const FLAGS_OTHER = 0x0ac; // i32
 export const SEGMENT_BASE = 0x0c0;
 export const SEGMENT_BASE_ZERO = 0x0f0;
 
+/** What SWAPGS exchanges with GS's base (IA32_KERNEL_GS_BASE). */
+export const KERNEL_GS_BASE = 0x0f8; // i64
+
 /** XMM0…XMM15, 32 bytes apart (room for the YMM halves). */
 export const XMM = 0x100;
 export const XMM_STRIDE = 32;
@@ -64,11 +67,37 @@ export const EXCEPTION_ADDRESS = 0x410; // i64, what CR2 would hold
 export const INSTRUCTION_COUNT = 0x418; // i64, instructions retired before this run
 /** Arguments and results of slow paths and helpers. */
 export const ACCESS_ADDRESS = 0x420; // i64
+/** i32, one of {@link ExceptionSource}. */
+export const EXCEPTION_SOURCE = 0x428;
 export const HELPER_ARGUMENTS = 0x430; // 8 × i64 (also v128 pairs, 16-byte aligned)
 /** An access that crosses a page, hits a device or needs care goes through here. */
 export const SCRATCH = 0x480; // 64 bytes
 /** Operands that deferred flags are computed from, when a compiled region leaves them to the interpreter: 16 × 8 bytes. */
 export const FLAG_CAPTURES = 0x4c0;
+
+// What generated code asks of the processor's mode; the rest of the system state is in cpu/system/.
+/** i32: current privilege level. A processor that runs user code for the OSv kernel has 3 for ever. */
+export const CPL = 0x4c0;
+/** i32: not zero if an interrupt or NMI waits to be delivered. */
+export const INTERRUPT_REQUEST = 0x4c4;
+/** i64: number of the execution mode (cpu/system/execution-mode.ts) in bits 63…48: distinguishes jump cache entries. */
+export const MODE_KEY = 0x4c8;
+/** i64: no interrupt is delivered before the instruction at this address (behind STI, MOV SS). */
+export const SHADOW_RIP = 0x4d0;
+
+/** What raised the exception that an engine reports. */
+export const ExceptionSource = {
+  /** The processor: a fault or a trap. */
+  Processor: 0,
+  /** INT n. */
+  Interrupt: 1,
+  /** INT3, INTO: software exceptions. */
+  Breakpoint: 2,
+  /** INT1. */
+  Icebp: 3,
+  /** An interrupt or NMI; engines do not report it. */
+  External: 4,
+} as const;
 
 /** Registers in hardware encoding order. */
 export const Register = {
@@ -128,6 +157,7 @@ export const Flag = {
   OF: 1 << 11,
   NT: 1 << 14,
   RF: 1 << 16,
+  VM: 1 << 17,
   AC: 1 << 18,
   ID: 1 << 21,
 } as const;
@@ -138,4 +168,4 @@ export const JUMP_CACHE_ENTRIES = 8192;
 /** Entries of 16 bytes: RIP (i64), linear address of the first decoded record (i32, 0 = none). */
 export const JUMP_CACHE = TLB + TLB_BYTES;
 export const JUMP_CACHE_ENTRY_SHIFT = 4;
-export const STATE_SIZE = JUMP_CACHE + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT);
+export const STATE_SIZE: number = JUMP_CACHE + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT);

@@ -4,8 +4,10 @@
  */
 
 import { CodePages } from "./code-pages.ts";
-import { Tlb } from "./tlb.ts";
-import { Access, PAGE_SIZE, type Translation, type Translator } from "./translator.ts";
+import { type Tlb, TlbAttribute } from "./tlb.ts";
+import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "./translator.ts";
+
+const SCRATCH_BYTES = 64;
 
 /** An access that the translator refused. */
 export class PageFault extends Error {
@@ -23,38 +25,66 @@ export interface CodeWriteListener {
   codeWritten(physical: number, length: number): void;
 }
 
+/** Physical pages that are not RAM, and how they are accessed: at most 4 bytes at once, values unsigned. */
+export interface PhysicalDevices {
+  /** Asked for pages below the RAM's size; "rom" is RAM that writes do not reach. */
+  kind(physicalPage: number): "ram" | "rom" | "device";
+  read(physical: number, size: 1 | 2 | 4): number;
+  write(physical: number, size: 1 | 2 | 4, value: number): void;
+}
+
+/**
+ * A privilege level's view of memory: its TLB, and the scratch bytes beside it. A machine that runs user code only has one;
+ * else supervisor and user each have theirs, so that a change of level flushes nothing.
+ */
+export interface MmuView {
+  readonly tlb: Tlb;
+  /** Where crossing accesses are put together: 64 bytes, a linear address. */
+  readonly scratch: number;
+}
+
 export class Mmu {
   readonly codePages: CodePages;
-  readonly tlb: Tlb;
+  /** The view in use. */
+  tlb: Tlb;
+  scratch: number;
   listener: CodeWriteListener | undefined;
+  devices: PhysicalDevices | undefined;
+  /** The last page that code was fetched from is mapped as global. */
+  isGlobal = false;
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
-  private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0 };
+  private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0, attributes: 0 };
   /** Modifying accesses that went through the scratch bytes: where they have to be written back. */
   private modifyAddress = 0;
   private modifyLength = 0;
   private scratchBytes: Uint8Array;
 
-  /**
-   * Guest RAM is the front of `buffer`.
-   * @param scratch where crossing accesses are put together, 64 bytes in `buffer`
-   */
+  /** Guest RAM is the front of `buffer`. The first view is in use at first. */
   constructor(
     buffer: ArrayBufferLike,
     readonly ramSize: number,
     public translator: Translator,
-    tlbBase: number,
-    readonly scratch: number,
+    readonly views: readonly MmuView[],
   ) {
     this.bytes = new Uint8Array(buffer);
-    this.scratchBytes = this.bytes.subarray(scratch, scratch + 64);
     this.codePages = new CodePages(ramSize);
-    this.tlb = new Tlb(buffer, tlbBase);
+    this.tlb = views[0].tlb;
+    this.scratch = views[0].scratch;
+    this.scratchBytes = this.bytes.subarray(this.scratch, this.scratch + SCRATCH_BYTES);
+  }
+
+  useView(index: number): void {
+    const { tlb, scratch } = this.views[index];
+    this.tlb = tlb;
+    this.scratch = scratch;
+    this.scratchBytes = this.bytes.subarray(scratch, scratch + SCRATCH_BYTES);
   }
 
   /**
-   * Linear address of one page for an access; enters it into the TLB.
+   * Linear address of one page for an access; enters it into the TLB. What is not RAM never gets there: for the physical
+   * address p of a device the result is ~p (as -p - 1).
    * @throws PageFault
    */
   private page(address: number, access: Access): number {
@@ -64,19 +94,58 @@ export class Mmu {
       throw new PageFault(address, translation.errorCode);
     const physical = translation.physicalPage;
     let rights = translation.rights;
+    const { devices } = this;
+    if (devices !== undefined) {
+      const kind = physical >= this.ramSize ? "device" : devices.kind(physical);
+      if (kind === "device" || (kind === "rom" && access === Access.Write))
+        return -(physical + pageOffset(address)) - 1;
+      if (kind === "rom") rights &= ~Access.Write;
+    }
     if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
-    this.tlb.fill(address - pageOffset(address), physical, rights);
+    this.tlb.fill(address - pageOffset(address), physical, rights, translation.attributes);
     return physical + pageOffset(address);
   }
 
-  /** Physical address of an instruction byte. @throws PageFault */
+  /** Reads a device's registers, in pieces of 4 bytes at most. */
+  private readDevice(physical: number, into: Uint8Array, from: number, length: number): void {
+    const { devices } = this;
+    if (devices === undefined) return;
+    for (let done = 0; done < length; ) {
+      const size = accessSize(physical + done, length - done);
+      const value = devices.read(physical + done, size);
+      for (let byte = 0; byte < size; byte++) into[from + done + byte] = value >>> (8 * byte);
+      done += size;
+    }
+  }
+
+  private writeDevice(physical: number, from: Uint8Array, start: number, length: number): void {
+    const { devices } = this;
+    if (devices === undefined) return;
+    for (let done = 0; done < length; ) {
+      const size = accessSize(physical + done, length - done);
+      let value = 0;
+      for (let byte = size - 1; byte >= 0; byte--) value = ((value << 8) | from[start + done + byte]) >>> 0;
+      devices.write(physical + done, size, value);
+      done += size;
+    }
+  }
+
+  /** Physical address of an instruction byte. @throws PageFault, also where there is no RAM to execute from */
   fetchAddress(address: number): number {
-    return this.page(address, Access.Execute);
+    const linear = this.page(address, Access.Execute);
+    if (linear < 0) throw new PageFault(address, PageFaultBit.Present | PageFaultBit.Instruction);
+    this.isGlobal = ((this.translation.attributes ?? 0) & TlbAttribute.Global) !== 0;
+    return linear;
   }
 
   /** Linear address where `length` bytes can be read now: in RAM, or collected in the scratch bytes. @throws PageFault */
   load(address: number, length: number): number {
-    if (pageOffset(address) + length <= PAGE_SIZE) return this.page(address, Access.Read);
+    if (pageOffset(address) + length <= PAGE_SIZE) {
+      const linear = this.page(address, Access.Read);
+      if (linear >= 0) return linear;
+      this.readDevice(-linear - 1, this.scratchBytes, 0, length);
+      return this.scratch;
+    }
     this.read(address, this.scratchBytes.subarray(0, length));
     return this.scratch;
   }
@@ -88,6 +157,10 @@ export class Mmu {
       return;
     }
     const linear = this.page(address, Access.Write);
+    if (linear < 0) {
+      this.writeDevice(-linear - 1, this.scratchBytes, 0, length);
+      return;
+    }
     const { bytes, scratch } = this;
     for (let index = 0; index < length; index++) bytes[linear + index] = bytes[scratch + index];
     if (this.codePages.hasCode(linear)) this.written(linear, length);
@@ -100,7 +173,7 @@ export class Mmu {
   modify(address: number, length: number): number {
     if (pageOffset(address) + length <= PAGE_SIZE) {
       const linear = this.page(address, Access.Write);
-      if (!this.codePages.hasCode(linear)) return linear;
+      if (linear >= 0 && !this.codePages.hasCode(linear)) return linear;
     } else this.probe(address, length);
     this.read(address, this.scratchBytes.subarray(0, length));
     this.modifyAddress = address;
@@ -112,14 +185,24 @@ export class Mmu {
     this.write(this.modifyAddress, this.scratchBytes.subarray(0, this.modifyLength));
   }
 
-  /** Would a write of these bytes hit translated code? @throws PageFault */
+  /** Would a write of these bytes hit translated code (or a device)? @throws PageFault */
   wouldChangeCode(address: number, length: number): boolean {
     const end = address + length;
     for (let at = address; at < end; at += PAGE_SIZE - pageOffset(at)) {
       const count = Math.min(end - at, PAGE_SIZE - pageOffset(at));
-      if (this.codePages.touches(this.page(at, Access.Write), count)) return true;
+      const linear = this.page(at, Access.Write);
+      if (linear < 0 || this.codePages.touches(linear, count)) return true;
     }
     return false;
+  }
+
+  /**
+   * Linear address where the rest of a page can be written without anybody seeing it, or -1 where {@link write} must see it:
+   * a device, translated code. @throws PageFault
+   */
+  direct(address: number): number {
+    const linear = this.page(address, Access.Write);
+    return linear < 0 || this.codePages.hasCode(linear) ? -1 : linear;
   }
 
   /** Faults if the bytes cannot be written. @throws PageFault */
@@ -135,7 +218,8 @@ export class Mmu {
       const at = address + done;
       const count = Math.min(into.length - done, PAGE_SIZE - pageOffset(at));
       const linear = this.page(at, Access.Read);
-      into.set(this.bytes.subarray(linear, linear + count), done);
+      if (linear < 0) this.readDevice(-linear - 1, into, done, count);
+      else into.set(this.bytes.subarray(linear, linear + count), done);
       done += count;
     }
   }
@@ -148,8 +232,11 @@ export class Mmu {
       const at = address + done;
       const count = Math.min(from.length - done, PAGE_SIZE - pageOffset(at));
       const linear = this.page(at, Access.Write);
-      this.bytes.set(count === from.length ? from : from.subarray(done, done + count), linear);
-      this.written(linear, count);
+      if (linear < 0) this.writeDevice(-linear - 1, from, done, count);
+      else {
+        this.bytes.set(count === from.length ? from : from.subarray(done, done + count), linear);
+        this.written(linear, count);
+      }
       done += count;
     }
   }
@@ -165,8 +252,30 @@ export class Mmu {
 
   /** `[start, start + length)` (physical, within a page) is being translated: writes to it must be seen. */
   markCode(start: number, length: number): void {
-    if (this.codePages.mark(start, length)) this.tlb.protectLinearPage(start - pageOffset(start));
+    if (!this.codePages.mark(start, length)) return;
+    for (const { tlb } of this.views) tlb.protectLinearPage(start - pageOffset(start));
   }
+
+  /** Forgets every translation, of all views. */
+  flush(): void {
+    for (const { tlb } of this.views) tlb.flush();
+  }
+
+  /** CR3 was loaded: forgets every translation but those of global pages. */
+  flushTransient(): void {
+    for (const { tlb } of this.views) tlb.flushTransient();
+  }
+
+  /** INVLPG. */
+  flushPageOf(virtual: number): void {
+    for (const { tlb } of this.views) tlb.flushPageOf(virtual);
+  }
+}
+
+/** The widest naturally aligned access that is not longer than `length`. */
+function accessSize(physical: number, length: number): 1 | 2 | 4 {
+  if (length >= 4 && physical % 4 === 0) return 4;
+  return length >= 2 && physical % 2 === 0 ? 2 : 1;
 }
 
 /** Offset in the page, for negative (upper-half) addresses too. */

@@ -22,9 +22,51 @@ export const TLB_ADDEND = 24;
 /** Never a page address: its low bits are set. */
 const INVALID = 0xffffffff;
 
+/** What is known of the page behind an entry, for those who flush. */
+export const TlbAttribute = {
+  /** Survives a load of CR3. */
+  Global: 1,
+  /** Mapped by an entry for 2 MiB, or for 4 MiB or 1 GiB. INVLPG of any address in such a page drops all of it. */
+  Large: 2,
+  Huge: 4,
+  /** A user page, which SMAP may take away from the supervisor. */
+  User: 8,
+} as const;
+/** The entry's index stands in the list of those that a load of CR3, or the end of access to user pages, drops. */
+const LISTED = 16;
+const LISTED_USER = 32;
+/** Pages of 4 KiB in one of 2 MiB, and the address bits above. */
+const LARGE_PAGES = 512;
+const LARGE_MASK = ~0x1fffff;
+
+/** Entries by index, each once. */
+class IndexList {
+  private readonly indices = new Uint16Array(TLB_ENTRIES);
+  private count = 0;
+
+  add(index: number): void {
+    this.indices[this.count++] = index;
+  }
+
+  take(visit: (index: number) => void): void {
+    for (let at = 0; at < this.count; at++) visit(this.indices[at]);
+    this.count = 0;
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+}
+
 /** TypeScript's side of the table: filling and flushing. */
 export class Tlb {
   private readonly words: Uint32Array;
+  /** {@link TlbAttribute}s and list membership of each entry. */
+  private readonly attributes = new Uint8Array(TLB_ENTRIES);
+  private readonly transient = new IndexList();
+  private readonly user = new IndexList();
+  /** Attributes of any entry filled since the last flush. */
+  private seen = 0;
 
   /** @param base byte offset of the table in `buffer` */
   constructor(buffer: ArrayBufferLike, base: number) {
@@ -33,10 +75,12 @@ export class Tlb {
   }
 
   /** Enters a page. Tags of rights that are not given become invalid. */
-  fill(virtualPage: number, linearPage: number, rights: number): void {
+  fill(virtualPage: number, linearPage: number, rights: number, attributes = 0): void {
     const low = virtualPage >>> 0;
     const high = Math.floor(virtualPage / 0x100000000) >>> 0;
-    const entry = ((low >>> PAGE_SHIFT) % TLB_ENTRIES) << (TLB_ENTRY_SHIFT - 2);
+    const index = (low >>> PAGE_SHIFT) % TLB_ENTRIES;
+    const entry = index << (TLB_ENTRY_SHIFT - 2);
+    this.note(index, attributes);
     const words = this.words;
     const addend = (linearPage - low) >>> 0;
     const same = words[entry + 6] === addend;
@@ -58,8 +102,75 @@ export class Tlb {
     }
   }
 
+  private note(index: number, attributes: number): void {
+    let noted = attributes | (this.attributes[index] & (LISTED | LISTED_USER));
+    if ((noted & (TlbAttribute.Global | LISTED)) === 0) {
+      this.transient.add(index);
+      noted |= LISTED;
+    }
+    if ((noted & (TlbAttribute.User | LISTED_USER)) === TlbAttribute.User) {
+      this.user.add(index);
+      noted |= LISTED_USER;
+    }
+    this.attributes[index] = noted;
+    this.seen |= attributes;
+  }
+
   flush(): void {
     this.words.fill(INVALID);
+    this.attributes.fill(0);
+    this.transient.clear();
+    this.user.clear();
+    this.seen = 0;
+  }
+
+  /** Forgets all pages but global ones: CR3 was loaded. */
+  flushTransient(): void {
+    this.transient.take((index) => {
+      if ((this.attributes[index] & TlbAttribute.Global) === 0) this.drop(index);
+      this.attributes[index] &= ~LISTED;
+    });
+  }
+
+  /** Forgets all user pages. */
+  flushUser(): void {
+    this.user.take((index) => {
+      if ((this.attributes[index] & TlbAttribute.User) !== 0) this.drop(index);
+      this.attributes[index] &= ~LISTED_USER;
+    });
+  }
+
+  /** INVLPG: forgets the page of an address, which may be a large one. */
+  flushPageOf(virtual: number): void {
+    this.flushPage(virtual - (((virtual % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
+    const { attributes } = this;
+    if ((this.seen & TlbAttribute.Large) !== 0) {
+      // All pages of the 2 MiB around it have places in a row.
+      const first = ((virtual >>> PAGE_SHIFT) % TLB_ENTRIES) & ~(LARGE_PAGES - 1);
+      for (let index = first; index < first + LARGE_PAGES; index++) {
+        if ((attributes[index] & TlbAttribute.Large) !== 0 && this.isNear(index, virtual)) this.drop(index);
+      }
+    }
+    if ((this.seen & TlbAttribute.Huge) !== 0) {
+      for (let index = 0; index < TLB_ENTRIES; index++) {
+        if ((attributes[index] & TlbAttribute.Huge) !== 0) this.drop(index);
+      }
+    }
+  }
+
+  /** Is an entry for a page in the same 2 MiB (of the same 4 GiB)? */
+  private isNear(index: number, virtual: number): boolean {
+    const entry = index << (TLB_ENTRY_SHIFT - 2);
+    for (const tag of [READ_WORD, WRITE_WORD, EXECUTE_WORD]) {
+      const low = this.words[entry + tag];
+      if (low !== INVALID && ((low ^ virtual) & LARGE_MASK) === 0) return true;
+    }
+    return false;
+  }
+
+  private drop(index: number): void {
+    const entry = index << (TLB_ENTRY_SHIFT - 2);
+    this.words.fill(INVALID, entry, entry + 6);
   }
 
   /** Forgets the pages that overlap `[start, start + length)`. */

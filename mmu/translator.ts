@@ -20,6 +20,8 @@ export interface Translation {
   rights: number;
   /** On failure: page-fault error code (Intel SDM vol. 3, 4.7). */
   errorCode: number;
+  /** {@link import("./tlb.ts").TlbAttribute} bits of a page that x86 page tables map. */
+  attributes?: number;
 }
 
 /** Page-fault error code bits (Intel SDM vol. 3, 4.7). */

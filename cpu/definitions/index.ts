@@ -2,6 +2,7 @@
 
 import "./fpu-state.ts";
 import "./integer/index.ts";
+import "./privileged.ts";
 import "./sse/index.ts";
 import "./system.ts";
 import "./x87/index.ts";

@@ -9,8 +9,10 @@ import type { Operand } from "../ir/operand.ts";
 export interface InstructionContext {
   /** Effective operand size: 16, 32 or 64. */
   readonly operandSize: number;
-  /** Effective address size: 32 or 64 (string instructions, LOOP, JRCXZ). */
+  /** Effective address size: 16, 32 or 64 (string instructions, LOOP, JRCXZ). */
   readonly addressSize: number;
+  /** 64 in 64-bit mode; elsewhere 32, also for 16-bit code: all that differs there are the sizes. */
+  readonly codeSize: 32 | 64;
   /** Repeat prefix of a string instruction: F3 is "rep" (REP or REPE), F2 is "repne". */
   readonly repeat: "none" | "rep" | "repne";
 }

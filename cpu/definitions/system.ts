@@ -1,12 +1,21 @@
 /**
- * Instructions that ask the processor or the operating system for something, as user code (CPL 3) on Linux meets them:
- * identification, time, chance, bases of segments, system calls, breakpoints. What is privileged raises #GP(0).
+ * Instructions that ask the processor or the operating system for something: identification, time, chance, bases of
+ * segments, system calls, breakpoints. What only operating systems use is in privileged.ts.
  */
 
 import { Exit } from "../engine.ts";
 import type { Builder } from "../ir/builder.ts";
 import type { Value } from "../ir/value.ts";
-import { EXCEPTION_ERROR, EXCEPTION_VECTOR, Register, SEGMENT_BASE, Segment, Vector } from "../state.ts";
+import {
+  EXCEPTION_ERROR,
+  EXCEPTION_SOURCE,
+  EXCEPTION_VECTOR,
+  ExceptionSource,
+  Register,
+  SEGMENT_BASE,
+  Segment,
+  Vector,
+} from "../state.ts";
 import { define } from "./registry.ts";
 
 // ---- identification, time, chance ----
@@ -25,20 +34,21 @@ function writePair(b: Builder, value: Value): void {
 }
 
 define("rdtsc", (b) => {
-  b.helper("timeStampCounter", [], false);
+  b.helper("timeStampCounter");
   writePair(b, b.helperResult(0, "i64"));
 });
 
-/** IA32_TSC_AUX: Linux stores node and number of the processor there; there is one. */
-const TSC_AUX = 0;
-
+/** Slot 1: IA32_TSC_AUX, where Linux stores node and number of the processor. */
 define("rdtscp", (b) => {
-  b.helper("timeStampCounter", [], false);
+  b.helper("timeStampCounter");
   writePair(b, b.helperResult(0, "i64"));
-  b.setGpr(Register.RCX, b.const64(TSC_AUX));
+  b.setGpr(Register.RCX, b.helperResult(1, "i64"));
 });
 
-define("rdpid", (b, dst) => dst.write(b.const64(TSC_AUX)));
+define("rdpid", (b, dst) => {
+  b.helper("processorNumber", [], false);
+  dst.write(b.helperResult(0, "i64"));
+});
 
 for (const mnemonic of ["rdrand", "rdseed"]) {
   define(mnemonic, (b, dst) => {
@@ -48,12 +58,10 @@ for (const mnemonic of ["rdrand", "rdseed"]) {
   });
 }
 
-/** XCR0: x87 and SSE state. */
-const XCR0 = 3;
-
 define("xgetbv", (b) => {
   b.if(b.ne(b.gpr(Register.RCX, 32), b.const64(0)), () => b.exception(Vector.GP, 0));
-  writePair(b, b.const64(XCR0));
+  b.helper("extendedControl", [], false);
+  writePair(b, b.helperResult(0, "i64"));
 });
 
 // ---- bases of FS and GS ----
@@ -82,31 +90,22 @@ define("syscall", (b) => {
 });
 
 /** Completes the instruction and raises a trap behind it. */
-function trap(b: Builder, vector: Value): void {
+function trap(b: Builder, vector: Value, source: number): void {
+  b.setField(EXCEPTION_SOURCE, "i32", b.const32(source));
   b.setField(EXCEPTION_VECTOR, "i32", vector);
   b.setField(EXCEPTION_ERROR, "i32", b.const32(0));
   b.exit(Exit.Exception);
 }
 
-define("int3", (b) => trap(b, b.const32(Vector.BP)));
-define("int1", (b) => trap(b, b.const32(Vector.DB)));
+define("int3", (b) => trap(b, b.const32(Vector.BP), ExceptionSource.Breakpoint));
+define("int1", (b) => trap(b, b.const32(Vector.DB), ExceptionSource.Icebp));
 
 define("int", (b, number) => {
   const vector = b.wrap(number.read());
-  // Linux lets user code through to the gates of #BP and #OF only; the helper raises #GP for the others.
+  // The OSv kernel lets user code through to the gates of #BP and #OF only: #GP for the others. A whole PC has an IDT.
   b.helper("checkInterruptGate", [vector]);
-  trap(b, vector);
+  trap(b, vector, ExceptionSource.Interrupt);
 });
 
 for (const mnemonic of ["ud0", "ud1", "ud2"]) define(mnemonic, (b) => b.exception(Vector.UD));
 define("rsm", (b) => b.exception(Vector.UD));
-
-// ---- what is not for user code ----
-
-/** SGDT … SMSW are not privileged on old processors: UMIP (SDM vol. 3, 2.5, CR4.UMIP) makes them so. */
-const PRIVILEGED =
-  "hlt cli sti in out ins outs iret retf callf jmpf " +
-  "lgdt lidt lldt ltr lmsw invlpg clts invd wbinvd wrmsr rdmsr rdpmc swapgs sysret sysenter sysexit xsetbv " +
-  "sgdt sidt sldt str smsw";
-
-for (const mnemonic of PRIVILEGED.split(" ")) define(mnemonic, (b) => b.exception(Vector.GP, 0));

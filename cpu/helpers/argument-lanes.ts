@@ -22,9 +22,10 @@ export class ArgumentLanes {
   u64 = new BigUint64Array(0);
   i64 = new BigInt64Array(0);
   private cpu: Cpu | undefined;
+  private base = 0;
 
   attach(cpu: Cpu): this {
-    if (cpu !== this.cpu) this.bind(cpu);
+    if (cpu !== this.cpu || cpu.base !== this.base) this.bind(cpu);
     return this;
   }
 
@@ -32,6 +33,7 @@ export class ArgumentLanes {
     const { buffer } = cpu.memory;
     const start = cpu.base + HELPER_ARGUMENTS;
     this.cpu = cpu;
+    this.base = cpu.base;
     this.u8 = new Uint8Array(buffer, start, SLOTS * BYTES);
     this.u32 = new Uint32Array(buffer, start, SLOTS * DWORDS);
     this.i32 = new Int32Array(buffer, start, SLOTS * DWORDS);

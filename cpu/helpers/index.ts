@@ -4,6 +4,7 @@ import "./crc32c.ts";
 import "./divide.ts";
 import "./fpu-state.ts";
 import "./identification.ts";
+import "./privileged.ts";
 import "./segments.ts";
 import "./sse.ts";
 import "./string-compare.ts";

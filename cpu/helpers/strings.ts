@@ -41,15 +41,20 @@ defineHelper("copyString", (cpu) => {
   }
   const source = mmu.load(from, size);
   requireCanonical(to, size);
-  const destination = mmu.modify(to, size);
-  if (destination === mmu.scratch) {
-    // A page with translated code: the Mmu has to see the write.
-    copyElement(cpu, to, from, size);
+  const destination = mmu.direct(to);
+  if (destination < 0 || source === mmu.scratch) {
+    // The Mmu has to see the write, or has got one element from a device.
+    mmu.write(to, ram.length <= source ? scratchElement(cpu, size) : ram.slice(source, source + size));
+    cpu.setResult(0, 1);
     return;
   }
   copyForward(ram, destination, source, elements * size, size);
   cpu.setResult(0, elements);
 });
+
+function scratchElement(cpu: Cpu, size: number): Uint8Array {
+  return new Uint8Array(cpu.memory.buffer, cpu.mmu.scratch, size).slice();
+}
 
 function copyElement(cpu: Cpu, to: number, from: number, size: number): void {
   const element = new Uint8Array(size);
@@ -82,8 +87,8 @@ defineHelper("fillString", (cpu) => {
   const size = cpu.argumentI32(3);
   requireCanonical(to, size);
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size));
-  const destination = elements === 0 ? mmu.scratch : mmu.modify(to, size);
-  if (destination === mmu.scratch) {
+  const destination = elements === 0 ? -1 : mmu.direct(to);
+  if (destination < 0) {
     mmu.write(to, cpu.argumentBytes(1).slice(0, size));
     cpu.setResult(0, 1);
     return;

@@ -321,8 +321,11 @@ export class Flags {
     return b.extendU(low.reduce((all, flag) => b.or(all, flag)));
   }
 
-  /** Writes the arithmetic flags, and the other bits of `otherMask`, from an RFLAGS value (i64). */
-  writeAll(value: Value, otherMask: number): void {
+  /**
+   * Writes the arithmetic flags, and the other bits of `otherMask`, from an RFLAGS value (i64).
+   * @param moreMask bits besides, known only when the instruction is executed (i32)
+   */
+  writeAll(value: Value, otherMask: number, moreMask?: Value): void {
     const b = this.b;
     const low = b.wrap(value);
     const bit = (position: number) => b.and(b.shr(low, b.const32(position)), b.const32(1));
@@ -335,8 +338,10 @@ export class Flags {
       overflow: bit(11),
     });
     if (otherMask !== 0) {
-      const kept = b.and(b.field(FLAGS_OTHER, "i32"), b.const32(~otherMask));
-      b.setField(FLAGS_OTHER, "i32", b.or(kept, b.and(low, b.const32(otherMask))));
+      const fixed = b.const32(otherMask);
+      const mask = moreMask === undefined ? fixed : b.or(fixed, moreMask);
+      const kept = b.and(b.field(FLAGS_OTHER, "i32"), b.not(mask));
+      b.setField(FLAGS_OTHER, "i32", b.or(kept, b.and(low, mask)));
     }
   }
 

@@ -1,14 +1,20 @@
 /** Moves, extensions and exchanges: Intel SDM vol. 2, MOV, MOVSX, MOVZX, LEA, XCHG, BSWAP, MOVBE, XLAT, CBW … */
 
+import { Exit } from "../../engine.ts";
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
-import { Register, Vector } from "../../state.ts";
+import { Register } from "../../state.ts";
 import { define, defineWithContext } from "../registry.ts";
 import { loadSelector, readSelector } from "./segments.ts";
 
 define("mov", (b, dst, src) => {
-  if ([dst.kind, src.kind].some((kind) => kind === "control" || kind === "debug")) {
-    b.exception(Vector.GP, 0); // privileged
+  if (src.kind === "control" || src.kind === "debug") {
+    b.helper(src.kind === "control" ? "readControl" : "readDebug", [b.registerNumber(src.register)]);
+    dst.write(b.helperResult(0, "i64"));
+  } else if (dst.kind === "control" || dst.kind === "debug") {
+    const helper = dst.kind === "control" ? "writeControl" : "writeDebug";
+    b.helper(helper, [b.registerNumber(dst.register), src.read()]);
+    b.exit(Exit.Attention);
   } else if (dst.kind === "segment") {
     loadSelector(b, dst, src.read());
   } else {

@@ -1,6 +1,6 @@
 /**
- * Segment registers as user code meets them. Selectors are not kept: the operating system's are known, and a program may
- * load null selectors (or the ones it has) but no others. What FS and GS are good for are their bases.
+ * Segment registers: selectors are read and loaded by helpers, which on a whole PC look into the descriptor tables. User
+ * code of the OSv kernel meets Linux's selectors there (helpers/segments.ts).
  */
 
 import type { Builder } from "../../ir/builder.ts";
@@ -9,15 +9,10 @@ import type { Value } from "../../ir/value.ts";
 import { Segment } from "../../state.ts";
 import { define } from "../registry.ts";
 
-/** Linux's __USER_CS and __USER_DS with RPL 3 (arch/x86/include/asm/segment.h). */
-export const USER_CS = 0x33;
-export const USER_DS = 0x2b;
-
 /** The selector in a segment register: i64. */
 export function readSelector(b: Builder, segment: Operand): Value {
-  const number = b.registerNumber(segment.register);
-  const data = b.select(b.eq(number, b.const32(Segment.SS)), b.const64(USER_DS), b.const64(0));
-  return b.select(b.eq(number, b.const32(Segment.CS)), b.const64(USER_CS), data);
+  b.helper("readSelector", [b.registerNumber(segment.register)], false);
+  return b.helperResult(0, "i64");
 }
 
 /** Loads a selector (i64, its low 16 bits) into a segment register, or raises #GP. */

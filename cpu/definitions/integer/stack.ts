@@ -5,7 +5,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { MemoryKind, Value } from "../../ir/value.ts";
-import { Flag, Register } from "../../state.ts";
+import { CPL, FLAGS_OTHER, Flag, INTERRUPT_REQUEST, Register } from "../../state.ts";
 import { defineWithContext } from "../registry.ts";
 import { loadSelector, readSelector } from "./segments.ts";
 
@@ -53,7 +53,10 @@ defineWithContext("pushf", (b, _operands, { operandSize }) => {
   push(b, operandSize, b.and(b.flags.readAll(), b.const64(~Flag.RF)));
 });
 
-/** What user code may change besides the arithmetic flags: not IF and IOPL. RF becomes 0. */
+/**
+ * What everybody may change besides the arithmetic flags; IF takes CPL ≤ IOPL, and IOPL itself CPL 0. RF becomes 0.
+ */
+const IOPL = 3 << 12;
 const POPF_MASK_16 = Flag.TF | Flag.DF | Flag.NT;
 const POPF_MASK = POPF_MASK_16 | Flag.RF | Flag.AC | Flag.ID;
 
@@ -61,7 +64,20 @@ defineWithContext("popf", (b, _operands, { operandSize }) => {
   const { bytes, kind } = slot(operandSize);
   const rsp = b.gpr(Register.RSP);
   const flags = b.and(b.load(rsp, kind), b.const64(~Flag.RF));
-  b.flags.writeAll(flags, operandSize === 16 ? POPF_MASK_16 : POPF_MASK);
+  const cpl = b.field(CPL, "i32");
+  const others = b.field(FLAGS_OTHER, "i32");
+  const ioPrivilege = b.and(b.shrBy(others, 12), b.const32(3));
+  const privileged = b.or(
+    b.select(b.leU(cpl, ioPrivilege), b.const32(Flag.IF), b.const32(0)),
+    b.select(b.eqz(cpl), b.const32(IOPL), b.const32(0)),
+  );
+  // A trap flag takes effect, an interrupt waits, or SMAP is suspended or not: the engine has to stop behind this.
+  const low = b.wrap(flags);
+  const opens = b.select(b.field(INTERRUPT_REQUEST, "i32"), b.const32(Flag.IF), b.const32(0));
+  const watched = b.and(low, b.or(opens, b.const32(Flag.TF)));
+  const access = b.and(b.xor(low, others), b.select(b.eq(cpl, b.const32(3)), b.const32(0), b.const32(Flag.AC)));
+  b.if(b.or(watched, access), () => b.helper("requireAlone"));
+  b.flags.writeAll(flags, operandSize === 16 ? POPF_MASK_16 : POPF_MASK, privileged);
   b.setGpr(Register.RSP, b.add(rsp, b.const64(bytes)));
 });
 

@@ -171,6 +171,10 @@ export function generateInterpreter(): InterpreterModule {
     "skip",
     plain(() => undefined),
   );
+  addSpecial(
+    "not-available",
+    plain((b) => b.exception(Vector.NM)),
+  );
   while (functions.length < FIRST_INSTRUCTION_HANDLER) functions.push(functions[0]);
   const none: HandlerFacts = {
     transfers: true,

@@ -5,8 +5,8 @@
 
 import { PageFault } from "../../../mmu/mmu.ts";
 import { Access, PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
-import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
-import { type Engine, Exit } from "../../engine.ts";
+import { type Cpu, RECORD_AREA_BYTES, RetryAlone } from "../../cpu.ts";
+import { Exit, type SystemEngine } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
 import { FEATURES } from "../../model.ts";
@@ -14,19 +14,22 @@ import {
   ACCESS_ADDRESS,
   EXCEPTION_ADDRESS,
   EXCEPTION_ERROR,
+  EXCEPTION_SOURCE,
   EXCEPTION_VECTOR,
   EXIT_BUDGET,
   EXIT_RECORD,
+  ExceptionSource,
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SHIFT,
   Vector,
 } from "../../state.ts";
+import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { HANDLER_SECTION, HandlerTable } from "./handler-table.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
-import { type Trace, TraceTranslator } from "./trace.ts";
+import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
 
 /** Records at the front of the area for runs that end exactly with the budget. */
 const EXACT_RECORDS = 2 * TRACE_LIMIT;
@@ -48,7 +51,7 @@ export interface InterpreterStatistics {
 
 type Run = (state: number, record: number, budget: number) => number;
 
-export class InterpreterEngine implements Engine {
+export class InterpreterEngine implements SystemEngine {
   readonly name: string = "interp";
   readonly statistics: InterpreterStatistics = {
     instructions: 0,
@@ -67,7 +70,19 @@ export class InterpreterEngine implements Engine {
   protected nextRecord = EXACT_RECORDS;
   /** What the records in front were translated from last. */
   private exactTrace: Trace | undefined;
-  protected readonly byRip = new Map<number, Trace>();
+  /** The traces of the mode in use, by address; on a whole PC perhaps not the only ones there. */
+  protected byRip = new Map<number, Trace>();
+  /** Traces of the same mode and address that other address spaces have there. */
+  private others = new Map<number, Trace[]>();
+  private mode: ExecutionMode = USER_CODE_MODE;
+  private readonly byMode = new Map<number, { byRip: Map<number, Trace>; others: Map<number, Trace[]> }>();
+  /** Counts the loads of CR3. */
+  private epoch = 0;
+  /** Traces with transient links, and addresses of transient jump cache entries: gone when CR3 is loaded. */
+  private transientTargets: Trace[] = [];
+  private transientEntries: number[] = [];
+  /** Virtual pages with code that are mapped as global, and where they are. */
+  private readonly globalPages = new Map<number, number>();
   private readonly byPhysicalPage = new Map<number, Set<Trace>>();
   private readonly byVirtualPage = new Map<number, Set<Trace>>();
   /** After a system call: the record behind it, and the RIP that makes it the right one to go on with. */
@@ -78,6 +93,12 @@ export class InterpreterEngine implements Engine {
   private nextBudgetEnd = 0;
   /** The instruction at RIP must be executed by the interpreter, alone. */
   private stepNext = false;
+  /** A helper or a device asked for that. */
+  private retryAlone = false;
+  private runBudget = 0;
+  private budgetLeft = 0;
+  /** The record of the instruction that has called TypeScript; 0 outside. */
+  private activeRecord = 0;
 
   /**
    * @param module the generated interpreter (build.ts), compiled
@@ -93,6 +114,7 @@ export class InterpreterEngine implements Engine {
     this.records = new Uint32Array(cpu.memory.buffer);
     this.facts = createRecordFacts(cpu.memory.buffer, cpu.recordBase + RECORD_AREA_BYTES, RECORDS);
     this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
+    cpu.whereabouts = this;
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     this.moduleImports = this.imports(module);
     this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;
@@ -106,48 +128,187 @@ export class InterpreterEngine implements Engine {
 
   run(budget: number): Exit {
     const { cpu } = this;
-    let left = budget;
-    while (left > 0) {
-      const start = this.entry(left);
-      if (start === 0) {
-        this.statistics.instructions += budget - left;
-        return Exit.Exception;
-      }
-      const code = this.runHandlers(cpu.base, start, left);
-      left = cpu.getI32(EXIT_BUDGET);
-      if (code === Leave.FetchFault) {
-        this.statistics.instructions += budget - left;
-        return Exit.Exception;
-      }
+    if (cpu.system !== undefined) this.useMode(cpu.system.mode);
+    this.stepNext = false;
+    this.runBudget = budget;
+    this.budgetLeft = budget;
+    const exit = this.execute();
+    this.activeRecord = 0;
+    this.statistics.instructions += budget - this.budgetLeft;
+    return exit;
+  }
+
+  /** Runs until the budget is used up or there is another reason to stop. */
+  private execute(): Exit {
+    const { cpu, records } = this;
+    while (this.budgetLeft > 0) {
+      const alone = this.stepNext;
+      const start = this.entry(this.budgetLeft);
+      if (start === 0) return Exit.Exception;
+      // The struct that the handlers work on: a helper may have made another one the processor's.
+      const { base } = cpu;
+      cpu.isAlone = alone;
+      const code = this.runHandlers(base, start, this.budgetLeft);
+      cpu.isAlone = true;
+      this.activeRecord = 0;
+      this.budgetLeft = records[(base + EXIT_BUDGET) >> 2] | 0;
+      if (code === Leave.FetchFault) return Exit.Exception;
       if (code === Leave.Step) {
-        left = this.prepareStep(left);
+        this.budgetLeft = this.prepareStep(this.budgetLeft);
         this.stepNext = true;
         continue;
       }
-      const record = cpu.getI32(EXIT_RECORD);
+      const record = records[(base + EXIT_RECORD) >> 2];
       const index = (record - cpu.recordBase) >>> RECORD_SHIFT;
       const rip = this.ripOf(record);
       if (code >= Leave.Completed) {
+        const exit = (code - Leave.Completed) as Exit;
         const next = this.facts.rip[index] + this.facts.length[index];
-        cpu.rip = next;
+        if (exit === Exit.Attention && cpu.isIncomplete) {
+          cpu.isIncomplete = false;
+          cpu.rip = rip;
+        } else if (exit !== Exit.Transfer) cpu.rip = next;
         this.resumeRip = next;
-        this.resumeRecord = code === Leave.Completed + Exit.Syscall && index >= EXACT_RECORDS ? index + 1 : 0;
-        this.statistics.instructions += budget - left;
-        return (code - Leave.Completed) as Exit;
+        this.resumeRecord = exit === Exit.Syscall && index >= EXACT_RECORDS ? index + 1 : 0;
+        return exit;
       }
       cpu.rip = rip;
-      if (code === Leave.Budget) continue;
-      left -= this.facts.since[index] + (record & SECOND_OF_PAIR);
+      if (code === Leave.Budget) {
+        if (alone && cpu.system !== undefined) return Exit.Attention;
+        continue;
+      }
+      this.budgetLeft -= this.facts.since[index] + (record & SECOND_OF_PAIR);
       if (code === Leave.Fault) {
-        this.statistics.instructions += budget - left;
-        return Exit.Exception;
+        if (!this.retryAlone) return Exit.Exception;
+        this.retryAlone = false;
+        this.stepNext = true;
       }
     }
-    this.statistics.instructions += budget - left;
     this.budgetEnds[this.nextBudgetEnd] = cpu.rip;
     this.nextBudgetEnd = (this.nextBudgetEnd + 1) % BUDGET_ENDS;
     this.sample(cpu.rip);
     return Exit.Budget;
+  }
+
+  // ---- where execution is, for helpers and devices ----
+
+  /** Instructions of this run that are complete. */
+  get progress(): number {
+    const record = this.activeRecord;
+    if (record === 0) return this.runBudget - this.budgetLeft;
+    const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
+    return this.runBudget - this.budgetLeft + this.facts.since[index] + (record & SECOND_OF_PAIR);
+  }
+
+  /** Address of the instruction that a helper is called for. */
+  get currentRip(): number {
+    return this.ripOf(this.activeRecord);
+  }
+
+  /** Address of the instruction behind it. */
+  get nextRip(): number {
+    const index = (this.activeRecord - this.cpu.recordBase) >>> RECORD_SHIFT;
+    return this.facts.rip[index] + this.facts.length[index];
+  }
+
+  private enterTypeScript(record: number, budget: number): void {
+    this.activeRecord = record;
+    this.budgetLeft = budget;
+  }
+
+  // ---- modes and address spaces ----
+
+  private useMode(mode: ExecutionMode): void {
+    if (mode === this.mode) return;
+    this.mode = mode;
+    this.translator.mode = mode;
+    this.resumeRecord = 0;
+    let maps = this.byMode.get(mode.id);
+    if (maps === undefined) {
+      maps = { byRip: new Map(), others: new Map() };
+      this.byMode.set(mode.id, maps);
+    }
+    this.byRip = maps.byRip;
+    this.others = maps.others;
+  }
+
+  addressSpaceChanged(): void {
+    this.epoch++;
+    this.resumeRecord = 0;
+    for (const target of this.transientTargets) this.dropTransient(target);
+    this.transientTargets = [];
+    for (const entry of this.transientEntries) this.records[entry + 2] = 0;
+    this.transientEntries = [];
+  }
+
+  private dropTransient(target: Trace): void {
+    const { mapping } = target;
+    if (mapping === undefined) return;
+    for (const source of mapping.transient) this.translator.setLink(source, 0);
+    mapping.transient.length = 0;
+  }
+
+  globalPagesChanged(): void {
+    this.addressSpaceChanged();
+    for (const [page, physical] of this.globalPages) {
+      if (this.cpu.system?.executablePage(page * PAGE_SIZE) !== physical) this.forgetMapping(page);
+    }
+  }
+
+  pageChanged(address: number): void {
+    this.resumeRecord = 0;
+    this.forgetMapping(virtualPage(address));
+  }
+
+  /** The code of a page has to be looked for anew; if it is where it was, its traces are good again. */
+  private forgetMapping(page: number): void {
+    this.globalPages.delete(page);
+    for (const trace of this.byVirtualPage.get(page) ?? []) {
+      const { mapping } = trace;
+      if (mapping === undefined) continue;
+      mapping.epoch = -1;
+      mapping.isGlobal = false;
+      for (const source of trace.incoming) this.translator.setLink(source, 0);
+      trace.incoming.length = 0;
+      this.dropTransient(trace);
+      this.dropJumpCacheEntry(trace);
+    }
+  }
+
+  /** Is the trace what a fetch from its address finds now? @throws PageFault */
+  private isCurrent(trace: Trace): boolean {
+    const { mapping } = trace;
+    if (mapping === undefined || mapping.isGlobal || mapping.epoch === this.epoch) return true;
+    const { mmu } = this.cpu;
+    if (mmu.fetchAddress(mapping.linear) !== trace.physical) return false;
+    let isGlobal = mmu.isGlobal;
+    if (trace.secondPage >= 0) {
+      const second = mapping.linear + (PAGE_SIZE - (trace.physical % PAGE_SIZE));
+      if (mmu.fetchAddress(second) !== trace.secondPage) return false;
+      isGlobal = isGlobal && mmu.isGlobal;
+    }
+    this.confirm(trace, mapping, isGlobal);
+    return true;
+  }
+
+  private confirm(trace: Trace, mapping: TraceMapping, isGlobal: boolean): void {
+    mapping.epoch = this.epoch;
+    mapping.isGlobal = isGlobal;
+    if (!isGlobal) return;
+    this.globalPages.set(virtualPage(mapping.linear), trace.physical - (trace.physical % PAGE_SIZE));
+    if (trace.secondPage >= 0) this.globalPages.set(virtualPage(mapping.linear) + 1, trace.secondPage);
+  }
+
+  /** The trace at an address, of those that different address spaces have there, that is the right one now. */
+  private currentAt(rip: number, known: Trace): Trace | undefined {
+    if (this.isCurrent(known)) return known;
+    const others = this.others.get(rip);
+    const index = others?.findIndex((other) => this.isCurrent(other)) ?? -1;
+    if (others === undefined || index < 0) return undefined;
+    const found = others[index];
+    others[index] = known;
+    this.byRip.set(rip, found);
+    return found;
   }
 
   /** Address of the instruction that a record's address, perhaps marked with {@link SECOND_OF_PAIR}, stands for. */
@@ -254,22 +415,49 @@ export class InterpreterEngine implements Engine {
   /** @throws PageFault, GuestException */
   protected traceAt(rip: number): Trace {
     const known = this.byRip.get(rip);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (known.mapping === undefined) return known;
+      const current = this.currentAt(rip, known);
+      if (current !== undefined) return current;
+    }
     if (rip >= CANONICAL_LIMIT || rip < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
     if (!this.hasRecords(TRACE_RECORDS)) this.flush();
-    const trace = this.translate(rip);
+    const trace = this.mapped(this.translate(rip));
     this.nextRecord += trace.count;
     this.statistics.traces++;
     this.statistics.traceInstructions += trace.count;
+    const before = this.byRip.get(rip);
+    if (before !== undefined) {
+      const others = this.others.get(rip);
+      if (others === undefined) this.others.set(rip, [before]);
+      else others.push(before);
+    }
     this.byRip.set(rip, trace);
     this.insertPhysical(trace);
     this.insertVirtual(trace);
     return trace;
   }
 
+  /** A new trace with its mapping, on a whole PC. */
+  private mapped(trace: Trace): Trace {
+    if (this.cpu.system === undefined) return trace;
+    const { mode } = this;
+    const mapping: TraceMapping = {
+      mode,
+      linear: linearAddress(mode, trace.rip),
+      epoch: -1,
+      isGlobal: false,
+      transient: [],
+    };
+    const result = { ...trace, mapping };
+    this.isCurrent(result);
+    return result;
+  }
+
   protected insertVirtual(trace: Trace): void {
-    insert(this.byVirtualPage, virtualPage(trace.rip), trace);
-    if (trace.secondPage >= 0) insert(this.byVirtualPage, virtualPage(trace.end - 1), trace);
+    const [first, second] = virtualPages(trace);
+    insert(this.byVirtualPage, first, trace);
+    if (second !== undefined) insert(this.byVirtualPage, second, trace);
   }
 
   // ---- what handlers call ----
@@ -280,6 +468,7 @@ export class InterpreterEngine implements Engine {
     const env: Record<string, WebAssembly.ImportValue> = {
       memory: cpu.memory,
       load: (_state: number, record: number, budget: number, bytes: number) => {
+        this.enterTypeScript(record, budget);
         try {
           return mmu.load(this.accessAddress(record, bytes, "read"), bytes);
         } catch (error) {
@@ -287,6 +476,7 @@ export class InterpreterEngine implements Engine {
         }
       },
       modify: (_state: number, record: number, budget: number, bytes: number) => {
+        this.enterTypeScript(record, budget);
         try {
           return mmu.modify(this.accessAddress(record, bytes, "read"), bytes);
         } catch (error) {
@@ -294,6 +484,7 @@ export class InterpreterEngine implements Engine {
         }
       },
       store: (_state: number, record: number, budget: number, bytes: number) => {
+        this.enterTypeScript(record, budget);
         try {
           mmu.store(this.accessAddress(record, bytes, "write"), bytes);
           return 0;
@@ -332,6 +523,7 @@ export class InterpreterEngine implements Engine {
       if (helper === undefined) throw new Error(`the interpreter module wants a helper ${name}: rebuild it`);
       helpers[name] = (_state: number, record: number, budget: number) => {
         cpu.setI32(EXIT_BUDGET, budget);
+        this.enterTypeScript(record, budget);
         try {
           helper(cpu);
           return 0;
@@ -383,6 +575,11 @@ export class InterpreterEngine implements Engine {
   /** Notes an architectural exception in the state; anything else is a bug and goes on up. */
   private raise(error: unknown): void {
     const { cpu } = this;
+    if (error instanceof RetryAlone) {
+      this.retryAlone = true;
+      return;
+    }
+    cpu.setI32(EXCEPTION_SOURCE, ExceptionSource.Processor);
     if (error instanceof PageFault) {
       cpu.setI32(EXCEPTION_VECTOR, Vector.PF);
       cpu.setI32(EXCEPTION_ERROR, error.errorCode);
@@ -406,7 +603,8 @@ export class InterpreterEngine implements Engine {
         this.records[record >> 2] !== Handler.Stale
       ) {
         this.translator.setLink(source, this.recordOf(trace));
-        trace.incoming.push(source);
+        if (this.isLasting(source, trace)) trace.incoming.push(source);
+        else this.linkUntilChange(source, trace);
       }
       return this.recordOf(trace);
     } catch (error) {
@@ -417,14 +615,30 @@ export class InterpreterEngine implements Engine {
     }
   }
 
+  /** Is a link right as long as both of its ends are? Not if it leads to a page that another address space has elsewhere. */
+  private isLasting(source: number, { mapping, secondPage }: Trace): boolean {
+    if (mapping === undefined || mapping.isGlobal) return true;
+    const from = virtualPage(linearAddress(mapping.mode, this.facts.rip[source]));
+    return secondPage < 0 && from === virtualPage(mapping.linear);
+  }
+
+  private linkUntilChange(source: number, target: Trace): void {
+    const { mapping } = target;
+    if (mapping === undefined) return;
+    if (mapping.transient.length === 0) this.transientTargets.push(target);
+    mapping.transient.push(source);
+  }
+
   private lookup(budget: number): number {
     const rip = this.cpu.rip;
     try {
-      const record = this.recordOf(this.traceAt(rip));
+      const trace = this.traceAt(rip);
+      const record = this.recordOf(trace);
       const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
       this.records[entry] = rip >>> 0;
-      this.records[entry + 1] = Math.floor(rip / 0x100000000) >>> 0;
+      this.records[entry + 1] = (Math.floor(rip / 0x100000000) ^ (this.mode.id << 16)) >>> 0;
       this.records[entry + 2] = record;
+      if (trace.mapping?.isGlobal === false) this.transientEntries.push(entry);
       return record;
     } catch (error) {
       this.raise(error);
@@ -477,12 +691,35 @@ export class InterpreterEngine implements Engine {
   protected remove(trace: Trace): void {
     this.statistics.invalidations++;
     this.translator.retireTrace(trace);
-    if (this.byRip.get(trace.rip) === trace) this.byRip.delete(trace.rip);
+    this.dropTransient(trace);
+    this.withdrawRip(trace);
     this.withdrawPhysical(trace);
-    withdraw(this.byVirtualPage, virtualPage(trace.rip), trace);
-    if (trace.secondPage >= 0) withdraw(this.byVirtualPage, virtualPage(trace.end - 1), trace);
-    const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(trace.rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
-    if (this.records[entry + 2] === this.recordOf(trace)) this.records[entry + 2] = 0;
+    const [first, second] = virtualPages(trace);
+    withdraw(this.byVirtualPage, first, trace);
+    if (second !== undefined) withdraw(this.byVirtualPage, second, trace);
+    this.dropJumpCacheEntry(trace);
+  }
+
+  private withdrawRip(trace: Trace): void {
+    const { rip, mapping } = trace;
+    const own = { byRip: this.byRip, others: this.others };
+    const isOther = mapping !== undefined && mapping.mode !== this.mode;
+    const { byRip, others } = (isOther ? this.byMode.get(mapping.mode.id) : undefined) ?? own;
+    const alike = others.get(rip);
+    if (byRip.get(rip) === trace) {
+      const next = alike?.pop();
+      if (next === undefined) byRip.delete(rip);
+      else byRip.set(rip, next);
+    } else if (alike?.includes(trace)) alike.splice(alike.indexOf(trace), 1);
+    if (alike?.length === 0) others.delete(rip);
+  }
+
+  private dropJumpCacheEntry(trace: Trace): void {
+    const record = this.recordOf(trace);
+    for (const { base } of this.cpu.structs) {
+      const entry = (base + JUMP_CACHE + (jumpCacheIndex(trace.rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
+      if (this.records[entry + 2] === record) this.records[entry + 2] = 0;
+    }
   }
 
   /** Forgets everything: the record area is full. */
@@ -491,11 +728,21 @@ export class InterpreterEngine implements Engine {
     this.nextRecord = EXACT_RECORDS;
     this.resumeRecord = 0;
     this.byRip.clear();
+    this.others.clear();
+    for (const { byRip, others } of this.byMode.values()) {
+      byRip.clear();
+      others.clear();
+    }
+    this.transientTargets = [];
+    this.transientEntries = [];
+    this.globalPages.clear();
     this.byPhysicalPage.clear();
     this.byVirtualPage.clear();
     this.cpu.mmu.codePages.clear();
-    const start = this.cpu.base + JUMP_CACHE;
-    this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
+    for (const { base } of this.cpu.structs) {
+      const start = base + JUMP_CACHE;
+      this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
+    }
   }
 }
 
@@ -507,6 +754,14 @@ function jumpCacheIndex(rip: number): number {
 
 function virtualPage(address: number): number {
   return Math.floor(address / PAGE_SIZE);
+}
+
+/** The one or two virtual pages that a trace was decoded from. */
+function virtualPages({ rip, end, secondPage, mapping }: Trace): [number, number?] {
+  const linear = mapping?.linear ?? rip;
+  return secondPage < 0
+    ? [virtualPage(linear)]
+    : [virtualPage(linear), virtualPage(linear + (end - 1 - rip))];
 }
 
 /** The one or two physical ranges that a trace was decoded from. */

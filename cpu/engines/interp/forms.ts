@@ -145,6 +145,7 @@ export function buildInto(
   const context: InstructionContext = {
     operandSize: form.operandSize,
     addressSize: form.rm === "narrow" ? 32 : 64,
+    codeSize: 64,
     repeat: form.prefix === "rep" || form.prefix === "repne" ? form.prefix : "none",
   };
   definition(b, operands, context);

@@ -16,6 +16,7 @@ import {
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SHIFT,
+  MODE_KEY,
   RIP,
   X87,
   X87_STRIDE,
@@ -270,7 +271,8 @@ class HandlerLowering extends WasmLowering {
       .i32(JUMP_CACHE_ENTRY_SHIFT)
       .numeric("i32.shl");
     this.get(STATE).numeric("i32.add").tee(entry);
-    this.memory(LOAD_OPCODE.i64, JUMP_CACHE).get(address).numeric("i64.eq");
+    this.memory(LOAD_OPCODE.i64, JUMP_CACHE);
+    this.get(address).get(STATE).memory(LOAD_OPCODE.i64, MODE_KEY).numeric("i64.xor").numeric("i64.eq");
     this.open(IF, I32);
     this.get(entry).memory(LOAD_OPCODE.i32, JUMP_CACHE + 8);
     this.code.byte(0x05);

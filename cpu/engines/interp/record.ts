@@ -61,6 +61,8 @@ export const Handler = {
   Count: 5,
   /** In front of a trace that is not compiled: straight on. */
   Skip: 6,
+  /** An instruction of a unit that the operating system has switched off: #NM. */
+  NotAvailable: 7,
 } as const;
 /** i32, in {@link Handler.Count} records. */
 export const RECORD_COUNTER = 16;

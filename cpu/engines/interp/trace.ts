@@ -18,6 +18,7 @@ import { ROW_TABLE } from "../../decoder/row-table.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
+import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
 import {
   ADDRESS_FORMS,
   FLAGS_DEAD,
@@ -28,6 +29,7 @@ import {
   type RmForm,
   SLOTS,
 } from "./forms.ts";
+import { refusal, type Unit, unitOf } from "../../system/restrictions.ts";
 import type { HandlerTable } from "./handler-table.ts";
 import { joinPairs } from "./pair-records.ts";
 import {
@@ -78,6 +80,21 @@ export interface Trace {
   readonly count: number;
   /** Indices of records whose link leads here. */
   readonly incoming: number[];
+  /** On a whole PC: what it takes to know that the trace is still what is at its address. */
+  readonly mapping?: TraceMapping;
+}
+
+/** How a trace hangs in the guest's page tables. */
+export interface TraceMapping {
+  readonly mode: ExecutionMode;
+  /** Linear address of its first byte. */
+  readonly linear: number;
+  /** When it was last seen to be mapped where it was translated from: at which load of CR3. */
+  epoch: number;
+  /** All of it is in global pages, whose changes are seen one by one. */
+  isGlobal: boolean;
+  /** Indices of records that lead here until CR3 is loaded. */
+  readonly transient: number[];
 }
 
 const RM_INDEX = Object.fromEntries(ADDRESS_FORMS.map((form, index) => [form, index])) as Record<
@@ -104,6 +121,8 @@ interface RowPlan {
   /** A trace goes on behind it although it leaves the engine: a system call comes back. */
   readonly returns: boolean;
   readonly available: boolean;
+  /** What control registers may forbid. */
+  readonly unit: Unit;
   /** Executed instead if the feature is missing: TZCNT is BSF on processors without BMI1. */
   readonly fallback: OpcodeRow | undefined;
 }
@@ -133,6 +152,7 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
     condition: CONDITION_SUFFIXES.findIndex((suffix) => row.mnemonic === `j${suffix}`),
     returns: row.mnemonic === "syscall",
     available,
+    unit: unitOf(row),
     fallback,
   };
 }
@@ -147,6 +167,8 @@ export class TraceTranslator {
   private readonly deadHandlers = new Uint16Array(128);
   /** Key of the form that the last record was written for. */
   private writtenKey = 0;
+  /** The mode that code is translated for. */
+  mode: ExecutionMode = USER_CODE_MODE;
   /** Mnemonics that were met and have no definition. */
   readonly undefinedMnemonics = new Set<string>();
 
@@ -161,6 +183,11 @@ export class TraceTranslator {
     this.view = new DataView(memory.buffer);
   }
 
+  /** Physical address of an instruction byte. @throws PageFault */
+  private fetch(rip: number): number {
+    return this.mmu.fetchAddress(linearAddress(this.mode, rip));
+  }
+
   private address(index: number): number {
     return this.recordBase + (index << RECORD_SHIFT);
   }
@@ -172,7 +199,7 @@ export class TraceTranslator {
    */
   translate(rip: number, first: number, limit: number, exact: boolean): Trace {
     const { facts, instruction, table } = this;
-    const physical = this.mmu.fetchAddress(rip);
+    const physical = this.fetch(rip);
     const pageEnd = physical - (physical % PAGE_SIZE) + PAGE_SIZE;
     const most = Math.min(limit, TRACE_LIMIT);
     let secondPage = -1;
@@ -240,10 +267,14 @@ export class TraceTranslator {
         }
       }
 
-      const handler = plan.available ? this.writeRecord(record, plan, at) : 0;
+      const { restrictions } = this.mode;
+      const refused = restrictions === 0 ? "allowed" : refusal(plan.unit, restrictions);
+      const isAllowed = plan.available && refused === "allowed";
+      const handler = isAllowed ? this.writeRecord(record, plan, at) : 0;
       if (handler === 0) {
-        if (plan.available) this.undefinedMnemonics.add(instruction.row.mnemonic);
-        this.view.setUint32(this.address(record) + RECORD_HANDLER, Handler.Undefined, true);
+        if (isAllowed) this.undefinedMnemonics.add(instruction.row.mnemonic);
+        const refusing = refused === "not available" && plan.available ? Handler.NotAvailable : Handler.Undefined;
+        this.view.setUint32(this.address(record) + RECORD_HANDLER, refusing, true);
         open = false;
       } else if (table.transfers(handler)) {
         this.view.setUint8(this.address(record) + RECORD_RETIRE, since);
@@ -282,11 +313,11 @@ export class TraceTranslator {
    * @throws PageFault
    */
   instructionAt(rip: number): Instruction {
-    const offset = this.mmu.fetchAddress(rip);
+    const offset = this.fetch(rip);
     const pageEnd = offset - (offset % PAGE_SIZE) + PAGE_SIZE;
     const result = this.decoder.decode(this.memory, offset, pageEnd, this.instruction);
     if (result === DecodeResult.NeedsMoreBytes) {
-      this.decodeAcross(offset, pageEnd - offset, this.mmu.fetchAddress(rip + pageEnd - offset));
+      this.decodeAcross(offset, pageEnd - offset, this.fetch(rip + pageEnd - offset));
     }
     return this.instruction;
   }
@@ -299,11 +330,11 @@ export class TraceTranslator {
    */
   formAt(rip: number, scratch: number): DecodedForm | undefined {
     const { instruction } = this;
-    const offset = this.mmu.fetchAddress(rip);
+    const offset = this.fetch(rip);
     const pageEnd = offset - (offset % PAGE_SIZE) + PAGE_SIZE;
     let result = this.decoder.decode(this.memory, offset, pageEnd, instruction);
     if (result === DecodeResult.NeedsMoreBytes) {
-      result = this.decodeAcross(offset, pageEnd - offset, this.mmu.fetchAddress(rip + pageEnd - offset));
+      result = this.decodeAcross(offset, pageEnd - offset, this.fetch(rip + pageEnd - offset));
     }
     if (result !== DecodeResult.Ok) return undefined;
     let plan = this.plan(instruction.row);
@@ -337,7 +368,7 @@ export class TraceTranslator {
   /** Physical address of the page behind, or -1 if it cannot be fetched and the trace can end before. */
   private secondPagePhysical(at: number, available: number, mustHave: boolean): number {
     try {
-      return this.mmu.fetchAddress(at + available);
+      return this.fetch(at + available);
     } catch (error) {
       if (mustHave || !(error instanceof PageFault)) throw error;
       return -1;
@@ -477,6 +508,11 @@ export class TraceTranslator {
     for (const source of trace.incoming) this.setLink(source, 0);
     trace.incoming.length = 0;
   }
+}
+
+/** Where an address in the code segment is. */
+export function linearAddress(mode: ExecutionMode, rip: number): number {
+  return mode.codeSize === 64 ? rip : (rip + mode.codeBase) >>> 0;
 }
 
 function setNumber(view: DataView, offset: number, value: number): void {

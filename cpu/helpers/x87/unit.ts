@@ -45,6 +45,7 @@ const USUAL_MODE = 0x0320;
 export class X87Unit {
   readonly control = new X87Control();
   private cpu: Cpu | undefined;
+  private base = 0;
   // The state struct, in the three sizes that its fields have.
   private words = new Int32Array(0);
   private quads = new BigUint64Array(0);
@@ -52,7 +53,7 @@ export class X87Unit {
 
   /** Begins an instruction: takes the modes from the control word. */
   attach(cpu: Cpu): this {
-    if (cpu !== this.cpu) this.bind(cpu);
+    if (cpu !== this.cpu || cpu.base !== this.base) this.bind(cpu);
     this.control.load(this.words[CONTROL]);
     return this;
   }
@@ -60,6 +61,7 @@ export class X87Unit {
   private bind(cpu: Cpu): void {
     const { buffer } = cpu.memory;
     this.cpu = cpu;
+    this.base = cpu.base;
     this.words = new Int32Array(buffer, cpu.base, CONTEXT_SIZE / 4);
     this.quads = new BigUint64Array(buffer, cpu.base, CONTEXT_SIZE / 8);
     this.halves = new Uint16Array(buffer, cpu.base, CONTEXT_SIZE / 2);

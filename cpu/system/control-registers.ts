@@ -1,0 +1,185 @@
+/** MOV to and from control and debug registers, LMSW, CLTS, XSETBV: Intel SDM vol. 3, 2.5 and 4.1. */
+
+import { PHYSICAL_ADDRESS_BITS } from "../../mmu/page-table-walker.ts";
+import { GuestException } from "../helpers.ts";
+import { FEATURES } from "../model.ts";
+import { Segment, Vector } from "../state.ts";
+import { Cr0, Cr4, Efer } from "./control-bits.ts";
+import { Rights, SystemType, typeOf } from "./segment.ts";
+import type { SystemState } from "./system-state.ts";
+
+const refused = (): GuestException => new GuestException(Vector.GP, 0);
+
+const CR0_BITS =
+  Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
+/** A change of one of these makes translations invalid, global ones too (SDM vol. 3, 4.10.4.1). */
+const CR0_PAGING = Cr0.PG | Cr0.WP | Cr0.PE;
+const CR4_PAGING = Cr4.PAE | Cr4.PSE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP | Cr4.PCIDE;
+/** Paging bits that change what PDPTEs are loaded. */
+const CR4_PDPTE = Cr4.PAE | Cr4.PSE | Cr4.PGE | Cr4.SMEP;
+
+const CR4_ALWAYS =
+  Cr4.VME | Cr4.PVI | Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR | Cr4.OSXMMEXCPT;
+const CR4_OF_FEATURE: readonly (readonly [feature: string, bit: number])[] = [
+  ["umip", Cr4.UMIP],
+  ["fsgsbase", Cr4.FSGSBASE],
+  ["pcid", Cr4.PCIDE],
+  ["xsave", Cr4.OSXSAVE],
+  ["smep", Cr4.SMEP],
+  ["smap", Cr4.SMAP],
+];
+const CR4_BITS = CR4_OF_FEATURE.reduce(
+  (bits, [feature, bit]) => (FEATURES.has(feature) ? bits | bit : bits),
+  CR4_ALWAYS as number,
+);
+
+export function readControl(system: SystemState, register: number): number {
+  switch (register) {
+    case 0:
+      return system.cr0 >>> 0;
+    case 2:
+      return system.cr2;
+    case 3:
+      return system.cr3;
+    case 4:
+      return system.cr4 >>> 0;
+    default:
+      return system.platform.taskPriority;
+  }
+}
+
+/** @param value 64 bits; outside of 64-bit mode the upper half is 0 */
+export function writeControl(system: SystemState, register: number, value: bigint): void {
+  switch (register) {
+    case 0:
+      if (value >> 32n !== 0n) throw refused();
+      writeCr0(system, Number(value) | 0);
+      break;
+    case 2:
+      system.cr2 = Number(BigInt.asIntN(64, value));
+      break;
+    case 3:
+      writeCr3(system, value);
+      break;
+    case 4:
+      if (value >> 32n !== 0n) throw refused();
+      writeCr4(system, Number(value) | 0);
+      break;
+    default:
+      if (value > 15n) throw refused();
+      system.platform.taskPriority = Number(value);
+  }
+}
+
+export function writeCr0(system: SystemState, value: number): void {
+  const next = (value & CR0_BITS) | Cr0.ET;
+  const isPaging = (next & Cr0.PG) !== 0;
+  if (isPaging && (next & Cr0.PE) === 0) throw refused();
+  if ((next & Cr0.NW) !== 0 && (next & Cr0.CD) === 0) throw refused();
+  const wasPaging = (system.cr0 & Cr0.PG) !== 0;
+  let { efer } = system;
+  if (isPaging && !wasPaging) {
+    if ((efer & Efer.LME) !== 0) {
+      const isReady =
+        (system.cr4 & Cr4.PAE) !== 0 &&
+        (system.segments[Segment.CS].rights & Rights.L) === 0 &&
+        typeOf(system.tr.rights) !== SystemType.BusyTss16;
+      if (!isReady) throw refused();
+      efer |= Efer.LMA;
+    } else if ((system.cr4 & Cr4.PAE) !== 0) loadPdptes(system, system.cr3);
+  } else if (!isPaging && wasPaging && (efer & Efer.LMA) !== 0) {
+    if (system.is64Bit) throw refused();
+    efer &= ~Efer.LMA;
+  }
+  const changed = system.cr0 ^ next;
+  system.cr0 = next;
+  system.efer = efer;
+  system.updatePaging();
+  if ((changed & CR0_PAGING) !== 0) system.flushEverything();
+  system.updateMode();
+}
+
+/** LMSW: the low four bits; PE can be set only. */
+export function loadStatusWord(system: SystemState, value: number): void {
+  writeCr0(system, (system.cr0 & ~0xe) | (value & 0xf));
+}
+
+function writeCr3(system: SystemState, value: bigint): void {
+  if (system.isLong) {
+    if (value >> BigInt(PHYSICAL_ADDRESS_BITS) !== 0n) throw refused();
+  } else if (system.paging.mode === "pae") loadPdptes(system, Number(value));
+  system.cr3 = Number(value);
+  system.updatePaging();
+  system.flushAddressSpace();
+}
+
+/** PAE paging keeps the four entries of its top level in registers: SDM vol. 3, 4.4.1. */
+function loadPdptes(system: SystemState, cr3: number): void {
+  const { paging, cpu } = system;
+  const table = (cr3 & 0xffffffe0) >>> 0;
+  const words = new Int32Array(8);
+  if (table + 32 <= cpu.ram.length) {
+    const view = new DataView(cpu.ram.buffer, table, 32);
+    for (let index = 0; index < 8; index++) words[index] = view.getInt32(index * 4, true);
+  }
+  for (let index = 0; index < 4; index++) {
+    const isPresent = (words[index * 2] & 1) !== 0;
+    const high = words[index * 2 + 1] >>> 0;
+    const isReserved = (words[index * 2] & 0x1e6) !== 0 || high >= 2 ** (PHYSICAL_ADDRESS_BITS - 32);
+    if (isPresent && isReserved) throw refused();
+  }
+  for (let index = 0; index < 4; index++) {
+    paging.pdpteLow[index] = words[index * 2];
+    paging.pdpteHigh[index] = words[index * 2 + 1];
+  }
+}
+
+function writeCr4(system: SystemState, value: number): void {
+  if ((value & ~CR4_BITS) !== 0) throw refused();
+  if (system.isLong && (value & Cr4.PAE) === 0) throw refused();
+  const changed = system.cr4 ^ value;
+  const isPae = (system.cr0 & Cr0.PG) !== 0 && !system.isLong && (value & Cr4.PAE) !== 0;
+  if (isPae && (changed & CR4_PDPTE) !== 0) loadPdptes(system, system.cr3);
+  system.cr4 = value;
+  system.updatePaging();
+  if ((changed & CR4_PAGING) !== 0) system.flushEverything();
+  system.updateMode();
+}
+
+// ---- debug registers: SDM vol. 3, 17.2 ----
+
+const DR6_FIXED = 0xffff0ff0;
+const DR6_BITS = 0x0000e00f;
+const DR7_FIXED = 0x400;
+const DR7_BITS = 0xffff23ff;
+const DR7_GD = 1 << 13;
+
+/** DR4 and DR5 stand for DR6 and DR7 unless CR4.DE is set. */
+function debugNumber(system: SystemState, register: number): number {
+  if (register !== 4 && register !== 5) return register;
+  if ((system.cr4 & Cr4.DE) !== 0) throw new GuestException(Vector.UD, 0);
+  return register + 2;
+}
+
+export function readDebug(system: SystemState, register: number): number {
+  return system.debug[debugNumber(system, register)];
+}
+
+export function writeDebug(system: SystemState, register: number, value: bigint): void {
+  const number = debugNumber(system, register);
+  if ((system.debug[7] & DR7_GD) !== 0) throw new GuestException(Vector.DB, 0);
+  if (number >= 6 && value >> 32n !== 0n) throw refused();
+  const low = Number(value & 0xffffffffn);
+  if (number === 6) system.debug[6] = ((low & DR6_BITS) | DR6_FIXED) >>> 0;
+  else if (number === 7) system.debug[7] = ((low & DR7_BITS) | DR7_FIXED) >>> 0;
+  else system.debug[number] = Number(BigInt.asIntN(64, value));
+}
+
+/** XSETBV: x87 state always, AVX only with SSE. */
+export function writeXcr0(system: SystemState, index: number, value: bigint): void {
+  const known = FEATURES.has("avx") ? 7n : 3n;
+  const isValid = (value & 1n) !== 0n && (value & ~known) === 0n && ((value & 4n) === 0n || (value & 2n) !== 0n);
+  if (index !== 0 || !isValid) throw refused();
+  system.xcr0 = Number(value);
+  system.updateMode();
+}

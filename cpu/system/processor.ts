@@ -1,0 +1,167 @@
+/**
+ * The processor of a whole PC: lets an engine execute instructions, and does between them what the engine stops for:
+ * exceptions, interrupts, system calls, single steps.
+ */
+
+import type { Cpu } from "../cpu.ts";
+import { Exit, type SystemEngine } from "../engine.ts";
+import {
+  EXCEPTION_ADDRESS,
+  EXCEPTION_ERROR,
+  EXCEPTION_SOURCE,
+  EXCEPTION_VECTOR,
+  ExceptionSource,
+  FLAGS_OTHER,
+  Flag,
+  INTERRUPT_REQUEST,
+  SHADOW_RIP,
+  Vector,
+} from "../state.ts";
+import { systemCall } from "./fast-calls.ts";
+import { deliver, type Event, exceptionEvent, interruptEvent } from "./interrupts.ts";
+import type { SystemState } from "./system-state.ts";
+
+/** Why {@link SystemProcessor.run} returned. */
+export type StopReason =
+  /** The budget is used up, or {@link SystemProcessor.endSlice} was called. */
+  | "budget"
+  /** HLT, and nothing to wake up for. */
+  | "halt"
+  /** Triple fault: the registers are as they were before. */
+  | "shutdown";
+
+export interface ProcessorStatistics {
+  exceptions: Record<number, number>;
+  interrupts: number;
+  systemCalls: number;
+  exits: Record<number, number>;
+}
+
+const NOWHERE = 0xffffffff;
+/** DR6.BS: the exception is a single step. */
+const DR6_SINGLE_STEP = 1 << 14;
+
+export class SystemProcessor {
+  readonly statistics: ProcessorStatistics = { exceptions: {}, interrupts: 0, systemCalls: 0, exits: {} };
+  /** Told of every event that is delivered: for traces. */
+  onEvent: ((event: Event) => void) | undefined;
+  private executed = 0;
+  private isRunning = false;
+  private sliceEnded = false;
+
+  constructor(
+    readonly cpu: Cpu,
+    readonly system: SystemState,
+    readonly engine: SystemEngine,
+  ) {
+    system.engine = engine;
+  }
+
+  /** Instructions executed since the processor was made; exact for devices that ask during an access. */
+  get instructionsExecuted(): number {
+    return this.executed + (this.isRunning ? this.engine.progress : 0);
+  }
+
+  /** {@link run} returns behind the instruction under way: an event is nearer than it was. */
+  endSlice(): void {
+    this.sliceEnded = true;
+  }
+
+  /** Executes at most so many instructions. */
+  run(budget: number): StopReason {
+    const { system } = this;
+    this.sliceEnded = false;
+    let left = budget;
+    while (left > 0 && !this.sliceEnded) {
+      const wanted = this.prepare();
+      if (wanted === "shutdown") return "shutdown";
+      if (system.halted) return "halt";
+      const steps = wanted === "step" ? 1 : left;
+      const isTraced = this.isSingleStepping();
+      const used = this.runEngine(isTraced ? 1 : steps);
+      left -= used.count;
+      const { exit } = used;
+      this.statistics.exits[exit] = (this.statistics.exits[exit] ?? 0) + 1;
+      if (!this.handle(exit, isTraced)) return "shutdown";
+    }
+    return "budget";
+  }
+
+  private runEngine(budget: number): { exit: Exit; count: number } {
+    this.isRunning = true;
+    const exit = this.engine.run(budget);
+    const count = this.engine.progress;
+    this.isRunning = false;
+    this.executed += count;
+    return { exit, count };
+  }
+
+  /** Delivers what waits. @returns "step" if only one instruction may be executed before the next look */
+  private prepare(): "run" | "step" | "shutdown" {
+    const { cpu, system } = this;
+    if (cpu.getI32(INTERRUPT_REQUEST) === 0) return "run";
+    if (cpu.rip === cpu.getNumber(SHADOW_RIP) && !system.halted) {
+      cpu.setNumber(SHADOW_RIP, NOWHERE);
+      return "step";
+    }
+    if (system.nmiPending && !system.nmiBlocked) {
+      system.nmiPending = false;
+      system.nmiBlocked = true;
+      system.updateRequest();
+      return this.interrupt(Vector.NMI) ? "run" : "shutdown";
+    }
+    if ((cpu.getI32(FLAGS_OTHER) & Flag.IF) === 0 || !system.interruptRequested) return "run";
+    const vector = system.platform.acknowledgeInterrupt();
+    if (vector < 0) return "run";
+    return this.interrupt(vector) ? "run" : "shutdown";
+  }
+
+  private interrupt(vector: number): boolean {
+    this.system.halted = false;
+    this.statistics.interrupts++;
+    return this.deliver(interruptEvent(vector));
+  }
+
+  private isSingleStepping(): boolean {
+    return (this.cpu.getI32(FLAGS_OTHER) & Flag.TF) !== 0;
+  }
+
+  /** @returns false after a triple fault */
+  private handle(exit: Exit, isTraced: boolean): boolean {
+    const { system } = this;
+    switch (exit) {
+      case Exit.Exception:
+        return this.deliver(this.pendingEvent());
+      case Exit.Syscall:
+        this.statistics.systemCalls++;
+        systemCall(system);
+        return true;
+      case Exit.Attention:
+        system.checkUserAccess();
+        break;
+      case Exit.Halt:
+        system.halted = true;
+        break;
+    }
+    if (!isTraced) return true;
+    system.debug[6] = (system.debug[6] | DR6_SINGLE_STEP) >>> 0;
+    return this.deliver(exceptionEvent(Vector.DB, 0));
+  }
+
+  /** The exception that the engine reports. */
+  private pendingEvent(): Event {
+    const { cpu } = this;
+    const vector = cpu.getI32(EXCEPTION_VECTOR);
+    const source = cpu.getI32(EXCEPTION_SOURCE);
+    if (source !== ExceptionSource.Processor) return { vector, errorCode: undefined, address: 0, source };
+    return exceptionEvent(vector, cpu.getI32(EXCEPTION_ERROR), cpu.getNumber(EXCEPTION_ADDRESS));
+  }
+
+  private deliver(event: Event): boolean {
+    const { exceptions } = this.statistics;
+    if (event.source !== ExceptionSource.External)
+      exceptions[event.vector] = (exceptions[event.vector] ?? 0) + 1;
+    this.onEvent?.(event);
+    return deliver(this.system, event);
+  }
+}
