@@ -38,6 +38,8 @@ export interface Engine {
 export interface SystemEngine extends Engine {
   /** Instructions of the current {@link run} that are complete; exact for a helper or device that asks. */
   readonly progress: number;
+  /** Address of the instruction that ended the last {@link run}, if it is complete: of an INT n, for one. */
+  readonly exitRip: number;
   /** CR3 was loaded: what is not in global pages may be elsewhere. */
   addressSpaceChanged(): void;
   /** All translations were dropped, those of global pages too. */

@@ -25,6 +25,8 @@ export interface Event {
   /** What CR2 gets. */
   readonly address: number;
   readonly source: number;
+  /** Software interrupts: the address behind the instruction. RIP is at it until it is clear that it raises no fault. */
+  readonly next?: number;
 }
 
 /** Exceptions that push an error code (SDM vol. 3, table 6-1). */
@@ -182,7 +184,7 @@ function deliverLong(system: SystemState, event: Event): void {
     cpu.gpr64(Register.RSP),
     pushedFlags(system, event),
     system.segments[Segment.CS].selector,
-    cpu.rip,
+    event.next ?? cpu.rip,
   ];
   if (event.errorCode !== undefined) words.push(event.errorCode);
   const frame = new Uint8Array(words.length * 8);
@@ -236,7 +238,7 @@ function deliverProtected(system: SystemState, event: Event): void {
   const code = gateTarget(system, low >>> 16, external);
   const oldLevel = system.cpl;
   const level = isConforming(code.rights) ? oldLevel : privilegeOf(code.rights);
-  const words = [pushedFlags(system, event), system.segments[Segment.CS].selector, cpu.rip];
+  const words = [pushedFlags(system, event), system.segments[Segment.CS].selector, event.next ?? cpu.rip];
   if (event.errorCode !== undefined) words.push(event.errorCode);
   let stack: SegmentRegister = system.segments[Segment.SS];
   let pointer = stackPointer(system);
@@ -311,7 +313,7 @@ function deliverReal(system: SystemState, event: Event): void {
   if (offset + 3 > idtr.limit) throw new GuestException(Vector.GP, gateError(event));
   const target = system.readTable(idtr.base + offset, 2);
   const selector = system.readTable(idtr.base + offset + 2, 2);
-  const words = [cpu.rflags & 0xffff, system.segments[Segment.CS].selector, cpu.rip];
+  const words = [cpu.rflags & 0xffff, system.segments[Segment.CS].selector, event.next ?? cpu.rip];
   pushWords(system, system.segments[Segment.SS], stackPointer(system), words, 2, 0, 0);
   const cs = system.segments[Segment.CS];
   system.setSegment(Segment.CS, { ...cs, selector, base: selector << 4 });

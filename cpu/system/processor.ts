@@ -153,7 +153,11 @@ export class SystemProcessor {
     const { cpu } = this;
     const vector = cpu.getI32(EXCEPTION_VECTOR);
     const source = cpu.getI32(EXCEPTION_SOURCE);
-    if (source !== ExceptionSource.Processor) return { vector, errorCode: undefined, address: 0, source };
+    if (source !== ExceptionSource.Processor) {
+      const next = cpu.rip;
+      cpu.rip = this.engine.exitRip;
+      return { vector, errorCode: undefined, address: 0, source, next };
+    }
     return exceptionEvent(vector, cpu.getI32(EXCEPTION_ERROR), cpu.getNumber(EXCEPTION_ADDRESS));
   }
 

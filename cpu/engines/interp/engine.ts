@@ -168,6 +168,7 @@ export class InterpreterEngine implements SystemEngine {
           cpu.isIncomplete = false;
           cpu.rip = rip;
         } else if (exit !== Exit.Transfer) cpu.rip = next;
+        this.exitRip = rip;
         this.resumeRip = next;
         this.resumeRecord = exit === Exit.Syscall && index >= EXACT_RECORDS ? index + 1 : 0;
         return exit;
@@ -179,7 +180,10 @@ export class InterpreterEngine implements SystemEngine {
       }
       this.budgetLeft -= this.facts.since[index] + (record & SECOND_OF_PAIR);
       if (code === Leave.Fault) {
-        if (!this.retryAlone) return Exit.Exception;
+        if (!this.retryAlone) {
+          records[(base + EXCEPTION_SOURCE) >> 2] = ExceptionSource.Processor;
+          return Exit.Exception;
+        }
         this.retryAlone = false;
         this.stepNext = true;
       }
@@ -191,6 +195,9 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   // ---- where execution is, for helpers and devices ----
+
+  /** Address of the instruction that ended the last run, if it is complete. */
+  exitRip = 0;
 
   /** Instructions of this run that are complete. */
   get progress(): number {
