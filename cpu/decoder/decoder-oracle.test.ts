@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import * as iced from "iced-x86";
 import { describe, expect, it } from "vitest";
-import { DecodeResult } from "./decoder.ts";
+import { type CodeSize, DecodeResult } from "./decoder.ts";
 import type { Instruction, OpcodeRow } from "./instruction.ts";
 import { operandBits } from "./operands.ts";
 import { ROWS } from "./rows.ts";
@@ -18,17 +18,21 @@ function hexOf(bytes: Uint8Array): string {
 const ROWS_64 = ROWS.filter((row) => row.mode !== "not64");
 
 /** A comparison of many encodings, each in a slot of its own. */
-function decoding(encodings: readonly number[][]): Comparison {
+function decoding(encodings: readonly number[][], codeSize: CodeSize = 64): Comparison {
   const bytes = new Uint8Array((encodings.length + 1) * SLOT);
   for (const [i, encoding] of encodings.entries()) bytes.set(encoding, i * SLOT);
-  const comparison = new Comparison();
+  const comparison = new Comparison(codeSize);
   comparison.bytes = bytes;
   return comparison;
 }
 
 /** Compares many encodings with iced. @returns up to ten differences, each with its bytes */
-function differences(encodings: readonly number[][], seen?: (comparison: Comparison) => void): string[] {
-  const comparison = decoding(encodings);
+function differences(
+  encodings: readonly number[][],
+  seen?: (comparison: Comparison) => void,
+  codeSize: CodeSize = 64,
+): string[] {
+  const comparison = decoding(encodings, codeSize);
   const found: string[] = [];
   for (let i = 0; i < encodings.length && found.length < 10; i++) {
     const difference = comparison.compare(i * SLOT);
@@ -232,6 +236,50 @@ describe("against iced-x86", () => {
     const random = randomNumbers(0x2545f491);
     const encodings = Array.from({ length: 200_000 }, () => randomBytes(random));
     expect(differences(encodings)).toEqual([]);
+  });
+});
+
+describe.each([16, 32] as const)("%i-bit code, against iced-x86", (codeSize) => {
+  const rowsSeen = new Set<number>();
+  const codesSeen = new Set<iced.Code>();
+  const rows = ROWS.filter((row) => row.mode !== "only64");
+
+  it.each(["legacy", "0f", "0f38", "0f3a"] as const)(
+    "decodes every row of map %s in every form alike",
+    (map) => {
+      const encodings = rows.filter((row) => row.map === map).flatMap(encodingsOf);
+      const note = ({ decoded, oracle }: Comparison) => {
+        rowsSeen.add(decoded.row.id);
+        codesSeen.add(oracle.instruction.code);
+      };
+      expect(differences(encodings, note, codeSize)).toEqual([]);
+    },
+  );
+
+  it("reaches every row that does not take REX.W", () => {
+    const missed = rows.filter((row) => !rowsSeen.has(row.id) && row.rexW !== 1 && row.vex?.w !== 1);
+    expect(missed.map((row) => row.mnemonic)).toEqual([]);
+  });
+
+  it("has a row for every instruction of the features that are implemented", () => {
+    const missing: string[] = [];
+    for (const [name, code] of Object.entries(iced.Code)) {
+      if (typeof code !== "number" || codesSeen.has(code)) continue;
+      const info = iced.CodeExt.opCode(code);
+      const decodes = codeSize === 16 ? info.intelDecoder16 : info.intelDecoder32;
+      const wanted = decodes && info.decoderOption === 0 && info.isInstruction && !info.fwait;
+      const legacyOrVex =
+        info.encoding === iced.EncodingKind.Legacy || info.encoding === iced.EncodingKind.VEX;
+      if (wanted && legacyOrVex && !isUnimplemented(code)) missing.push(name);
+      info.free();
+    }
+    expect(missing).toEqual([]);
+  });
+
+  it("agrees on 100,000 random byte strings", () => {
+    const random = randomNumbers(0x1545f491 + codeSize);
+    const encodings = Array.from({ length: 100_000 }, () => randomBytes(random));
+    expect(differences(encodings, undefined, codeSize)).toEqual([]);
   });
 });
 

@@ -32,7 +32,7 @@ const LOOKAHEAD = 48;
 /** Legacy prefixes as bits. */
 const Prefix = { Lock: 1, OperandSize: 2, AddressSize: 4 } as const;
 
-/** Kinds of first bytes in 64-bit mode. */
+/** Kinds of first bytes. */
 const FirstByte = {
   Opcode: 0,
   Rex: 1,
@@ -44,33 +44,85 @@ const FirstByte = {
   Repeat: 7,
   Segment: 8,
   NullSegment: 9,
+  /** LES, LDS, BOUND, unless what follows cannot be their ModRM byte: it names a register. */
+  PerhapsVex: 10,
 } as const;
 
-function firstBytes(): Uint8Array {
+/** Size of code: 64-bit mode; a code segment of 32 or 16 bits in the others. */
+export type CodeSize = 16 | 32 | 64;
+
+function firstBytes(codeSize: CodeSize): Uint8Array {
   const kinds = new Uint8Array(256);
-  kinds.fill(FirstByte.Rex, 0x40, 0x50);
+  if (codeSize === 64) kinds.fill(FirstByte.Rex, 0x40, 0x50);
   kinds[0x0f] = FirstByte.Escape;
-  kinds[0x62] = kinds[0xc4] = kinds[0xc5] = FirstByte.Vex;
+  kinds[0x62] = kinds[0xc4] = kinds[0xc5] = codeSize === 64 ? FirstByte.Vex : FirstByte.PerhapsVex;
   kinds[0x66] = FirstByte.OperandSize;
   kinds[0x67] = FirstByte.AddressSize;
   kinds[0xf0] = FirstByte.Lock;
   kinds[0xf2] = kinds[0xf3] = FirstByte.Repeat;
   kinds[0x64] = kinds[0x65] = FirstByte.Segment;
   // ES, CS, SS, DS: no effect in 64-bit mode, not even on an FS or GS before them.
-  kinds[0x26] = kinds[0x2e] = kinds[0x36] = kinds[0x3e] = FirstByte.NullSegment;
+  const others = codeSize === 64 ? FirstByte.NullSegment : FirstByte.Segment;
+  kinds[0x26] = kinds[0x2e] = kinds[0x36] = kinds[0x3e] = others;
   return kinds;
 }
 
-const FIRST_BYTES = firstBytes();
-const LOOKUP = new Lookup(ROW_TABLE);
+/** What decoding depends on besides the bytes. */
+interface Tables {
+  readonly is64Bit: boolean;
+  readonly firstBytes: Uint8Array;
+  readonly lookup: Lookup;
+  /** Sizes without prefixes, and with the prefix for the other one. */
+  readonly operandSize: number;
+  readonly otherOperandSize: number;
+  readonly addressSize: number;
+  readonly otherAddressSize: number;
+}
+
+const LOOKUP_64 = new Lookup(ROW_TABLE, true);
+const TABLES_64: Tables = {
+  is64Bit: true,
+  firstBytes: firstBytes(64),
+  lookup: LOOKUP_64,
+  operandSize: 32,
+  otherOperandSize: 16,
+  addressSize: 64,
+  otherAddressSize: 32,
+};
+
+function legacyTables(codeSize: 16 | 32, lookup: Lookup): Tables {
+  const other = codeSize === 32 ? 16 : 32;
+  return {
+    is64Bit: false,
+    firstBytes: firstBytes(codeSize),
+    lookup,
+    operandSize: codeSize,
+    otherOperandSize: other,
+    addressSize: codeSize,
+    otherAddressSize: other,
+  };
+}
+
+/** Made when 16- or 32-bit code is first decoded. */
+let legacyLookup: Lookup | undefined;
+
+function tablesOf(codeSize: CodeSize): Tables {
+  if (codeSize === 64) return TABLES_64;
+  legacyLookup ??= new Lookup(ROW_TABLE, false);
+  return legacyTables(codeSize, legacyLookup);
+}
 
 const SEGMENT_SS = 2;
 const SEGMENT_DS = 3;
-const SEGMENT_FS = 4;
-const SEGMENT_GS = 5;
+/** The segment registers of the prefixes 26, 2E, 36, 3E, 64, 65. */
+const segmentOf = (prefix: number): number => (prefix >= 0x64 ? prefix - 0x60 : (prefix >> 3) & 3);
 
 /** CR0, CR2, CR3, CR4, CR8. */
 const CONTROL_REGISTERS = 0b1_0001_1101;
+const BX = 3;
+const BP = 5;
+const SI = 6;
+const DI = 7;
 
 /** An instruction to decode into. */
 export function createInstruction(): Instruction {
@@ -102,10 +154,15 @@ export function createInstruction(): Instruction {
   };
 }
 
-/** Decodes 64-bit code. */
+/** Decodes code of one size. */
 export class Decoder {
+  readonly #tables: Tables;
   /** Stands in for the bytes when the limit is near, padded with zeros. */
   readonly #window = new Uint8Array(LOOKAHEAD);
+
+  constructor(codeSize: CodeSize = 64) {
+    this.#tables = tablesOf(codeSize);
+  }
 
   /**
    * Decodes the instruction at `offset` into `out`.
@@ -116,11 +173,11 @@ export class Decoder {
     const available = limit - offset;
     let end: number;
     if (available >= LOOKAHEAD) {
-      end = decodeAt(bytes, offset, out);
+      end = decodeAt(bytes, offset, out, this.#tables);
     } else {
       const window = this.#window;
       for (let i = 0; i < LOOKAHEAD; i++) window[i] = i < available ? bytes[offset + i] : 0;
-      end = decodeAt(window, 0, out);
+      end = decodeAt(window, 0, out, this.#tables);
     }
     const length = end < 0 ? -end : end;
     // What was found out from bytes that are not there (or not part of an instruction) does not count.
@@ -141,20 +198,22 @@ function long(bytes: Uint8Array, at: number): number {
  * Decodes without regard to limit and length.
  * @returns the length, or the negated number of bytes after which the instruction turned out to be invalid
  */
-function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
+function decodeAt(bytes: Uint8Array, start: number, out: Instruction, tables: Tables): number {
+  const { firstBytes: kinds, is64Bit } = tables;
   let at = start;
   let prefixes = 0;
   let rex = 0;
   let repeat = 0; // 0, 0xf2 or 0xf3: the last one counts
   let override = -1;
   let byte = bytes[at++];
-  let kind = FIRST_BYTES[byte];
+  let kind = kinds[byte];
 
   while (kind !== FirstByte.Opcode) {
     if (kind === FirstByte.Rex) {
       rex = byte;
     } else {
-      if (kind === FirstByte.Escape || kind === FirstByte.Vex) break;
+      if (kind === FirstByte.PerhapsVex) kind = bytes[at] >= 0xc0 ? FirstByte.Vex : FirstByte.Opcode;
+      if (kind === FirstByte.Escape || kind === FirstByte.Vex || kind === FirstByte.Opcode) break;
       rex = 0; // REX counts only directly before the opcode
       switch (kind) {
         case FirstByte.OperandSize:
@@ -170,13 +229,13 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
           repeat = byte;
           break;
         case FirstByte.Segment:
-          override = byte === 0x64 ? SEGMENT_FS : SEGMENT_GS;
+          override = segmentOf(byte);
           break;
       }
     }
     if (at - start >= MAX_LENGTH) return -(MAX_LENGTH + 1);
     byte = bytes[at++];
-    kind = FIRST_BYTES[byte];
+    kind = kinds[byte];
   }
 
   // The opcode map, and the column of the mandatory prefix: F2 and F3 win over 66.
@@ -198,7 +257,7 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
     }
   } else if (kind === FirstByte.Vex) {
     if (rex !== 0 || repeat !== 0 || (prefixes & (Prefix.Lock | Prefix.OperandSize)) !== 0) return start - at;
-    if (byte === 0x62) return decodeEvex(bytes, start, at, prefixes, out);
+    if (byte === 0x62) return decodeEvex(bytes, start, at, prefixes, out, tables);
     // VEX (SDM vol. 2, 2.3.5): C5 RvvvvLpp, C4 RXBmmmmm WvvvvLpp; R, X, B and vvvv are inverted. Kept as a REX byte.
     let last = bytes[at++];
     rex = 0x40 | ((~last >> 5) & 4);
@@ -210,6 +269,8 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
       rex |= (last >> 4) & 8;
       if (vexMap < 1 || vexMap > 3) return start - at;
     }
+    // Outside of 64-bit mode there are eight registers, and general ones have 32 bits.
+    if (!is64Bit) rex &= ~7;
     column = last & 3;
     out.vex = true;
     out.vvvv = (~last >> 3) & 15;
@@ -220,12 +281,13 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
 
   // The row: ModRM can decide it, and what follows ModRM cannot.
   const key = map + byte;
-  const { nodes, flags, rows } = LOOKUP;
-  let found = LOOKUP.first[key];
-  if (found === NOT_GROWN) found = LOOKUP.grow(key);
+  const { lookup } = tables;
+  const { nodes, flags, rows } = lookup;
+  let found = lookup.first[key];
+  if (found === NOT_GROWN) found = lookup.grow(key);
   if (found === 0) return start - at;
   let modrm = 0;
-  if (LOOKUP.hasModrm[key] !== 0) modrm = bytes[at++];
+  if (lookup.hasModrm[key] !== 0) modrm = bytes[at++];
   while (found < 0) {
     let slot: number;
     switch (nodes[-found]) {
@@ -256,18 +318,23 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
   const id = found - 1;
   const flag = flags[id];
 
-  const wide = (rex & 8) !== 0 || (flag & RowFlag.Force64) !== 0;
-  const narrow = (prefixes & Prefix.OperandSize) !== 0 && !out.vex;
-  const operandSize = wide ? 64 : narrow ? 16 : (flag & RowFlag.Default64) !== 0 ? 64 : 32;
+  const other = (prefixes & Prefix.OperandSize) !== 0 && !out.vex;
+  if (is64Bit) {
+    const wide = (rex & 8) !== 0 || (flag & RowFlag.Force64) !== 0;
+    out.operandSize = wide ? 64 : other ? 16 : (flag & RowFlag.Default64) !== 0 ? 64 : 32;
+  } else if (out.vex) out.operandSize = 32;
+  else out.operandSize = other ? tables.otherOperandSize : tables.operandSize;
   out.row = rows[id];
-  out.operandSize = operandSize;
-  out.addressSize = (prefixes & Prefix.AddressSize) !== 0 ? 32 : 64;
+  out.addressSize =
+    (prefixes & Prefix.AddressSize) !== 0 ? tables.otherAddressSize : tables.addressSize;
   out.rex = rex !== 0;
   out.opcodeRegister = (byte & 7) | ((rex & 1) << 3);
   out.lock = (prefixes & Prefix.Lock) !== 0;
   const repeats = (flag & RowFlag.PrefixTaken) === 0;
   out.rep = repeats && repeat === 0xf3;
   out.repne = repeats && repeat === 0xf2;
+  // Eight registers: the highest bit of register numbers is ignored.
+  if (!is64Bit && (flag & RowFlag.UsesVvvv) !== 0) out.vvvv &= 7;
   out.base = NO_REGISTER;
   out.index = NO_REGISTER;
   out.scale = 0;
@@ -285,7 +352,10 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
     if (mod === 3 || (flag & RowFlag.AnyMod) !== 0) {
       out.rmIsRegister = true;
     } else {
-      at = decodeMemory(bytes, at, modrm, rex, (flag & RowFlag.Vsib) !== 0, out);
+      at =
+        out.addressSize === 16
+          ? decodeNarrowMemory(bytes, at, modrm, out)
+          : decodeMemory(bytes, at, modrm, rex, (flag & RowFlag.Vsib) !== 0, is64Bit, out);
       if (out.base === 4 || out.base === 5) segment = SEGMENT_SS;
     }
     if ((flag & SPECIAL_REGISTERS) !== 0 && !isRegisterAllowed(flag, out)) return start - at;
@@ -293,8 +363,12 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction): number {
   out.segment = override >= 0 ? override : segment;
   if (out.lock && ((flag & RowFlag.Lockable) === 0 || out.rmIsRegister)) return start - at;
   if (out.vex && out.vvvv !== 0 && (flag & RowFlag.UsesVvvv) === 0) return start - at;
-
-  return readImmediate(bytes, at, LOOKUP.immediate[id], out) - start;
+  if (!is64Bit && out.vex) {
+    const end = readImmediate(bytes, at, lookup.immediate[id], out) - start;
+    out.immediate2 &= 0x7f;
+    return end;
+  }
+  return readImmediate(bytes, at, lookup.immediate[id], out) - start;
 }
 
 const SPECIAL_REGISTERS =
@@ -317,6 +391,7 @@ function decodeMemory(
   modrm: number,
   rex: number,
   vsib: boolean,
+  is64Bit: boolean,
   out: Instruction,
 ): number {
   let at = from;
@@ -334,7 +409,7 @@ function decodeMemory(
     }
   }
   if (mod === 0 && low === 5) {
-    out.base = hasSib ? NO_REGISTER : BASE_RIP;
+    out.base = hasSib || !is64Bit ? NO_REGISTER : BASE_RIP;
     out.displacement = long(bytes, at);
     return at + 4;
   }
@@ -346,6 +421,27 @@ function decodeMemory(
   if (mod === 2) {
     out.displacement = long(bytes, at);
     return at + 4;
+  }
+  return at;
+}
+
+/** 16-bit addresses: SDM vol. 2, table 2-1. */
+function decodeNarrowMemory(bytes: Uint8Array, at: number, modrm: number, out: Instruction): number {
+  const mod = modrm >> 6;
+  const rm = modrm & 7;
+  if (mod === 0 && rm === 6) {
+    out.displacement = bytes[at] | (bytes[at + 1] << 8);
+    return at + 2;
+  }
+  out.base = rm === 4 ? SI : rm === 5 ? DI : rm === 6 || rm === 2 || rm === 3 ? BP : BX;
+  if (rm < 4) out.index = (rm & 1) === 0 ? SI : DI;
+  if (mod === 1) {
+    out.displacement = (bytes[at] << 24) >> 24;
+    return at + 1;
+  }
+  if (mod === 2) {
+    out.displacement = ((bytes[at] << 16) | (bytes[at + 1] << 24)) >> 16;
+    return at + 2;
   }
   return at;
 }
@@ -398,6 +494,11 @@ function readImmediate(bytes: Uint8Array, at: number, kind: number, out: Instruc
       next += 3;
       break;
     case Immediate.Address:
+      if (out.addressSize === 16) {
+        low = bytes[at] | (bytes[at + 1] << 8);
+        next += 2;
+        break;
+      }
       low = long(bytes, at);
       next += 4;
       if (out.addressSize === 64) {
@@ -430,6 +531,7 @@ function decodeEvex(
   at: number,
   prefixes: number,
   out: Instruction,
+  tables: Tables,
 ): number {
   const map = bytes[at] & 15;
   const opcode = bytes[at + 3];
@@ -440,9 +542,17 @@ function decodeEvex(
   out.lock = false;
   out.rep = false;
   out.repne = false;
-  out.addressSize = (prefixes & Prefix.AddressSize) !== 0 ? 32 : 64;
+  out.addressSize =
+    (prefixes & Prefix.AddressSize) !== 0 ? tables.otherAddressSize : tables.addressSize;
+  out.base = NO_REGISTER;
+  out.index = NO_REGISTER;
   let end = at + 5;
-  if (modrm < 0xc0) end = decodeMemory(bytes, end, modrm, 0x40, true, out);
+  if (modrm < 0xc0) {
+    end =
+      out.addressSize === 16
+        ? decodeNarrowMemory(bytes, end, modrm, out)
+        : decodeMemory(bytes, end, modrm, 0x40, true, tables.is64Bit, out);
+  }
   // PSHUFx and the shifts by immediate, CMPPS, PINSRW, PEXTRW, SHUFPS.
   const immediateIn0F =
     (opcode >= 0x70 && opcode <= 0x73) || opcode === 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
@@ -453,6 +563,6 @@ function decodeEvex(
 /** The row that stands for all EVEX instructions. */
 function evexRow(): OpcodeRow {
   const key = MapBase.Legacy + 0x62;
-  const found = LOOKUP.first[key];
-  return LOOKUP.rows[(found === NOT_GROWN ? LOOKUP.grow(key) : found) - 1];
+  const found = LOOKUP_64.first[key];
+  return LOOKUP_64.rows[(found === NOT_GROWN ? LOOKUP_64.grow(key) : found) - 1];
 }

@@ -107,7 +107,7 @@ export const RowFlag = {
 export const NOT_GROWN = -0x8000;
 
 /**
- * The tables of 64-bit mode. (16- and 32-bit modes: the same, with the rows of `only64` left out in place of `not64`.)
+ * The tables of 64-bit mode, or of the others, which share theirs: the rows of the other one are left out.
  *
  * An opcode's decision tree is made when the opcode is first decoded.
  */
@@ -129,8 +129,11 @@ export class Lookup {
   // 0 is taken: a node there could not be told from "nothing".
   #nodesEnd = 1;
 
-  constructor(table: RowTable) {
+  readonly #excluded: OpcodeRow["mode"];
+
+  constructor(table: RowTable, is64Bit: boolean) {
     this.#table = table;
+    this.#excluded = is64Bit ? "not64" : "only64";
     this.flags = new Uint16Array(table.count);
     this.immediate = new Uint8Array(table.count);
     for (let key = 0; key < KEYS; key++) if (table.isUsed[key] !== 0) this.first[key] = NOT_GROWN;
@@ -140,12 +143,15 @@ export class Lookup {
   grow(key: number): number {
     const candidates: Candidate[] = [];
     for (const row of this.#table.rowsOf(key)) {
-      if (row.mode === "not64") continue;
+      if (row.mode === this.#excluded) continue;
+      const ignoresW = this.#excluded === "only64" && hasGeneralRegister(row) && row.vex?.w !== undefined;
+      if (ignoresW && row.vex?.w === 1) continue;
       this.rows[row.id] = row;
       this.flags[row.id] = rowFlags(row);
       this.immediate[row.id] = immediateKind(row);
       if (row.hasModrm) this.hasModrm[key] = 1;
-      candidates.push({ id: row.id, demands: demands(row) });
+      const wanted = demands(row);
+      candidates.push({ id: row.id, demands: ignoresW ? wanted & ~(15 << (4 * Decision.W)) : wanted });
     }
     const root = this.#decide(candidates, 0);
     this.first[key] = root;
@@ -172,6 +178,11 @@ export class Lookup {
     }
     return -node;
   }
+}
+
+/** VMOVD, VPINSRD …: with VEX.W they move 64 bits, in 64-bit mode only. */
+function hasGeneralRegister(row: OpcodeRow): boolean {
+  return row.operands.some(({ class: kind }) => kind === "gpr" || kind === "gprOrMem");
 }
 
 /** A row that an opcode may lead to, and its {@link demands}. */

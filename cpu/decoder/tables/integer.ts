@@ -233,10 +233,10 @@ np:AE/7r sfence
 np:AE/7m clflush Mb
 66:AE/7m clflushopt Mb @clflushopt else=clflush
 66:AE/6m clwb Mb @clwb
-F3:AE/0r rdfsbase =Ry @fsgsbase
-F3:AE/1r rdgsbase =Ry @fsgsbase
-F3:AE/2r wrfsbase Ry @fsgsbase
-F3:AE/3r wrgsbase Ry @fsgsbase
+F3:AE/0r rdfsbase =Ry only64 @fsgsbase
+F3:AE/1r rdgsbase =Ry only64 @fsgsbase
+F3:AE/2r wrfsbase Ry only64 @fsgsbase
+F3:AE/3r wrgsbase Ry only64 @fsgsbase
 F3:AE/5r incssp Ry @cet_ss
 66:AE/6r tpause Ry @waitpkg
 F3:AE/6r umonitor R @waitpkg

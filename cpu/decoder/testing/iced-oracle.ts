@@ -1,7 +1,7 @@
 /** For tests: iced-x86 as a second opinion on the decoder. Both sides are put into the same words and compared. */
 
 import * as iced from "iced-x86";
-import { createInstruction, DecodeResult, Decoder } from "../decoder.ts";
+import { type CodeSize, createInstruction, DecodeResult, Decoder } from "../decoder.ts";
 import { BASE_RIP, type Instruction, NO_REGISTER, type OperandSpec } from "../instruction.ts";
 import { operandBits, operandRegister } from "../operands.ts";
 
@@ -29,6 +29,11 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   iretq: "iret",
   pushfq: "pushf",
   popfq: "popf",
+  pushfd: "pushf",
+  popfd: "popf",
+  pushad: "pusha",
+  popad: "popa",
+  jcxz: "jrcxz",
   sysretq: "sysret",
   sysexitq: "sysexit",
   rdsspd: "rdssp",
@@ -67,10 +72,13 @@ function gprName(number: number, bits: number, rex: boolean): string {
   return bits === 64 ? name : bits === 32 ? `e${name.slice(1)}` : name.slice(1);
 }
 
-function registerName(spec: OperandSpec, out: Instruction): string {
+function registerName(spec: OperandSpec, out: Instruction, codeSize: CodeSize): string {
   const number = operandRegister(spec, out);
   // MOVDIR64B's register is an address.
-  const bits = spec.size === "none" ? out.addressSize : operandBits(spec, out);
+  const size = spec.size === "none" ? out.addressSize : operandBits(spec, out);
+  // INVPCID and its like always take whole registers.
+  const isGeneral = spec.class === "gpr" || spec.class === "gprOrMem";
+  const bits = isGeneral && codeSize !== 64 ? Math.min(size, 32) : size;
   switch (spec.class) {
     case "gpr":
     case "gprOrMem":
@@ -105,9 +113,14 @@ function indexName({ row, index, addressSize }: Instruction): string {
   return row.vsib ? `${row.vsib}${index}` : gprName(index, addressSize, true);
 }
 
-function memoryText(out: Instruction, ip: number): string {
+/** In 64-bit mode only FS and GS mean anything; elsewhere every memory operand has a segment that matters. */
+function segmentText(out: Instruction, codeSize: CodeSize): string {
+  return codeSize !== 64 || out.segment >= 4 ? `${SEGMENTS[out.segment]}:` : "";
+}
+
+function memoryText(out: Instruction, ip: number, codeSize: CodeSize): string {
   const addressBits = out.addressSize;
-  const segment = out.segment >= 4 ? `${SEGMENTS[out.segment]}:` : "";
+  const segment = segmentText(out, codeSize);
   if (out.base === BASE_RIP) {
     const target = BigInt(ip + out.length + out.displacement);
     return `${segment}[${hex(BigInt.asUintN(addressBits, target))}]`;
@@ -118,12 +131,12 @@ function memoryText(out: Instruction, ip: number): string {
 }
 
 /** What the decoder made of an instruction at `ip`, one text an operand. */
-export function describe(out: Instruction, ip: number): string[] {
-  return out.row.operands.map((spec) => describeOperand(spec, out, ip));
+export function describe(out: Instruction, ip: number, codeSize: CodeSize = 64): string[] {
+  return out.row.operands.map((spec) => describeOperand(spec, out, ip, codeSize));
 }
 
-function describeOperand(spec: OperandSpec, out: Instruction, ip: number): string {
-  const segment = out.segment >= 4 ? `${SEGMENTS[out.segment]}:` : "";
+function describeOperand(spec: OperandSpec, out: Instruction, ip: number, codeSize: CodeSize): string {
+  const segment = segmentText(out, codeSize);
   switch (spec.source) {
     case "imm2":
       return hex(BigInt(out.immediate2));
@@ -132,24 +145,30 @@ function describeOperand(spec: OperandSpec, out: Instruction, ip: number): strin
     case "si":
       return `${segment}[${gprName(6, out.addressSize, true)}]`;
     case "di":
-      return `[${gprName(7, out.addressSize, true)}]`;
-    case "rel":
-      return hex(BigInt(ip + out.length + out.immediateLow));
+      return `${codeSize === 64 ? "" : "es:"}[${gprName(7, out.addressSize, true)}]`;
+    case "rel": {
+      const target = BigInt(ip + out.length + out.immediateLow);
+      return hex(codeSize === 64 ? target : BigInt.asUintN(out.operandSize, target));
+    }
     case "imm": {
+      if (spec.class === "branch") return `${out.immediate2}:${out.immediateLow >>> 0}`;
       const value = whole(out.immediateLow, out.immediateHigh);
       // iced extends the 32-bit immediate of a 32-bit operation with zeros.
       return hex(spec.size === "z" ? BigInt.asUintN(out.operandSize, value) : value);
     }
     case "rm":
-      return out.rmIsRegister ? registerName(spec, out) : memoryText(out, ip);
+      return out.rmIsRegister ? registerName(spec, out, codeSize) : memoryText(out, ip, codeSize);
     case "fixed":
-      return spec.class === "immediate" ? `${spec.fixed}` : registerName(spec, out);
+      return spec.class === "immediate" ? `${spec.fixed}` : registerName(spec, out, codeSize);
     default:
-      return registerName(spec, out);
+      return registerName(spec, out, codeSize);
   }
 }
 
 const IMPLICIT_MEMORY = new Map<iced.OpKind, string>([
+  [iced.OpKind.MemorySegSI, "si"],
+  [iced.OpKind.MemorySegDI, "di"],
+  [iced.OpKind.MemoryESDI, "di"],
   [iced.OpKind.MemorySegRSI, "rsi"],
   [iced.OpKind.MemorySegESI, "esi"],
   [iced.OpKind.MemorySegRDI, "rdi"],
@@ -161,7 +180,12 @@ const IMPLICIT_MEMORY = new Map<iced.OpKind, string>([
 /** The same decoding by iced, in the same words. */
 export class IcedOracle {
   readonly instruction = new iced.Instruction();
+  readonly codeSize: CodeSize;
   readonly #features = new Map<number, string[]>();
+
+  constructor(codeSize: CodeSize = 64) {
+    this.codeSize = codeSize;
+  }
 
   /** Decodes at `position` of the bytes that `decoder` was made for. */
   decode(decoder: iced.Decoder, position: number): void {
@@ -206,12 +230,19 @@ export class IcedOracle {
     const { instruction } = this;
     const kind = instruction.opKind(i);
     const implicit = IMPLICIT_MEMORY.get(kind);
-    if (implicit) return `${kind < iced.OpKind.MemoryESDI ? this.#segment() : ""}[${implicit}]`;
+    if (implicit) {
+      const isSource = kind < iced.OpKind.MemoryESDI;
+      return `${isSource ? this.#segment() : this.codeSize === 64 ? "" : "es:"}[${implicit}]`;
+    }
     switch (kind) {
       case iced.OpKind.Register:
         return registerOf(instruction.opRegister(i));
       case iced.OpKind.Memory:
         return this.#memory();
+      case iced.OpKind.FarBranch16:
+        return `${instruction.farBranchSelector}:${instruction.farBranch16}`;
+      case iced.OpKind.FarBranch32:
+        return `${instruction.farBranchSelector}:${instruction.farBranch32 >>> 0}`;
       case iced.OpKind.NearBranch16:
       case iced.OpKind.NearBranch32:
       case iced.OpKind.NearBranch64:
@@ -223,6 +254,7 @@ export class IcedOracle {
 
   /** The segment, if it is FS or GS: overrides with others mean nothing in 64-bit mode. */
   #segment(): string {
+    if (this.codeSize !== 64) return `${registerOf(this.instruction.memorySegment)}:`;
     const name = registerOf(this.instruction.segmentPrefix);
     return name === "fs" || name === "gs" ? `${name}:` : "";
   }
@@ -259,7 +291,8 @@ export function compareOperands(
   let other = [...theirs];
   // Operands that iced leaves out, and those that we do.
   if (mine.length > other.length && mine.at(-1) === "xmm0") mine.pop();
-  if (mnemonic === "nop") return "";
+  // XBEGIN's target does not depend on the size of the instruction pointer; it is not implemented.
+  if (mnemonic === "nop" || mnemonic === "xbegin") return "";
   if (mnemonic === "xlat" || mnemonic.endsWith("maskmovdqu") || mnemonic === "maskmovq") {
     other = other.filter((text) => !text.includes("["));
   }
@@ -286,19 +319,26 @@ export const UNIMPLEMENTED_FEATURES: ReadonlySet<string> = new Set(
 
 /** Compares the decoder with iced. */
 export class Comparison {
-  readonly oracle = new IcedOracle();
+  readonly oracle: IcedOracle;
   readonly decoded = createInstruction();
   /** Both found an instruction at the last position. */
   isValid = false;
-  readonly #decoder = new Decoder();
+  readonly #decoder: Decoder;
   #iced: iced.Decoder | undefined;
   #bytes: Uint8Array = new Uint8Array();
+  readonly codeSize: CodeSize;
+
+  constructor(codeSize: CodeSize = 64) {
+    this.codeSize = codeSize;
+    this.oracle = new IcedOracle(codeSize);
+    this.#decoder = new Decoder(codeSize);
+  }
 
   /** The bytes that {@link compare} decodes from; there should be 48 behind the last instruction. */
   set bytes(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#iced?.free();
-    this.#iced = new iced.Decoder(64, bytes, iced.DecoderOptions.None);
+    this.#iced = new iced.Decoder(this.codeSize, bytes, iced.DecoderOptions.None);
   }
 
   /** Lets both decode at `position`. */
@@ -316,7 +356,11 @@ export class Comparison {
 
   /** Whether we call invalid what iced decodes because it belongs to {@link UNIMPLEMENTED_FEATURES}. */
   get isUnimplemented(): boolean {
-    return this.oracle.isValid && this.oracle.features.some((feature) => UNIMPLEMENTED_FEATURES.has(feature));
+    const { isValid, features } = this.oracle;
+    // AMD's processors have SYSCALL outside of 64-bit mode too.
+    const isForeign = (feature: string) =>
+      UNIMPLEMENTED_FEATURES.has(feature) || (feature === "SYSCALL" && this.codeSize !== 64);
+    return isValid && features.some(isForeign);
   }
 
   #difference(result: DecodeResult, ip: number): string {
@@ -335,7 +379,7 @@ export class Comparison {
     if (mnemonic === "evex") return "";
     if (mnemonic !== oracle.mnemonic) return `${mnemonic} for ${oracle.codeName}`;
     if (decoded.lock !== oracle.instruction.hasLockPrefix) return `${mnemonic}: lock ${decoded.lock}`;
-    const difference = compareOperands(mnemonic, describe(decoded, ip), oracle.operands);
+    const difference = compareOperands(mnemonic, describe(decoded, ip, this.codeSize), oracle.operands);
     return difference && `${mnemonic} (${oracle.codeName}): ${difference}`;
   }
 }
