@@ -10,9 +10,11 @@ export interface InstructionContext {
   /** Effective operand size: 16, 32 or 64. */
   readonly operandSize: number;
   /** Effective address size: 16, 32 or 64 (string instructions, LOOP, JRCXZ). */
-  readonly addressSize: number;
+  readonly addressSize: 16 | 32 | 64;
   /** 64 in 64-bit mode; elsewhere 32, also for 16-bit code: all that differs there are the sizes. */
   readonly codeSize: 32 | 64;
+  /** Size of the stack pointer: 64 in 64-bit mode, else that of the stack segment. */
+  readonly stackSize: 16 | 32 | 64;
   /** Repeat prefix of a string instruction: F3 is "rep" (REP or REPE), F2 is "repne". */
   readonly repeat: "none" | "rep" | "repne";
 }

@@ -1,6 +1,7 @@
 /** Registers every helper. */
 
 import "./crc32c.ts";
+import "./decimal.ts";
 import "./divide.ts";
 import "./fpu-state.ts";
 import "./identification.ts";

@@ -145,6 +145,11 @@ defineSystemHelper("systemReturn", (system, cpu) => systemReturn(system, operand
 defineSystemHelper("systemEnter", (system) => systemEnter(system));
 defineSystemHelper("systemExit", (system, cpu) => systemExit(system, operandSize(cpu, 0)));
 
+/** INTO: the trap is delivered when the instruction is complete. Slot 0: OF. */
+defineSystemHelper("into", (system, cpu) => {
+  system.hasOverflowTrap = cpu.argumentI32(0) !== 0;
+});
+
 // ---- ports ----
 
 type PortSize = 1 | 2 | 4;

@@ -1,5 +1,6 @@
 /** Operands as instruction definitions see them: something of a size that can be read and written. */
 
+import { SEGMENT_BASE, Segment } from "../state.ts";
 import type { Builder, ModifiedMemory } from "./builder.ts";
 import type { MemoryKind, OperandBits, RegisterRef, Value, VectorPart } from "./value.ts";
 
@@ -206,7 +207,14 @@ export type AddressForm =
   | "si" // segment base + RSI
   | "di" // RDI
   | "narrowSi"
-  | "narrowDi";
+  | "narrowDi"
+  // Outside of 64-bit mode, by address size: segment base + offset, all of it modulo 2^32.
+  | "legacy32"
+  | "legacy16"
+  | "legacySi32"
+  | "legacySi16"
+  | "legacyDi32"
+  | "legacyDi16";
 
 export class MemoryOperand extends BaseOperand {
   readonly kind = "memory";
@@ -243,9 +251,21 @@ export class MemoryOperand extends BaseOperand {
       case "di":
         return b.gpr(7);
       case "narrowSi":
+      case "legacySi32":
         return b.gpr(6, 32);
       case "narrowDi":
+      case "legacyDi32":
         return b.gpr(7, 32);
+      case "legacySi16":
+        return b.gpr(6, 16);
+      case "legacyDi16":
+        return b.gpr(7, 16);
+      case "legacy32":
+      case "legacy16": {
+        const index = b.shl(b.encoded("index"), b.encoded("scale"));
+        const sum = b.add(b.add(b.encoded("base"), index), b.encoded("displacement"));
+        return b.zext(sum, this.form === "legacy16" ? 16 : 32);
+      }
     }
   }
 
@@ -258,6 +278,14 @@ export class MemoryOperand extends BaseOperand {
       case "si":
       case "narrowSi":
         return this.b.add(this.b.encoded("segmentBase"), offset);
+      case "legacy32":
+      case "legacy16":
+      case "legacySi32":
+      case "legacySi16":
+        return this.b.zext(this.b.add(this.b.encoded("segmentBase"), offset), 32);
+      case "legacyDi32":
+      case "legacyDi16":
+        return this.b.zext(this.b.add(this.b.field(SEGMENT_BASE + Segment.ES * 8, "i64"), offset), 32);
       default:
         return offset;
     }

@@ -138,6 +138,10 @@ export class SystemProcessor {
         return true;
       case Exit.Attention:
         system.checkUserAccess();
+        if (system.hasOverflowTrap) {
+          system.hasOverflowTrap = false;
+          return this.deliver(this.softwareEvent(Vector.OF, ExceptionSource.Breakpoint));
+        }
         break;
       case Exit.Halt:
         system.halted = true;
@@ -153,12 +157,16 @@ export class SystemProcessor {
     const { cpu } = this;
     const vector = cpu.getI32(EXCEPTION_VECTOR);
     const source = cpu.getI32(EXCEPTION_SOURCE);
-    if (source !== ExceptionSource.Processor) {
-      const next = cpu.rip;
-      cpu.rip = this.engine.exitRip;
-      return { vector, errorCode: undefined, address: 0, source, next };
-    }
+    if (source !== ExceptionSource.Processor) return this.softwareEvent(vector, source);
     return exceptionEvent(vector, cpu.getI32(EXCEPTION_ERROR), cpu.getNumber(EXCEPTION_ADDRESS));
+  }
+
+  /** RIP goes back to the instruction until the gate has let it through. */
+  private softwareEvent(vector: number, source: number): Event {
+    const { cpu } = this;
+    const next = cpu.rip;
+    cpu.rip = this.engine.exitRip;
+    return { vector, errorCode: undefined, address: 0, source, next };
   }
 
   private deliver(event: Event): boolean {

@@ -58,6 +58,8 @@ export class SystemState {
   nmiPending = false;
   nmiBlocked = false;
   halted = false;
+  /** INTO has found OF set. */
+  hasOverflowTrap = false;
   /** The INTR pin. */
   private interruptPin = false;
   mode: ExecutionMode;

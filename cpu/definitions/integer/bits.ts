@@ -3,7 +3,7 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
-import { define, defineWithContext } from "../registry.ts";
+import { define, defineWithContext, type InstructionContext } from "../registry.ts";
 
 const KIND = { 16: "u16", 32: "u32", 64: "u64" } as const;
 
@@ -11,16 +11,23 @@ const KIND = { 16: "u16", 32: "u32", 64: "u64" } as const;
  * Address of the word that holds bit `offset` (signed, 64 bits) of a bit string in memory: the bit offset in a register
  * may lead anywhere (SDM vol. 2, 3.1.1.9, figure 3-2).
  */
-function bitStringAddress(b: Builder, base: Operand, offset: Value, addressSize: number): Value {
+function bitStringAddress(
+  b: Builder,
+  base: Operand,
+  offset: Value,
+  { addressSize, codeSize }: InstructionContext,
+): Value {
   const bytes = base.bits / 8;
   const distance = b.mul(b.sarBy(offset, Math.log2(base.bits)), b.const64(bytes));
   if (addressSize === 64) return b.add(base.address(), distance);
-  return b.add(b.encoded("segmentBase"), b.zext(b.add(base.effectiveAddress(), distance), 32));
+  const place = b.zext(b.add(base.effectiveAddress(), distance), addressSize);
+  const linear = b.add(b.encoded("segmentBase"), place);
+  return codeSize === 64 ? linear : b.zext(linear, 32);
 }
 
 /** CF becomes the selected bit; `update` makes the new word from the old one and the bit's mask. */
 function defineBitTest(mnemonic: string, update?: (b: Builder, word: Value, mask: Value) => Value): void {
-  defineWithContext(mnemonic, (b, [base, index], { addressSize }) => {
+  defineWithContext(mnemonic, (b, [base, index], context) => {
     const bits = base.bits === 16 ? 16 : base.bits === 32 ? 32 : 64;
     const offset = index.read();
     const position = b.and(offset, b.const64(bits - 1));
@@ -28,7 +35,7 @@ function defineBitTest(mnemonic: string, update?: (b: Builder, word: Value, mask
     let word: Value;
     let write = (value: Value): void => base.write(value);
     if (base.isMemory && index.kind === "gpr") {
-      const address = bitStringAddress(b, base, b.sext(offset, bits), addressSize);
+      const address = bitStringAddress(b, base, b.sext(offset, bits), context);
       if (update === undefined) word = b.load(address, KIND[bits]);
       else ({ value: word, write } = b.modify(address, KIND[bits]));
     } else word = base.read();

@@ -8,6 +8,7 @@ import "./divide.ts";
 import "./exchange.ts";
 import "./flag-instructions.ts";
 import "./hints.ts";
+import "./legacy.ts";
 import "./logic.ts";
 import "./moves.ts";
 import "./multiply.ts";

@@ -55,9 +55,10 @@ define("bswap", (b, dst) => {
 
 define("movbe", (b, dst, src) => dst.write(swapBytes(b, src.read(), dst.bits)));
 
-defineWithContext("xlat", (b, _operands, { addressSize }) => {
+defineWithContext("xlat", (b, _operands, { addressSize, codeSize }) => {
   const offset = b.add(b.gpr(Register.RBX), b.gpr(Register.RAX, 8));
-  const address = b.add(b.encoded("segmentBase"), b.zext(offset, addressSize));
+  const linear = b.add(b.encoded("segmentBase"), b.zext(offset, addressSize));
+  const address = codeSize === 64 ? linear : b.zext(linear, 32);
   b.setGpr(Register.RAX, b.load(address, "u8"), 8);
 });
 

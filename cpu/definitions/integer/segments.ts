@@ -20,8 +20,10 @@ export function loadSelector(b: Builder, segment: Operand, selector: Value): voi
   b.helper("loadSelector", [b.registerNumber(segment.register), b.wrap(b.zext(selector, 16))]);
 }
 
-// LSS, LFS, LGS: a far pointer into a segment register and a general one.
+// LSS, LFS, LGS, and outside of 64-bit mode LES and LDS: a far pointer into a segment register and a general one.
 for (const [mnemonic, segment] of [
+  ["les", Segment.ES],
+  ["lds", Segment.DS],
   ["lss", Segment.SS],
   ["lfs", Segment.FS],
   ["lgs", Segment.GS],

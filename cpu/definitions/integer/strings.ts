@@ -11,10 +11,10 @@ import { defineWithContext, type InstructionContext } from "../registry.ts";
 /** From this count on the call of a helper pays: it takes 150 ns, an iteration here 8. */
 const BULK_COUNT = 20;
 
-const addressBits = (context: InstructionContext): 32 | 64 => (context.addressSize === 32 ? 32 : 64);
+const addressBits = (context: InstructionContext): 16 | 32 | 64 => context.addressSize;
 
 /** Moves an index register on by a distance in bytes. */
-function advance(b: Builder, register: number, distance: Value, bits: 32 | 64): void {
+function advance(b: Builder, register: number, distance: Value, bits: 16 | 32 | 64): void {
   b.setGpr(register, b.add(b.gpr(register, bits), distance), bits);
 }
 
@@ -58,16 +58,18 @@ function writeString(
     b.setGpr(Register.RCX, left, bits);
     rest.set(left);
   };
+  const oneRound = (): void => {
+    iterate();
+    finish(b.const64(1));
+  };
   b.if(b.ne(count, b.const64(0)), () => {
+    // Offsets of 16 bits wrap in the middle of pages.
+    if (bits === 16) {
+      oneRound();
+      return;
+    }
     const forward = b.eqz(b.flags.direction());
-    b.if(
-      b.and(forward, b.geU(count, b.const64(BULK_COUNT))),
-      () => finish(bulk(count)),
-      () => {
-        iterate();
-        finish(b.const64(1));
-      },
-    );
+    b.if(b.and(forward, b.geU(count, b.const64(BULK_COUNT))), () => finish(bulk(count)), oneRound);
   });
   // Out here, because an iteration's writes take effect at the end of its block.
   b.if(b.ne(rest.get(), b.const64(0)), () => b.again());
@@ -77,7 +79,7 @@ function writeString(
  * The loop of a repeat prefix for instructions that only read. An iteration returns a condition for going on besides the
  * count (i32), if it has one.
  */
-function repeat(b: Builder, bits: 32 | 64, iterate: () => Value | undefined): void {
+function repeat(b: Builder, bits: 16 | 32 | 64, iterate: () => Value | undefined): void {
   b.loop(() => {
     const condition = iterate();
     const rest = b.sub(b.gpr(Register.RCX, bits), b.const64(1));

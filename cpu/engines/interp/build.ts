@@ -14,16 +14,18 @@ import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD, Vector } from "../../state.ts
 import { ByteWriter } from "../../wasm/byte-writer.ts";
 import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
 import {
-  ADDRESS_FORMS,
+  addressIndex,
   buildForm,
   buildInto,
+  type CodeKind,
   FLAGS_DEAD,
   type Form,
   formKey,
   formsOf,
   handlerAddressForm,
-  OPERAND_SIZES,
+  legacyFormsOf,
   PREFIX_FORMS,
+  sizeIndex,
 } from "./forms.ts";
 import {
   encodeHandlerTable,
@@ -55,13 +57,14 @@ export interface InterpreterModule {
   readonly handlers: number;
 }
 
-/** The interpreter as it is stored beside the program. */
-export async function buildInterpreter(): Promise<Uint8Array> {
-  return generateInterpreter().bytes;
+/** The interpreter as it is stored beside the program: for 64-bit code, or for the other kinds. */
+export async function buildInterpreter(kind: CodeKind = "long"): Promise<Uint8Array> {
+  return generateInterpreter(kind).bytes;
 }
 
 /** Generates the module. Throws if a definition does not fit its rows. */
-export function generateInterpreter(): InterpreterModule {
+export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule {
+  const isLegacy = kind === "legacy";
   const helperNames = new Set<string>();
   const module = new ModuleBuilder();
   const imports = {
@@ -84,9 +87,10 @@ export function generateInterpreter(): InterpreterModule {
   const built: { form: Form; instructions: Instructions }[] = [];
   for (const row of ROWS) {
     const definition = definitionOf(row.mnemonic);
-    if (definition === undefined || row.vex !== undefined || row.mode === "not64") continue;
+    if (definition === undefined || row.vex !== undefined) continue;
+    if (row.mode === (isLegacy ? "only64" : "not64")) continue;
     if (row.feature !== undefined && !FEATURES.has(row.feature)) continue;
-    for (const form of formsOf(row)) {
+    for (const form of isLegacy ? legacyFormsOf(row) : formsOf(row)) {
       try {
         built.push({ form, instructions: buildForm(form, definition) });
       } catch (error) {
@@ -192,8 +196,8 @@ export function generateInterpreter(): InterpreterModule {
   for (const { form, instructions } of built) {
     const key = formKey(
       form.row.id,
-      OPERAND_SIZES.indexOf(form.operandSize),
-      ADDRESS_FORMS.indexOf(form.rm),
+      sizeIndex(form.operandSize, form.legacyStack),
+      addressIndex(form.rm),
       PREFIX_FORMS.indexOf(form.prefix),
     );
     const definition = definitionOf(form.row.mnemonic);
@@ -237,7 +241,7 @@ export function generateInterpreter(): InterpreterModule {
     }
   }
 
-  const pairs = findPairs(candidates).map(({ first, second, instructions, bits }) => {
+  const pairs = (isLegacy ? [] : findPairs(candidates)).map(({ first, second, instructions, bits }) => {
     const handler = addHandler(`${first.name} & ${second.name}`, instructions);
     return { first: first.handler, second: second.handler, handler, bits };
   });

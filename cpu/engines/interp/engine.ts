@@ -60,7 +60,10 @@ export class InterpreterEngine implements SystemEngine {
     invalidations: 0,
     flushes: 0,
   };
-  private readonly runHandlers: Run;
+  private runHandlers: Run;
+  private readonly runLong: Run;
+  /** Handlers of 16- and 32-bit code, instantiated when such code is first executed. */
+  private legacy: { readonly run: Run; readonly table: HandlerTable } | undefined;
   protected readonly moduleImports: WebAssembly.Imports;
   protected readonly exports: WebAssembly.Exports;
   protected readonly translator: TraceTranslator;
@@ -102,14 +105,14 @@ export class InterpreterEngine implements SystemEngine {
 
   /**
    * @param module the generated interpreter (build.ts), compiled
+   * @param legacyModule the one for 16- and 32-bit code, which a whole PC needs
    */
   constructor(
     protected readonly cpu: Cpu,
     module: WebAssembly.Module,
+    private readonly legacyModule?: WebAssembly.Module,
   ) {
-    const sections = WebAssembly.Module.customSections(module, HANDLER_SECTION);
-    if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
-    const table = new HandlerTable(new Uint8Array(sections[0]));
+    const table = handlerTableOf(module);
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
     this.facts = createRecordFacts(cpu.memory.buffer, cpu.recordBase + RECORD_AREA_BYTES, RECORDS);
@@ -118,7 +121,14 @@ export class InterpreterEngine implements SystemEngine {
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     this.moduleImports = this.imports(module);
     this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;
-    this.runHandlers = this.exports.run as Run;
+    this.runLong = this.exports.run as Run;
+    this.runHandlers = this.runLong;
+  }
+
+  private legacyHandlers(): { readonly run: Run; readonly table: HandlerTable } {
+    if (this.legacyModule === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
+    const instance = new WebAssembly.Instance(this.legacyModule, this.imports(this.legacyModule));
+    return { run: instance.exports.run as Run, table: handlerTableOf(this.legacyModule) };
   }
 
   /** Mnemonics that the guest used and nothing defines: for reports. */
@@ -228,7 +238,9 @@ export class InterpreterEngine implements SystemEngine {
   private useMode(mode: ExecutionMode): void {
     if (mode === this.mode) return;
     this.mode = mode;
-    this.translator.mode = mode;
+    if (mode.codeSize !== 64) this.legacy ??= this.legacyHandlers();
+    this.runHandlers = mode.codeSize === 64 ? this.runLong : (this.legacy?.run ?? this.runLong);
+    this.translator.useMode(mode, this.legacy?.table);
     this.resumeRecord = 0;
     let maps = this.byMode.get(mode.id);
     if (maps === undefined) {
@@ -751,6 +763,12 @@ export class InterpreterEngine implements SystemEngine {
       this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
     }
   }
+}
+
+function handlerTableOf(module: WebAssembly.Module): HandlerTable {
+  const sections = WebAssembly.Module.customSections(module, HANDLER_SECTION);
+  if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
+  return new HandlerTable(new Uint8Array(sections[0]));
 }
 
 /** As generated code computes it (lower.ts). */

@@ -33,7 +33,12 @@ export const ADDRESS_FORMS = [
   "segmentedAbsolute",
   "narrow",
 ] as const;
-export type RmForm = (typeof ADDRESS_FORMS)[number];
+/** The same outside of 64-bit mode: "register" also stands for a 32-bit address of an instruction without ModRM. */
+export const LEGACY_ADDRESS_FORMS = ["register", "legacy32", "legacy16"] as const;
+export type RmForm = (typeof ADDRESS_FORMS)[number] | (typeof LEGACY_ADDRESS_FORMS)[number];
+
+/** Which handlers: those of 64-bit mode, or of all the others together. Each kind is a module of its own. */
+export type CodeKind = "long" | "legacy";
 
 /** Prefix variants in key order. */
 export const PREFIX_FORMS = ["none", "rep", "repne", "locked"] as const;
@@ -45,6 +50,8 @@ export interface Form {
   readonly rm: RmForm;
   readonly prefix: PrefixForm;
   readonly flagsDead: boolean;
+  /** Outside of 64-bit mode: size of the stack pointer. */
+  readonly legacyStack?: 16 | 32;
 }
 
 /** Key of the form whose flags are read; add {@link FLAGS_DEAD} for the other. */
@@ -56,6 +63,18 @@ export function formKey(
 ): number {
   return (rowId << 8) | (operandSizeIndex << 6) | (rmIndex << 3) | prefixIndex;
 }
+/** Position of an operand size, and outside of 64-bit mode of a stack size, in a key. */
+export function sizeIndex(operandSize: number, legacyStack: number | undefined): number {
+  if (legacyStack === undefined) return operandSize === 16 ? 0 : operandSize === 32 ? 1 : 2;
+  return (operandSize === 32 ? 1 : 0) | (legacyStack === 32 ? 2 : 0);
+}
+
+/** Position of an address form in a key. */
+export function addressIndex(form: RmForm): number {
+  const legacy = LEGACY_ADDRESS_FORMS.findIndex((name) => name === form);
+  return legacy >= 0 ? legacy : ADDRESS_FORMS.findIndex((name) => name === form);
+}
+
 /** The form of a key. */
 export function formOfKey(row: OpcodeRow, key: number): Form {
   return {
@@ -119,6 +138,31 @@ export function formsOf(row: OpcodeRow): Form[] {
   return forms;
 }
 
+/** All forms of a row outside of 64-bit mode. */
+export function legacyFormsOf(row: OpcodeRow): Form[] {
+  const rm = row.operands.some((spec) => spec.source === "rm");
+  const string = row.operands.some((spec) => spec.source === "si" || spec.source === "di");
+  const addresses: RmForm[] = [];
+  if (row.operands.some((spec) => spec.source === "moffs")) addresses.push("legacy32");
+  else {
+    if (!rm || row.mod !== "mem") addresses.push("register");
+    if (rm && row.mod !== "reg") addresses.push("legacy32", "legacy16");
+    if (string || usesAddressSize(row)) addresses.push("legacy16");
+  }
+  const prefixesOf = (form: RmForm): PrefixForm[] => [
+    "none",
+    ...(row.rep !== undefined ? (["rep", "repne"] as const) : []),
+    ...(row.lock === true && form !== "register" ? (["locked"] as const) : []),
+  ];
+  const forms: Form[] = [];
+  for (const operandSize of [16, 32] as const)
+    for (const legacyStack of [16, 32] as const)
+      for (const address of addresses)
+        for (const prefix of prefixesOf(address))
+          forms.push({ row, operandSize, rm: address, prefix, flagsDead: false, legacyStack });
+  return forms;
+}
+
 function usesAddressSize(row: OpcodeRow): boolean {
   return /^(loop|loope|loopne|jrcxz|jecxz|jcxz|maskmov|xlat)/.test(row.mnemonic);
 }
@@ -144,11 +188,17 @@ export function buildInto(
   const operands = form.row.operands.map((spec, index) => createOperand(b, spec, index, form, slots));
   const context: InstructionContext = {
     operandSize: form.operandSize,
-    addressSize: form.rm === "narrow" ? 32 : 64,
-    codeSize: 64,
+    addressSize: addressSizeOf(form),
+    codeSize: form.legacyStack === undefined ? 64 : 32,
+    stackSize: form.legacyStack ?? 64,
     repeat: form.prefix === "rep" || form.prefix === "repne" ? form.prefix : "none",
   };
   definition(b, operands, context);
+}
+
+function addressSizeOf({ rm, legacyStack }: Form): 16 | 32 | 64 {
+  if (legacyStack === undefined) return rm === "narrow" ? 32 : 64;
+  return rm === "legacy16" ? 16 : 32;
 }
 
 /** Slots of the decoded record that carry the register operands' numbers, by operand. */
@@ -164,12 +214,17 @@ function createOperand(
   const bits = operandBitsFor(spec, form.operandSize, 0);
   const memory = (addressForm: AddressForm) => new MemoryOperand(b, bits, addressForm, spec.access === "rw");
   const narrow = form.rm === "narrow";
+  const isLegacy = form.legacyStack !== undefined;
+  const half = form.rm === "legacy16";
   switch (spec.source) {
     case "si":
+      if (isLegacy) return memory(half ? "legacySi16" : "legacySi32");
       return memory(narrow ? "narrowSi" : "si");
     case "di":
+      if (isLegacy) return memory(half ? "legacyDi16" : "legacyDi32");
       return memory(narrow ? "narrowDi" : "di");
     case "moffs":
+      if (isLegacy) return memory("legacy32");
       return memory(form.rm === "segmentedAbsolute" ? "segmentedAbsolute" : "absolute");
     case "imm":
     case "is4":

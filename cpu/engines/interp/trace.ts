@@ -5,7 +5,7 @@
 
 import { type Mmu, PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
-import { createInstruction, DecodeResult, Decoder } from "../../decoder/decoder.ts";
+import { type CodeSize, createInstruction, DecodeResult, Decoder } from "../../decoder/decoder.ts";
 import {
   BASE_RIP,
   type Instruction,
@@ -21,6 +21,7 @@ import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
 import {
   ADDRESS_FORMS,
+  addressIndex,
   FLAGS_DEAD,
   type Form,
   formKey,
@@ -28,6 +29,7 @@ import {
   handlerAddressForm,
   type RmForm,
   SLOTS,
+  sizeIndex,
 } from "./forms.ts";
 import { refusal, type Unit, unitOf } from "../../system/restrictions.ts";
 import type { HandlerTable } from "./handler-table.ts";
@@ -97,10 +99,7 @@ export interface TraceMapping {
   readonly transient: number[];
 }
 
-const RM_INDEX = Object.fromEntries(ADDRESS_FORMS.map((form, index) => [form, index])) as Record<
-  RmForm,
-  number
->;
+const REGISTER_FORM = addressIndex("register");
 const PREFIX_LOCKED = 3;
 
 /** What recording an instruction of a row takes, prepared once per row. */
@@ -111,6 +110,8 @@ interface RowPlan {
   /** A constant for RECORD_IMMEDIATE. */
   readonly constant: number | undefined;
   readonly immediate: boolean;
+  /** The immediate is a far pointer. */
+  readonly far: boolean;
   readonly moffs: boolean;
   readonly second: boolean;
   readonly branch: boolean;
@@ -127,7 +128,7 @@ interface RowPlan {
   readonly fallback: OpcodeRow | undefined;
 }
 
-function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
+function planRow(row: OpcodeRow, features: ReadonlySet<string>, is64Bit: boolean): RowPlan {
   const { operands } = row;
   const uses = (source: OperandSpec["source"]) => operands.some((spec) => spec.source === source);
   const slots = operands.flatMap((spec, index) => {
@@ -137,13 +138,16 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
   });
   const constant = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
   const available =
-    row.vex === undefined && row.mode !== "not64" && (row.feature === undefined || features.has(row.feature));
+    row.vex === undefined &&
+    row.mode !== (is64Bit ? "not64" : "only64") &&
+    (row.feature === undefined || features.has(row.feature));
   const fallback = available || row.fallback === undefined ? undefined : ROW_TABLE.row(row.fallback);
   return {
-    address: Uint8Array.from(ADDRESS_FORMS, (form) => RM_INDEX[handlerAddressForm(row, form)]),
+    address: Uint8Array.from(ADDRESS_FORMS, (form) => addressIndex(handlerAddressForm(row, form))),
     slots,
     constant,
     immediate: uses("imm"),
+    far: operands.some((spec) => spec.source === "imm" && spec.class === "branch"),
     moffs: uses("moffs"),
     second: uses("imm2"),
     branch: uses("rel"),
@@ -158,8 +162,13 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
 }
 
 export class TraceTranslator {
-  private readonly plans = new Map<OpcodeRow, RowPlan>();
-  private readonly decoder = new Decoder();
+  private plans = new Map<OpcodeRow, RowPlan>();
+  private decoder = new Decoder();
+  private table: HandlerTable;
+  /** By code size; 16- and 32-bit code share all but the decoder. */
+  private readonly decoders = new Map<CodeSize, Decoder>([[64, this.decoder]]);
+  private readonly longPlans = this.plans;
+  private readonly legacyPlans = new Map<OpcodeRow, RowPlan>();
   private readonly instruction: Instruction = createInstruction();
   private readonly view: DataView;
   private readonly window = new Uint8Array(32);
@@ -167,8 +176,7 @@ export class TraceTranslator {
   private readonly deadHandlers = new Uint16Array(128);
   /** Key of the form that the last record was written for. */
   private writtenKey = 0;
-  /** The mode that code is translated for. */
-  mode: ExecutionMode = USER_CODE_MODE;
+  private modeInUse: ExecutionMode = USER_CODE_MODE;
   /** Mnemonics that were met and have no definition. */
   readonly undefinedMnemonics = new Set<string>();
 
@@ -176,11 +184,32 @@ export class TraceTranslator {
     private readonly memory: Uint8Array,
     private readonly recordBase: number,
     private readonly mmu: Mmu,
-    private readonly table: HandlerTable,
+    private readonly longTable: HandlerTable,
     private readonly features: ReadonlySet<string>,
     private readonly facts: RecordFacts,
   ) {
     this.view = new DataView(memory.buffer);
+    this.table = longTable;
+  }
+
+  /** The mode that code is translated for. */
+  get mode(): ExecutionMode {
+    return this.modeInUse;
+  }
+
+  /** @param legacyTable the handlers of 16- and 32-bit code; needed for modes with such code */
+  useMode(mode: ExecutionMode, legacyTable: HandlerTable | undefined): void {
+    const { codeSize } = mode;
+    const is64Bit = codeSize === 64;
+    let decoder = this.decoders.get(codeSize);
+    if (decoder === undefined) {
+      decoder = new Decoder(codeSize);
+      this.decoders.set(codeSize, decoder);
+    }
+    this.modeInUse = mode;
+    this.decoder = decoder;
+    this.plans = is64Bit ? this.longPlans : this.legacyPlans;
+    this.table = is64Bit || legacyTable === undefined ? this.longTable : legacyTable;
   }
 
   /** Physical address of an instruction byte. @throws PageFault */
@@ -258,7 +287,7 @@ export class TraceTranslator {
           this.view.setUint8(previous + RECORD_RETIRE, since);
           facts.length[record] += length;
           facts.instructions[record] = 2;
-          facts.target[record] = next + instruction.immediateLow;
+          facts.target[record] = this.branchTarget(next);
           since = 0;
           record++;
           at = next;
@@ -359,7 +388,7 @@ export class TraceTranslator {
   private plan(row: OpcodeRow): RowPlan {
     let plan = this.plans.get(row);
     if (plan === undefined) {
-      plan = planRow(row, this.features);
+      plan = planRow(row, this.features, this.mode.codeSize === 64);
       this.plans.set(row, plan);
     }
     return plan;
@@ -391,8 +420,10 @@ export class TraceTranslator {
     const { instruction, view } = this;
     const address = this.address(index);
     const next = rip + instruction.length;
+    const is64Bit = this.mode.codeSize === 64;
     let form: RmForm = "register";
-    if (plan.memory && !instruction.rmIsRegister) form = this.writeMemoryOperand(address, next);
+    if (!is64Bit) form = this.writeLegacyAddress(address, plan);
+    else if (plan.memory && !instruction.rmIsRegister) form = this.writeMemoryOperand(address, next);
     else if (plan.moffs) {
       view.setInt32(address + RECORD_ABSOLUTE, instruction.immediateLow, true);
       view.setInt32(address + RECORD_ABSOLUTE + 4, instruction.immediateHigh, true);
@@ -413,29 +444,62 @@ export class TraceTranslator {
       view.setUint8(address + RECORD_SLOT0 + slot, value);
     }
 
-    if (plan.branch) this.facts.target[index] = next + instruction.immediateLow;
+    if (plan.branch) this.facts.target[index] = this.branchTarget(next);
     if (plan.immediate) {
       view.setInt32(address + RECORD_IMMEDIATE, instruction.immediateLow, true);
-      view.setInt32(address + RECORD_IMMEDIATE + 4, instruction.immediateHigh, true);
+      // Of a far pointer the selector.
+      const high = plan.far ? instruction.immediate2 : instruction.immediateHigh;
+      view.setInt32(address + RECORD_IMMEDIATE + 4, high, true);
     } else setNumber(view, address + RECORD_IMMEDIATE, plan.constant ?? next);
     if (plan.second) view.setUint8(address + RECORD_SLOT2, instruction.immediate2);
 
     const { row } = instruction;
-    const sizeIndex = instruction.operandSize === 16 ? 0 : instruction.operandSize === 32 ? 1 : 2;
+    const stack = this.mode.stackSize;
+    const size = sizeIndex(instruction.operandSize, is64Bit || stack === 64 ? undefined : stack);
     let prefix = 0;
     if (instruction.lock) prefix = PREFIX_LOCKED;
     else if (row.rep !== undefined && instruction.rep) prefix = 1;
     else if (row.rep !== undefined && instruction.repne) prefix = 2;
-    let key = formKey(row.id, sizeIndex, plan.address[RM_INDEX[form]], prefix);
-    if (form === "narrow" && this.table.handler(key) === 0) {
+    const addressForm = is64Bit ? plan.address[addressIndex(form)] : addressIndex(form);
+    let key = formKey(row.id, size, addressForm, prefix);
+    if ((form === "narrow" || form === "legacy16") && this.table.handler(key) === 0) {
       // The address size means nothing to an instruction without an address.
-      key = formKey(row.id, sizeIndex, RM_INDEX.register, prefix);
+      key = formKey(row.id, size, REGISTER_FORM, prefix);
     }
     const handler = this.table.handler(key);
     view.setUint32(address + RECORD_HANDLER, handler, true);
     this.deadHandlers[index & 127] = this.table.handler(key + FLAGS_DEAD);
     this.writtenKey = key;
     return handler;
+  }
+
+  /** Where a direct branch leads: outside of 64-bit mode the instruction pointer has the operand size. */
+  private branchTarget(next: number): number {
+    const { instruction } = this;
+    const target = next + instruction.immediateLow;
+    if (this.mode.codeSize === 64) return target;
+    return instruction.operandSize === 16 ? target & 0xffff : target >>> 0;
+  }
+
+  /** Fills in segment and address outside of 64-bit mode. */
+  private writeLegacyAddress(address: number, plan: RowPlan): RmForm {
+    const { instruction, view } = this;
+    view.setUint8(address + RECORD_SEGMENT, SEGMENT_BASE + instruction.segment * 8);
+    const byAddressSize = instruction.addressSize === 16 ? "legacy16" : "legacy32";
+    if (plan.moffs) {
+      view.setUint8(address + RECORD_BASE, ZERO_SLOT);
+      view.setUint8(address + RECORD_INDEX, ZERO_SLOT);
+      view.setInt32(address + RECORD_DISPLACEMENT, instruction.immediateLow, true);
+      return "legacy32";
+    }
+    if (!plan.memory || instruction.rmIsRegister)
+      return instruction.addressSize === 16 ? "legacy16" : "register";
+    const { base, index } = instruction;
+    view.setUint8(address + RECORD_BASE, base === NO_REGISTER ? ZERO_SLOT : base * 8);
+    view.setUint8(address + RECORD_INDEX, index === NO_REGISTER ? ZERO_SLOT : index * 8);
+    view.setUint8(address + RECORD_SCALE, instruction.scale);
+    view.setInt32(address + RECORD_DISPLACEMENT, instruction.displacement, true);
+    return byAddressSize;
   }
 
   private writeSegment(address: number): boolean {

@@ -16,7 +16,7 @@ const RAM_SIZE = 16 << 20;
 const IMAGE = 0x100000;
 const SLICE = 100_000;
 
-let compiled: WebAssembly.Module | undefined;
+let compiled: { readonly long: WebAssembly.Module; readonly legacy: WebAssembly.Module } | undefined;
 
 export class SystemMachine {
   readonly cpu: Cpu;
@@ -27,7 +27,10 @@ export class SystemMachine {
   exitCode: number | undefined;
 
   constructor() {
-    compiled ??= new WebAssembly.Module(new Uint8Array(generateInterpreter().bytes));
+    compiled ??= {
+      long: new WebAssembly.Module(new Uint8Array(generateInterpreter("long").bytes)),
+      legacy: new WebAssembly.Module(new Uint8Array(generateInterpreter("legacy").bytes)),
+    };
     const platform: Platform = {
       bus: {
         readPort: (port, size) => (port === CONSOLE ? CONSOLE : 2 ** (8 * size) - 1),
@@ -48,7 +51,7 @@ export class SystemMachine {
       host: { timeStampCounter: () => this.processor.instructionsExecuted, random: (bytes) => bytes.fill(0) },
     });
     this.system = new SystemState(this.cpu, platform);
-    this.engine = new InterpreterEngine(this.cpu, compiled);
+    this.engine = new InterpreterEngine(this.cpu, compiled.long, compiled.legacy);
     this.processor = new SystemProcessor(this.cpu, this.system, this.engine);
   }
 
