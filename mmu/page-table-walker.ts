@@ -213,8 +213,7 @@ export class PageTableWalker implements Translator {
       ? ((entry & 0xffc00000) >>> 0) + ((entry >> 13) & 0x7f) * TWO_32 + (virtual & 0x003ff000)
       : (entry & 0xfffff000) >>> 0;
     out.rights = (entry & Entry.D) !== 0 ? allowed : allowed & ~Access.Write;
-    out.attributes =
-      (isLarge ? TlbAttribute.Huge : 0) | this.attributes(entry, (rights & Entry.US) !== 0);
+    out.attributes = (isLarge ? TlbAttribute.Huge : 0) | this.attributes(entry, (rights & Entry.US) !== 0);
     return true;
   }
 
@@ -223,9 +222,7 @@ export class PageTableWalker implements Translator {
     const { state } = this;
     if (state.user) {
       if (!userPage) return 0;
-      return (
-        Access.Read | (writable ? Access.Write : 0) | (noExecute ? 0 : Access.Execute)
-      );
+      return Access.Read | (writable ? Access.Write : 0) | (noExecute ? 0 : Access.Execute);
     }
     let rights = noExecute || (userPage && state.smep) ? 0 : Access.Execute;
     if (!userPage || !state.smap || (!this.implicit && state.alignmentCheckFlag())) {

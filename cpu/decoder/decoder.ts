@@ -325,8 +325,7 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction, tables: Ta
   } else if (out.vex) out.operandSize = 32;
   else out.operandSize = other ? tables.otherOperandSize : tables.operandSize;
   out.row = rows[id];
-  out.addressSize =
-    (prefixes & Prefix.AddressSize) !== 0 ? tables.otherAddressSize : tables.addressSize;
+  out.addressSize = (prefixes & Prefix.AddressSize) !== 0 ? tables.otherAddressSize : tables.addressSize;
   out.rex = rex !== 0;
   out.opcodeRegister = (byte & 7) | ((rex & 1) << 3);
   out.lock = (prefixes & Prefix.Lock) !== 0;
@@ -542,8 +541,7 @@ function decodeEvex(
   out.lock = false;
   out.rep = false;
   out.repne = false;
-  out.addressSize =
-    (prefixes & Prefix.AddressSize) !== 0 ? tables.otherAddressSize : tables.addressSize;
+  out.addressSize = (prefixes & Prefix.AddressSize) !== 0 ? tables.otherAddressSize : tables.addressSize;
   out.base = NO_REGISTER;
   out.index = NO_REGISTER;
   let end = at + 5;

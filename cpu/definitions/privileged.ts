@@ -44,7 +44,9 @@ define("sti", (b) => {
   const flags = b.field(FLAGS_OTHER, "i32");
   const wasClosed = b.eqz(b.and(flags, b.const32(Flag.IF)));
   // An interrupt that waits comes behind the next instruction.
-  b.if(b.and(wasClosed, b.ne(b.field(INTERRUPT_REQUEST, "i32"), b.const32(0))), () => b.helper("requireAlone"));
+  b.if(b.and(wasClosed, b.ne(b.field(INTERRUPT_REQUEST, "i32"), b.const32(0))), () =>
+    b.helper("requireAlone"),
+  );
   b.setField(SHADOW_RIP, "i64", b.select(wasClosed, b.nextRip(), b.field(SHADOW_RIP, "i64")));
   b.setField(FLAGS_OTHER, "i32", b.or(flags, b.const32(Flag.IF)));
 });
@@ -76,7 +78,9 @@ for (const [mnemonic, helper] of [
     const memory = operands[mnemonic === "ins" ? 0 : 1];
     const extra = b.field(SEGMENT_BASE + Segment.ES * 8, "i64");
     const base = mnemonic === "outs" ? b.encoded("segmentBase") : codeSize === 64 ? b.const64(0) : extra;
-    const numbers = [memory.bits / 8, addressSize, repeat === "none" ? 0 : 1].map((value) => b.const32(value));
+    const numbers = [memory.bits / 8, addressSize, repeat === "none" ? 0 : 1].map((value) =>
+      b.const32(value),
+    );
     b.helper(helper, [...numbers, base]);
     b.exit(Exit.Attention);
   });
@@ -177,8 +181,7 @@ define("invlpg", (b, memory) => {
 // Caches are not modelled.
 for (const mnemonic of ["invd", "wbinvd"]) define(mnemonic, requirePrivilege);
 
-const edxEax = (b: Builder): Value =>
-  b.or(b.shlBy(b.gpr(Register.RDX, 32), 32), b.gpr(Register.RAX, 32));
+const edxEax = (b: Builder): Value => b.or(b.shlBy(b.gpr(Register.RDX, 32), 32), b.gpr(Register.RAX, 32));
 
 define("rdmsr", (b) => {
   b.helper("rdmsr", [b.wrap(b.gpr(Register.RCX, 32))]);

@@ -14,8 +14,8 @@ import {
   writeXcr0,
 } from "../system/control-registers.ts";
 import { loadLocalTable, loadTaskRegister } from "../system/descriptor-tables.ts";
-import { systemEnter, systemExit, systemReturn } from "../system/fast-calls.ts";
 import { farCall, farJump, farReturn, interruptReturn } from "../system/far-transfers.ts";
+import { systemEnter, systemExit, systemReturn } from "../system/fast-calls.ts";
 import { requirePort } from "../system/io-permission.ts";
 import { readModelRegister, writeModelRegister } from "../system/model-specific-registers.ts";
 import { isCanonical, readMemory } from "../system/stack.ts";
@@ -134,9 +134,7 @@ defineSystemHelper("interruptReturn", (system, cpu) => interruptReturn(system, o
 defineSystemHelper("farReturn", (system, cpu) =>
   farReturn(system, operandSize(cpu, 0), cpu.argumentI32(1) & 0xffff),
 );
-defineSystemHelper("farJump", (system, cpu) =>
-  farJump(system, cpu.argumentI32(0) & 0xffff, cpu.argument(1)),
-);
+defineSystemHelper("farJump", (system, cpu) => farJump(system, cpu.argumentI32(0) & 0xffff, cpu.argument(1)));
 defineSystemHelper("farCall", (system, cpu) => {
   const next = cpu.whereabouts?.nextRip ?? 0;
   farCall(system, cpu.argumentI32(0) & 0xffff, cpu.argument(1), next, operandSize(cpu, 2));

@@ -90,7 +90,13 @@ function visibleDescriptor(cpu: Cpu, selector: number): Descriptor | undefined {
 }
 
 /** System descriptors that LAR and LSL know (SDM vol. 2, LAR): TSS and LDT; call and task gates have no limit. */
-const WITH_LIMIT = [SystemType.Tss16, SystemType.Ldt, SystemType.BusyTss16, SystemType.Tss32, SystemType.BusyTss32];
+const WITH_LIMIT = [
+  SystemType.Tss16,
+  SystemType.Ldt,
+  SystemType.BusyTss16,
+  SystemType.Tss32,
+  SystemType.BusyTss32,
+];
 const WITH_LIMIT_LONG = [SystemType.Ldt, SystemType.Tss32, SystemType.BusyTss32];
 const GATES = [SystemType.CallGate16, SystemType.TaskGate, SystemType.CallGate32];
 const GATES_LONG = [SystemType.CallGate32];

@@ -19,7 +19,17 @@ const CR4_PAGING = Cr4.PAE | Cr4.PSE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP | Cr4.PCIDE
 const CR4_PDPTE = Cr4.PAE | Cr4.PSE | Cr4.PGE | Cr4.SMEP;
 
 const CR4_ALWAYS =
-  Cr4.VME | Cr4.PVI | Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR | Cr4.OSXMMEXCPT;
+  Cr4.VME |
+  Cr4.PVI |
+  Cr4.TSD |
+  Cr4.DE |
+  Cr4.PSE |
+  Cr4.PAE |
+  Cr4.MCE |
+  Cr4.PGE |
+  Cr4.PCE |
+  Cr4.OSFXSR |
+  Cr4.OSXMMEXCPT;
 const CR4_OF_FEATURE: readonly (readonly [feature: string, bit: number])[] = [
   ["umip", Cr4.UMIP],
   ["fsgsbase", Cr4.FSGSBASE],
@@ -178,7 +188,8 @@ export function writeDebug(system: SystemState, register: number, value: bigint)
 /** XSETBV: x87 state always, AVX only with SSE. */
 export function writeXcr0(system: SystemState, index: number, value: bigint): void {
   const known = FEATURES.has("avx") ? 7n : 3n;
-  const isValid = (value & 1n) !== 0n && (value & ~known) === 0n && ((value & 4n) === 0n || (value & 2n) !== 0n);
+  const isValid =
+    (value & 1n) !== 0n && (value & ~known) === 0n && ((value & 4n) === 0n || (value & 2n) !== 0n);
   if (index !== 0 || !isValid) throw refused();
   system.xcr0 = Number(value);
   system.updateMode();

@@ -167,7 +167,8 @@ function systemDescriptor(system: SystemState, selector: number, types: readonly
   if ((selector & TABLE_INDICATOR) !== 0) throw new GuestException(Vector.GP, code);
   const descriptor = readDescriptor(system, selector);
   if (!isSystemType(descriptor.rights, ...types)) throw new GuestException(Vector.GP, code);
-  if (system.isLong && (selector & 0xfff8) + 15 > system.gdtr.limit) throw new GuestException(Vector.GP, code);
+  if (system.isLong && (selector & 0xfff8) + 15 > system.gdtr.limit)
+    throw new GuestException(Vector.GP, code);
   if ((descriptor.rights & Rights.P) === 0) throw new GuestException(Vector.NP, code);
   return descriptor;
 }

@@ -83,9 +83,7 @@ function callGate(system: SystemState, selector: number): Gate | undefined {
   const gate = readDescriptor(system, selector);
   const { rights, low, high, address } = gate;
   if ((rights & Rights.S) !== 0) return undefined;
-  const types = system.isLong
-    ? [SystemType.CallGate32]
-    : [SystemType.CallGate16, SystemType.CallGate32];
+  const types = system.isLong ? [SystemType.CallGate32] : [SystemType.CallGate16, SystemType.CallGate32];
   if (!isSystemType(rights, ...types)) throw refuse(selector);
   const level = privilegeOf(rights);
   if (level < system.cpl || (selector & 3) > level) throw refuse(selector);
@@ -219,7 +217,8 @@ function returnTarget(system: SystemState, selector: number, rip: number): Descr
 function returnStack(system: SystemState, selector: number, code: Descriptor): SegmentRegister {
   const level = code.selector & 3;
   if (withoutPrivilege(selector) === 0) {
-    const isAllowed = system.isLong && (code.rights & Rights.L) !== 0 && level !== 3 && (selector & 3) === level;
+    const isAllowed =
+      system.isLong && (code.rights & Rights.L) !== 0 && level !== 3 && (selector & 3) === level;
     if (!isAllowed) throw new GuestException(Vector.GP, 0);
     return { selector, base: 0, limit: 0, rights: 0 };
   }

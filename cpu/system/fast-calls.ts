@@ -73,7 +73,8 @@ export function systemEnter(system: SystemState): void {
 export function systemExit(system: SystemState, operandSize: number): void {
   const { cpu, model } = system;
   const selector = model.sysenterCs & 0xfffc;
-  if ((system.cr0 & Cr0.PE) === 0 || selector === 0 || system.cpl !== 0) throw new GuestException(Vector.GP, 0);
+  if ((system.cr0 & Cr0.PE) === 0 || selector === 0 || system.cpl !== 0)
+    throw new GuestException(Vector.GP, 0);
   const is64Bit = operandSize === 64;
   const rip = cpu.gpr(Register.RDX);
   const rsp = cpu.gpr(Register.RCX);

@@ -164,8 +164,7 @@ function deliverLong(system: SystemState, event: Event): void {
   if (isSoftware(event) && privilegeOf(middle) < system.cpl) throw new GuestException(Vector.GP, error);
   if ((middle & Rights.P) === 0) throw new GuestException(Vector.NP, error);
   const target =
-    (system.readTable(gate + 8, 4) | 0) * 0x100000000 +
-    (((middle & 0xffff0000) | (low & 0xffff)) >>> 0);
+    (system.readTable(gate + 8, 4) | 0) * 0x100000000 + (((middle & 0xffff0000) | (low & 0xffff)) >>> 0);
 
   const code = gateTarget(system, low >>> 16, external);
   const oldLevel = system.cpl;

@@ -4,7 +4,17 @@ import type { OpcodeRow } from "../decoder/instruction.ts";
 import { Restriction } from "./execution-mode.ts";
 
 /** What an instruction needs besides its feature. */
-export const Unit = { None: 0, X87: 1, Wait: 2, Mmx: 3, Sse: 4, Xsave: 5, Avx: 6, Syscall: 7, FsGsBase: 8 } as const;
+export const Unit = {
+  None: 0,
+  X87: 1,
+  Wait: 2,
+  Mmx: 3,
+  Sse: 4,
+  Xsave: 5,
+  Avx: 6,
+  Syscall: 7,
+  FsGsBase: 8,
+} as const;
 export type Unit = (typeof Unit)[keyof typeof Unit];
 
 /** State-saving instructions: CR4.OSFXSR does not matter to FXSAVE, CR0.EM and CR0.TS do. */
@@ -17,7 +27,8 @@ export function unitOf(row: OpcodeRow): Unit {
   if (mnemonic === "syscall") return Unit.Syscall;
   if (/^(rd|wr)[fg]sbase$/.test(mnemonic)) return Unit.FsGsBase;
   if (/^(xsave|xrstor|xgetbv|xsetbv)/.test(mnemonic)) return Unit.Xsave;
-  const hasClass = (name: string) => operands.some(({ class: kind }) => kind === name || kind === `${name}OrMem`);
+  const hasClass = (name: string) =>
+    operands.some(({ class: kind }) => kind === name || kind === `${name}OrMem`);
   if (row.vex !== undefined) return hasClass("xmm") || /^vzero/.test(mnemonic) ? Unit.Avx : Unit.None;
   if (hasClass("xmm") || SSE_BY_NAME.has(mnemonic)) return Unit.Sse;
   if (hasClass("mmx") || mnemonic === "emms") return Unit.Mmx;

@@ -4,7 +4,7 @@
  */
 
 import { PageFault } from "../../mmu/mmu.ts";
-import { createPagingState, type PagingState, PageTableWalker } from "../../mmu/page-table-walker.ts";
+import { createPagingState, PageTableWalker, type PagingState } from "../../mmu/page-table-walker.ts";
 import { Access, PAGE_SIZE, type Translation } from "../../mmu/translator.ts";
 import type { Platform } from "../bus.ts";
 import type { Cpu } from "../cpu.ts";
@@ -18,8 +18,8 @@ import {
   KERNEL_GS_BASE,
   MODE_KEY,
   Register,
-  SHADOW_RIP,
   Segment,
+  SHADOW_RIP,
   Vector,
 } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
@@ -245,7 +245,9 @@ export class SystemState {
   /** Physical address of a page that the supervisor can execute, or -1. */
   executablePage(address: number): number {
     const { translation } = this;
-    return this.walker.translateImplicit(address, Access.Execute, translation) ? translation.physicalPage : -1;
+    return this.walker.translateImplicit(address, Access.Execute, translation)
+      ? translation.physicalPage
+      : -1;
   }
 
   // ---- interrupts ----

@@ -117,7 +117,12 @@ defineWithContext("enter", (b, [size, nesting], context) => {
 });
 
 /** The enclosing frames' pointers: level - 1 of them, from below RBP; then the new frame's. */
-function copyFrames(b: Builder, stack: StackAccess, frame: ReturnType<StackAccess["pointer"]>, level: typeof frame) {
+function copyFrames(
+  b: Builder,
+  stack: StackAccess,
+  frame: ReturnType<StackAccess["pointer"]>,
+  level: typeof frame,
+) {
   const count = b.variable(level);
   const at = b.variable(frame);
   const from = b.variable(stack.pointer(Register.RBP));

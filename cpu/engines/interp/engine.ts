@@ -126,7 +126,8 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   private legacyHandlers(): { readonly run: Run; readonly table: HandlerTable } {
-    if (this.legacyModule === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
+    if (this.legacyModule === undefined)
+      throw new Error("this machine has no interpreter for 16- and 32-bit code");
     const instance = new WebAssembly.Instance(this.legacyModule, this.imports(this.legacyModule));
     return { run: instance.exports.run as Run, table: handlerTableOf(this.legacyModule) };
   }

@@ -19,6 +19,7 @@ import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
+import { refusal, type Unit, unitOf } from "../../system/restrictions.ts";
 import {
   ADDRESS_FORMS,
   addressIndex,
@@ -31,7 +32,6 @@ import {
   SLOTS,
   sizeIndex,
 } from "./forms.ts";
-import { refusal, type Unit, unitOf } from "../../system/restrictions.ts";
 import type { HandlerTable } from "./handler-table.ts";
 import { joinPairs } from "./pair-records.ts";
 import {
@@ -302,7 +302,8 @@ export class TraceTranslator {
       const handler = isAllowed ? this.writeRecord(record, plan, at) : 0;
       if (handler === 0) {
         if (isAllowed) this.undefinedMnemonics.add(instruction.row.mnemonic);
-        const refusing = refused === "not available" && plan.available ? Handler.NotAvailable : Handler.Undefined;
+        const refusing =
+          refused === "not available" && plan.available ? Handler.NotAvailable : Handler.Undefined;
         this.view.setUint32(this.address(record) + RECORD_HANDLER, refusing, true);
         open = false;
       } else if (table.transfers(handler)) {
@@ -430,7 +431,8 @@ export class TraceTranslator {
       form = this.writeSegment(address) ? "segmentedAbsolute" : "absolute";
     } else {
       if (plan.string) this.writeSegment(address);
-      if (instruction.addressSize === 32) form = "narrow";
+      // A register stays one: 67 means nothing then.
+      if (instruction.addressSize === 32 && !plan.memory) form = "narrow";
     }
 
     for (const { slot, spec, rm } of plan.slots) {
@@ -492,8 +494,8 @@ export class TraceTranslator {
       view.setInt32(address + RECORD_DISPLACEMENT, instruction.immediateLow, true);
       return "legacy32";
     }
-    if (!plan.memory || instruction.rmIsRegister)
-      return instruction.addressSize === 16 ? "legacy16" : "register";
+    if (plan.memory && instruction.rmIsRegister) return "register";
+    if (!plan.memory) return instruction.addressSize === 16 ? "legacy16" : "register";
     const { base, index } = instruction;
     view.setUint8(address + RECORD_BASE, base === NO_REGISTER ? ZERO_SLOT : base * 8);
     view.setUint8(address + RECORD_INDEX, index === NO_REGISTER ? ZERO_SLOT : index * 8);

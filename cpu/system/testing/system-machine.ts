@@ -97,7 +97,9 @@ export class SystemMachine {
     const header = [0, 4, 8, 12, 16].find((at) => view.getUint32(IMAGE + at, true) === 0x1badb002) ?? 0;
     cpu.rip = view.getUint32(IMAGE + align8(header + 32), true);
     cpu.setGpr(Register.RSP, 0x90000);
-    const gdt = image.findIndex((_, at) => at % 16 === 0 && view.getUint32(IMAGE + at + 12, true) === 0x00cf9b00);
+    const gdt = image.findIndex(
+      (_, at) => at % 16 === 0 && view.getUint32(IMAGE + at + 12, true) === 0x00cf9b00,
+    );
     system.gdtr.base = IMAGE + gdt;
     system.gdtr.limit = 0x67;
     system.updatePaging();

@@ -154,6 +154,15 @@ body:
         mov rbx, 0x8000000000000000
         try "double fault", mov rax, [rbx]
         mov word [idt + 13 * 16 + 4], 0x8e00
+        ; prefixes that mean nothing
+        mov ebx, 0x1234
+        db 0x67
+        mov eax, ebx
+        show "a32 mov", rax
+        db 0x2e, 0x67
+        add rax, rbx
+        show "add", rax
+        newline
         say "done", 10
         finish
 

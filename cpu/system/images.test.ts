@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { missingPrograms, runUnderQemu } from "./testing/qemu.ts";
+import { SystemMachine } from "./testing/system-machine.ts";
+
+const missing = missingPrograms();
+if (missing.length > 0) console.log(`skipped: images under QEMU: ${missing.join(", ")} not installed`);
+
+describe.skipIf(missing.length > 0)("test images print what they print under QEMU", () => {
+  it.each([
+    ["exceptions", "exceptions and page faults of a 64-bit kernel"],
+    ["user", "user mode, system calls, SMEP and SMAP"],
+    ["protected", "32-bit protected mode, PAE, call gates, real mode"],
+  ])("%s: %s", (name) => {
+    const { image, output } = runUnderQemu(name);
+    expect(output).toMatch(/done\n$/);
+    const machine = new SystemMachine();
+    machine.loadMultiboot(image);
+    expect(machine.run()).toBe(output);
+    expect(machine.exitCode).toBe(1);
+  });
+});
