@@ -410,7 +410,8 @@ export class InterpreterEngine implements SystemEngine {
   /** The traces that begin at addresses in `[start, end)`. */
   protected *tracesBetween(start: number, end: number): Iterable<Trace> {
     for (let page = virtualPage(start); page <= virtualPage(end - 1); page++) {
-      for (const trace of this.byVirtualPage.get(page) ?? []) if (trace.rip >= start && trace.rip < end) yield trace;
+      for (const trace of this.byVirtualPage.get(page) ?? [])
+        if (trace.rip >= start && trace.rip < end) yield trace;
     }
   }
 

@@ -71,8 +71,8 @@ export function sizeIndex(operandSize: number, legacyStack: number | undefined):
 
 /** Position of an address form in a key. */
 export function addressIndex(form: RmForm): number {
-  const legacy = LEGACY_ADDRESS_FORMS.findIndex((name) => name === form);
-  return legacy >= 0 ? legacy : ADDRESS_FORMS.findIndex((name) => name === form);
+  const legacy = (LEGACY_ADDRESS_FORMS as readonly RmForm[]).indexOf(form);
+  return legacy >= 0 ? legacy : (ADDRESS_FORMS as readonly RmForm[]).indexOf(form);
 }
 
 /** The form of a key. */
