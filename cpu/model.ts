@@ -80,6 +80,7 @@ const SYSTEM_FEATURE_BITS = {
   tscAdjust: [7, "ebx", 1],
   smep: [7, "ebx", 7],
   smap: [7, "ebx", 20],
+  serialize: [7, "edx", 14],
   pdpe1gb: [0x80000001, "edx", 26],
 } as const satisfies Record<string, FeatureBit>;
 

@@ -178,6 +178,9 @@ define("invlpg", (b, memory) => {
   b.exit(Exit.Attention);
 });
 
+/** Nothing is executed ahead of time, and changed code is seen at once. */
+define("serialize", () => undefined);
+
 // Caches are not modelled.
 for (const mnemonic of ["invd", "wbinvd"]) define(mnemonic, requirePrivilege);
 

@@ -470,9 +470,10 @@ export class InterpreterEngine implements SystemEngine {
       isGlobal: false,
       transient: [],
     };
-    const result = { ...trace, mapping };
-    this.isCurrent(result);
-    return result;
+    trace.mapping = mapping;
+    // It has just been fetched: this only notes whether its pages are global.
+    this.isCurrent(trace);
+    return trace;
   }
 
   protected insertVirtual(trace: Trace): void {

@@ -19,7 +19,7 @@ import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
-import { refusal, type Unit, unitOf } from "../../system/restrictions.ts";
+import { refusal, Unit, unitOf } from "../../system/restrictions.ts";
 import {
   ADDRESS_FORMS,
   addressIndex,
@@ -83,7 +83,7 @@ export interface Trace {
   /** Indices of records whose link leads here. */
   readonly incoming: number[];
   /** On a whole PC: what it takes to know that the trace is still what is at its address. */
-  readonly mapping?: TraceMapping;
+  mapping?: TraceMapping | undefined;
 }
 
 /** How a trace hangs in the guest's page tables. */
@@ -171,6 +171,7 @@ export class TraceTranslator {
   private readonly legacyPlans = new Map<OpcodeRow, RowPlan>();
   private readonly instruction: Instruction = createInstruction();
   private readonly view: DataView;
+  private readonly words: Int32Array;
   private readonly window = new Uint8Array(32);
   /** The handler without flags for each record of the trace being built, 0 if none; by record index mod 128. */
   private readonly deadHandlers = new Uint16Array(128);
@@ -189,6 +190,7 @@ export class TraceTranslator {
     private readonly facts: RecordFacts,
   ) {
     this.view = new DataView(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
     this.table = longTable;
   }
 
@@ -297,7 +299,8 @@ export class TraceTranslator {
       }
 
       const { restrictions } = this.mode;
-      const refused = restrictions === 0 ? "allowed" : refusal(plan.unit, restrictions);
+      const isFree = plan.unit === Unit.None || restrictions === 0;
+      const refused = isFree ? "allowed" : refusal(plan.unit, restrictions);
       const isAllowed = plan.available && refused === "allowed";
       const handler = isAllowed ? this.writeRecord(record, plan, at) : 0;
       if (handler === 0) {
@@ -335,7 +338,7 @@ export class TraceTranslator {
     const inFirst = Math.min(at - rip, pageEnd - physical);
     this.mmu.markCode(physical, inFirst);
     if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
-    return { rip, end: at, physical, secondPage, first, count, incoming: [] };
+    return { rip, end: at, physical, secondPage, first, count, incoming: [], mapping: undefined };
   }
 
   /**
@@ -412,8 +415,10 @@ export class TraceTranslator {
   }
 
   private clearRecord(index: number): void {
-    const address = this.address(index);
-    this.memory.fill(0, address, address + RECORD_SIZE);
+    // Eight stores: a fill() of 32 bytes takes twenty times as long.
+    const { words } = this;
+    const first = this.address(index) >> 2;
+    for (let word = first; word < first + (RECORD_SIZE >> 2); word++) words[word] = 0;
   }
 
   /** Fills a record from the decoded instruction; returns its handler, 0 if there is none. */
