@@ -77,10 +77,10 @@ const SYSTEM_FEATURE_BITS = {
   x2apic: [1, "ecx", 21],
   tscDeadline: [1, "ecx", 24],
   hypervisor: [1, "ecx", 31],
+  serialize: [7, "edx", 14],
   tscAdjust: [7, "ebx", 1],
   smep: [7, "ebx", 7],
   smap: [7, "ebx", 20],
-  serialize: [7, "edx", 14],
   pdpe1gb: [0x80000001, "edx", 26],
 } as const satisfies Record<string, FeatureBit>;
 
