@@ -11,10 +11,16 @@ import { SystemState } from "../system-state.ts";
 
 const CONSOLE = 0xe9;
 const EXIT = 0xf4;
+/** Raises the interrupt that is written. */
+const INTERRUPT = 0xf5;
+export const REAL_CODE = 0x7c00;
+export const REAL_STACK = 0x7000;
 const RAM_SIZE = 16 << 20;
 /** Where multiboot images of the tests are loaded. */
 const IMAGE = 0x100000;
 const SLICE = 100_000;
+
+const bytes = (code: string): number[] => code.split(" ").map((byte) => Number.parseInt(byte, 16));
 
 let compiled: { readonly long: WebAssembly.Module; readonly legacy: WebAssembly.Module } | undefined;
 
@@ -24,6 +30,8 @@ export class SystemMachine {
   readonly processor: SystemProcessor;
   readonly engine: SystemEngine;
   output = "";
+  /** The interrupt that waits, or -1. */
+  private vector = -1;
   exitCode: number | undefined;
 
   constructor() {
@@ -39,7 +47,7 @@ export class SystemMachine {
         writeMemory: () => undefined,
       },
       pageKind: () => "ram",
-      acknowledgeInterrupt: () => -1,
+      acknowledgeInterrupt: () => this.acknowledge(),
       taskPriority: 0,
       readMsr: () => undefined,
       writeMsr: () => false,
@@ -55,8 +63,41 @@ export class SystemMachine {
     this.processor = new SystemProcessor(this.cpu, this.system, this.engine);
   }
 
+  /** Raises an interrupt; it is withdrawn when it is acknowledged. */
+  interrupt(vector: number): void {
+    this.vector = vector;
+    this.system.setInterruptPin(true);
+  }
+
+  private acknowledge(): number {
+    const { vector } = this;
+    this.vector = -1;
+    this.system.setInterruptPin(false);
+    return vector;
+  }
+
+  /** Starts real-mode code (in hexadecimal) at 0000:7C00 with the stack below 7000. */
+  loadReal(code: string): void {
+    const { cpu, system } = this;
+    system.reset();
+    cpu.ram.set(bytes(code), REAL_CODE);
+    system.setSegment(Segment.CS, { ...system.segments[Segment.CS], selector: 0, base: 0 });
+    system.updateMode();
+    cpu.rip = REAL_CODE;
+    cpu.setGpr(Register.RSP, REAL_STACK);
+  }
+
+  /** Has an interrupt handled by real-mode code. */
+  setHandler(vector: number, code: string): void {
+    const { ram } = this.cpu;
+    const address = 0x600 + vector * 16;
+    ram.set(bytes(code), address);
+    ram.set([address & 0xff, address >> 8, 0, 0], vector * 4);
+  }
+
   private writePort(port: number, value: number): void {
     if (port === CONSOLE) this.output += String.fromCharCode(value & 0xff);
+    else if (port === INTERRUPT) this.interrupt(value & 0xff);
     else if (port === EXIT) {
       this.exitCode = value * 2 + 1;
       this.processor.endSlice();
