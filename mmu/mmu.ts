@@ -146,14 +146,22 @@ export class Mmu {
       this.readDevice(-linear - 1, this.scratchBytes, 0, length);
       return this.scratch;
     }
-    this.read(address, this.scratchBytes.subarray(0, length));
+    const inFirst = PAGE_SIZE - pageOffset(address);
+    const first = this.page(address, Access.Read);
+    const second = this.page(address + inFirst, Access.Read);
+    if (first < 0 || second < 0) this.read(address, this.scratchBytes.subarray(0, length));
+    else {
+      const { bytes, scratch } = this;
+      for (let index = 0; index < length; index++)
+        bytes[scratch + index] = bytes[index < inFirst ? first + index : second + (index - inFirst)];
+    }
     return this.scratch;
   }
 
   /** Stores the first `length` scratch bytes. @throws PageFault before anything is written */
   store(address: number, length: number): void {
     if (pageOffset(address) + length > PAGE_SIZE) {
-      this.write(address, this.scratchBytes.subarray(0, length));
+      this.storeAcross(address, length);
       return;
     }
     const linear = this.page(address, Access.Write);
@@ -164,6 +172,21 @@ export class Mmu {
     const { bytes, scratch } = this;
     for (let index = 0; index < length; index++) bytes[linear + index] = bytes[scratch + index];
     if (this.codePages.hasCode(linear)) this.written(linear, length);
+  }
+
+  private storeAcross(address: number, length: number): void {
+    const inFirst = PAGE_SIZE - pageOffset(address);
+    const first = this.page(address, Access.Write);
+    const second = this.page(address + inFirst, Access.Write);
+    if (first < 0 || second < 0) {
+      this.write(address, this.scratchBytes.subarray(0, length));
+      return;
+    }
+    const { bytes, scratch } = this;
+    for (let index = 0; index < length; index++)
+      bytes[index < inFirst ? first + index : second + (index - inFirst)] = bytes[scratch + index];
+    if (this.codePages.hasCode(first)) this.written(first, inFirst);
+    if (this.codePages.hasCode(second)) this.written(second, length - inFirst);
   }
 
   /**

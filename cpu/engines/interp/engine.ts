@@ -651,6 +651,13 @@ export class InterpreterEngine implements SystemEngine {
     mapping.transient.push(source);
   }
 
+  /** The list has each entry once when it would become longer than the jump caches. */
+  private noteTransientEntry(entry: number): void {
+    this.transientEntries.push(entry);
+    if (this.transientEntries.length > 4 * JUMP_CACHE_ENTRIES)
+      this.transientEntries = [...new Set(this.transientEntries)];
+  }
+
   private lookup(budget: number): number {
     const rip = this.cpu.rip;
     try {
@@ -660,7 +667,7 @@ export class InterpreterEngine implements SystemEngine {
       this.records[entry] = rip >>> 0;
       this.records[entry + 1] = (Math.floor(rip / 0x100000000) ^ (this.mode.id << 16)) >>> 0;
       this.records[entry + 2] = record;
-      if (trace.mapping?.isGlobal === false) this.transientEntries.push(entry);
+      if (trace.mapping?.isGlobal === false) this.noteTransientEntry(entry);
       return record;
     } catch (error) {
       this.raise(error);
