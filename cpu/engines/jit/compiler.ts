@@ -30,6 +30,8 @@ export interface CompilerHost extends RegionHost {
   /** What modules import: memory, and the interpreter's functions. */
   readonly imports: WebAssembly.ModuleImports;
   readonly helpers: WebAssembly.ModuleImports;
+  /** Instructions of a region, if fewer than usual. */
+  readonly mostInstructions: number | undefined;
 }
 
 /** A region and its handler number. */
@@ -74,6 +76,7 @@ export class RegionCompiler {
         isKnown: (at) => host.isKnown(at),
         isEntry: (at) => claimed.has(at) || host.isEntry(at),
         knownNear: (at) => host.knownNear(at),
+        mostInstructions: host.mostInstructions,
       });
       if (region === undefined) continue;
       const slot = host.allocateSlot();

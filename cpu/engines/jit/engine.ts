@@ -15,6 +15,7 @@ import {
   RECORD_NEED,
   RECORD_SHIFT,
   REGION_SLOTS,
+  TRACE_LIMIT,
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
 import { type CompiledRegion, RegionCompiler } from "./compiler.ts";
@@ -32,6 +33,10 @@ export interface JitThresholds {
    * LoweringOptions.writeThrough); with 0 all regions are from the beginning.
    */
   readonly samples: number;
+  /** Instructions of a region at the most, if not as many as is good: what is wrong in a long one is easier found so. */
+  readonly instructions?: number;
+  /** Each time its code has changed, a region waits for so many times as many entries; 1 forgives everything. */
+  readonly growth?: number;
 }
 
 const THRESHOLDS: JitThresholds = { warm: 800, hot: 3000, batch: 24, samples: 4 };
@@ -121,12 +126,18 @@ export class JitEngine extends InterpreterEngine {
       addFaultSite: (site) => this.faultSites.push(site) - 1,
       imports: { ...env, ...this.exports },
       helpers: helper,
+      mostInstructions: thresholds.instructions,
     });
   }
 
   protected override translate(rip: number): Trace {
     const header = this.nextRecord;
-    const trace = this.translator.translate(rip, header + 1, 64, false);
+    const trace = this.translator.translate(
+      rip,
+      header + 1,
+      this.thresholds.instructions ?? TRACE_LIMIT,
+      false,
+    );
     const address = this.addressOf(header);
     this.memory.fill(0, address, address + 32);
     this.memory[address + RECORD_NEED] = this.memory[this.addressOf(header + 1) + RECORD_NEED];
@@ -267,7 +278,7 @@ export class JitEngine extends InterpreterEngine {
     for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
     const { rip } = owner.region;
     const patience = this.patience.get(rip) ?? this.thresholds.warm;
-    this.patience.set(rip, Math.min(patience * PATIENCE_GROWTH, MOST_PATIENCE));
+    this.patience.set(rip, Math.min(patience * (this.thresholds.growth ?? PATIENCE_GROWTH), MOST_PATIENCE));
     for (const entry of owner.region.entries) {
       if (this.entries.get(entry.rip)?.owner !== owner) continue;
       this.entries.delete(entry.rip);

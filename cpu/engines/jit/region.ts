@@ -61,6 +61,8 @@ export interface CodeMap {
   isEntry(rip: number): boolean;
   /** Addresses near a computed jump that control has come to. */
   knownNear(rip: number): readonly number[];
+  /** If fewer than usual. */
+  readonly mostInstructions: number | undefined;
 }
 
 const MOST_INSTRUCTIONS = 500;
@@ -134,13 +136,14 @@ function survey(rip: number, code: CodeMap): Survey {
   const entries = new Set<number>([rip]);
   const found = new Map<number, Explored>();
   const queue = [rip];
+  const { mostInstructions = MOST_INSTRUCTIONS } = code;
   const lead = (address: number): void => {
     if (leaders.has(address) || leaders.size >= MOST_BLOCKS || code.isEntry(address)) return;
     leaders.add(address);
     queue.push(address);
   };
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    for (let next = at; !found.has(next) && found.size < MOST_INSTRUCTIONS; ) {
+    for (let next = at; !found.has(next) && found.size < mostInstructions; ) {
       if (next !== rip && code.isEntry(next)) break;
       const explored = code.explore(next);
       if (explored === undefined) break;
