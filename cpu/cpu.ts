@@ -13,6 +13,10 @@ export const RECORD_AREA_BYTES = 64 << 20;
 /** Behind the records: what TypeScript keeps of each (engines/interp/record-facts.ts). */
 export const FACT_AREA_BYTES = 40 << 20;
 
+const STATE_PAGES_BYTES = Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
+/** What each processor has in the linear memory, behind the RAM. */
+const PROCESSOR_BYTES = STATE_PAGES_BYTES + RECORD_AREA_BYTES + FACT_AREA_BYTES;
+
 /** What the world around the processor answers to instructions that ask. */
 export interface CpuHost {
   /** RDTSC: a count that rises with time or with instructions. */
@@ -26,6 +30,8 @@ export interface CpuOptions {
   readonly ramSize: number;
   readonly translator: Translator;
   readonly host: CpuHost;
+  /** How many processors the linear memory has room for: this one, and those made by {@link Cpu.another}. Default: 1. */
+  readonly processors?: number;
 }
 
 export class Cpu {
@@ -36,17 +42,21 @@ export class Cpu {
   readonly base: number;
   readonly recordBase: number;
   readonly mmu: Mmu;
-  readonly host: CpuHost;
+  host: CpuHost;
   private readonly view: DataView;
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
 
-  constructor(options: CpuOptions) {
-    const { ramSize } = options;
-    this.base = ramSize;
-    this.recordBase = ramSize + Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
-    const pages = (this.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES) / WASM_PAGE;
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  /**
+   * @param before the processor whose memory it shares
+   * @throws RangeError if that has no room for another
+   */
+  constructor(options: CpuOptions, before?: Cpu) {
+    const { ramSize, processors = 1 } = options;
+    this.base = before === undefined ? ramSize : before.base + PROCESSOR_BYTES;
+    this.recordBase = this.base + STATE_PAGES_BYTES;
+    const pages = (ramSize + processors * PROCESSOR_BYTES) / WASM_PAGE;
+    this.memory = before?.memory ?? new WebAssembly.Memory({ initial: pages, maximum: pages });
     const buffer = this.memory.buffer;
     this.ram = new Uint8Array(buffer, 0, ramSize);
     this.view = new DataView(buffer, this.base, State.STATE_SIZE);
@@ -55,6 +65,11 @@ export class Cpu {
     this.mmu = new Mmu(buffer, ramSize, options.translator, this.base + State.TLB, this.base + State.SCRATCH);
     this.host = options.host;
     this.reset();
+  }
+
+  /** Another processor over the same guest RAM and translator, with state, TLB and records of its own. */
+  another(host: CpuHost): Cpu {
+    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host }, this);
   }
 
   /** Registers as a fresh Linux program finds them (FPU as after FNINIT, MXCSR 1F80). */
@@ -186,6 +201,11 @@ export class Cpu {
   }
 
   // ---- a thread's registers ----
+
+  /** The context as words, live. */
+  get contextWords(): Int32Array {
+    return this.words;
+  }
 
   saveContext(into: Uint8Array): void {
     into.set(this.bytes.subarray(0, State.CONTEXT_SIZE));

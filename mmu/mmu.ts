@@ -23,10 +23,22 @@ export interface CodeWriteListener {
   codeWritten(physical: number, length: number): void;
 }
 
+/** Sees every page before it is written to: as long as there is one, the TLB lets no write through that it has not seen. */
+export interface WriteJournal {
+  /**
+   * A page is about to be entered into the TLB.
+   * @param access what it is asked for; only for Write may its bytes change now
+   * @param rights what the translator allows
+   * @returns what the TLB may allow from now on; the journal takes Write back when it wants to see the page again
+   */
+  entering(virtualPage: number, physicalPage: number, access: Access, rights: number): number;
+}
+
 export class Mmu {
   readonly codePages: CodePages;
   readonly tlb: Tlb;
   listener: CodeWriteListener | undefined;
+  journal: WriteJournal | undefined;
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
@@ -65,7 +77,9 @@ export class Mmu {
     const physical = translation.physicalPage;
     let rights = translation.rights;
     if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
-    this.tlb.fill(address - pageOffset(address), physical, rights);
+    const virtual = address - pageOffset(address);
+    if (this.journal !== undefined) rights = this.journal.entering(virtual, physical, access, rights);
+    this.tlb.fill(virtual, physical, rights);
     return physical + pageOffset(address);
   }
 

@@ -93,6 +93,13 @@ export class Tlb {
     this.words[(TLB_STACK + TLB_WRITE) >> 2] = INVALID;
   }
 
+  /** Takes the right to write to a virtual page away. */
+  protectPage(virtualPage: number): void {
+    const low = virtualPage >>> 0;
+    this.forgetStack();
+    this.dropTag((((low >>> PAGE_SHIFT) % TLB_ENTRIES) << (TLB_ENTRY_SHIFT - 2)) + WRITE_WORD, low);
+  }
+
   /** Takes the right to write away from every entry that leads to a page of linear memory: it holds code now. */
   protectLinearPage(linearPage: number): void {
     const words = this.words;

@@ -13,6 +13,8 @@ import type { Instructions } from "../../ir/value.ts";
 import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD, Vector } from "../../state.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
 import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
+import { lowerStackRefill } from "../jit/stack-entry.ts";
+import { REGION_ACCESS } from "../wasm-lowering.ts";
 import {
   ADDRESS_FORMS,
   buildForm,
@@ -32,8 +34,6 @@ import {
   HANDLER_SECTION,
   type HandlerFacts,
 } from "./handler-table.ts";
-import { REGION_ACCESS } from "../wasm-lowering.ts";
-import { lowerStackRefill } from "../jit/stack-entry.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
 import {

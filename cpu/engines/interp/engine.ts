@@ -109,16 +109,10 @@ export class InterpreterEngine implements Engine {
     let left = budget;
     while (left > 0) {
       const start = this.entry(left);
-      if (start === 0) {
-        this.statistics.instructions += budget - left;
-        return Exit.Exception;
-      }
+      if (start === 0) return this.stop(Exit.Exception, budget, left);
       const code = this.runHandlers(cpu.base, start, left);
       left = cpu.getI32(EXIT_BUDGET);
-      if (code === Leave.FetchFault) {
-        this.statistics.instructions += budget - left;
-        return Exit.Exception;
-      }
+      if (code === Leave.FetchFault) return this.stop(Exit.Exception, budget, left);
       if (code === Leave.Step) {
         left = this.prepareStep(left);
         this.stepNext = true;
@@ -132,22 +126,23 @@ export class InterpreterEngine implements Engine {
         cpu.rip = next;
         this.resumeRip = next;
         this.resumeRecord = code === Leave.Completed + Exit.Syscall && index >= EXACT_RECORDS ? index + 1 : 0;
-        this.statistics.instructions += budget - left;
-        return (code - Leave.Completed) as Exit;
+        return this.stop((code - Leave.Completed) as Exit, budget, left);
       }
       cpu.rip = rip;
       if (code === Leave.Budget) continue;
       left -= this.facts.since[index] + (record & SECOND_OF_PAIR);
-      if (code === Leave.Fault) {
-        this.statistics.instructions += budget - left;
-        return Exit.Exception;
-      }
+      if (code === Leave.Fault) return this.stop(Exit.Exception, budget, left);
     }
-    this.statistics.instructions += budget - left;
     this.budgetEnds[this.nextBudgetEnd] = cpu.rip;
     this.nextBudgetEnd = (this.nextBudgetEnd + 1) % BUDGET_ENDS;
     this.sample(cpu.rip);
-    return Exit.Budget;
+    return this.stop(Exit.Budget, budget, left);
+  }
+
+  private stop(exit: Exit, budget: number, left: number): Exit {
+    this.cpu.setI32(EXIT_BUDGET, left);
+    this.statistics.instructions += budget - left;
+    return exit;
   }
 
   /** Address of the instruction that a record's address, perhaps marked with {@link SECOND_OF_PAIR}, stands for. */
@@ -229,7 +224,8 @@ export class InterpreterEngine implements Engine {
   /** The traces that begin at addresses in `[start, end)`. */
   protected *tracesBetween(start: number, end: number): Iterable<Trace> {
     for (let page = virtualPage(start); page <= virtualPage(end - 1); page++) {
-      for (const trace of this.byVirtualPage.get(page) ?? []) if (trace.rip >= start && trace.rip < end) yield trace;
+      for (const trace of this.byVirtualPage.get(page) ?? [])
+        if (trace.rip >= start && trace.rip < end) yield trace;
     }
   }
 
