@@ -670,11 +670,12 @@ export abstract class Emitter {
     this.i64(-4096).numeric(Op.i64and).numeric(Op.i64ne);
   }
 
-  /** Leaves unless the TLB's entry for the stack covers the access, after another look into the table. */
+  /** Leaves unless the TLB's entry for the stack covers the access, perhaps after another look into the table. */
   private findStack(address: number, bytes: number): void {
-    this.get(address);
-    if (bytes > 1) this.i64(bytes - 1).numeric(Op.i64add);
-    this.i64(-4096).numeric(Op.i64and);
+    // Aligned accesses stay within a page; the others are looked up each time.
+    this.get(address)
+      .i64(-4096 + bytes - 1)
+      .numeric(Op.i64and);
     this.get(STATE)
       .memory(LOAD_OPCODE.i64, TLB + TLB_STACK + TLB_WRITE)
       .numeric(Op.i64ne);
@@ -759,7 +760,9 @@ export abstract class Emitter {
 }
 
 /** Is the address that of the stack pointer, give or take a constant? */
-function isStackAccess({ base }: Hole, record: DataView): boolean {
+function isStackAccess({ base, memory }: Hole, record: DataView): boolean {
+  // Vectors are as a rule aligned to eight bytes only.
+  if (memory === "v128") return false;
   if (base !== "operand") return base === "rsp";
   return addressRegister(record, "base") === Register.RSP && addressRegister(record, "index") < 0;
 }
