@@ -2,19 +2,72 @@
 
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Engine } from "../cpu/engine.ts";
+import type { Difference } from "../cpu/engines/check/difference.ts";
+import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
-import { JitEngine } from "../cpu/engines/jit/engine.ts";
+import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
+import { CommandError } from "./command-error.ts";
 import { loadInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
-/** Makes the engine of that name for a processor; it executes from then on whatever the processor's RIP points to. */
-export function createEngine(name: EngineName, cpu: Cpu): Engine {
+/** What executes the code: an engine, or two in lockstep. */
+export interface EngineChoice {
+  /** One or two. */
+  readonly engines: readonly EngineName[];
+}
+
+export interface EngineOptions {
+  /** When the JIT compiles; by default as it sees fit. */
+  readonly jitThresholds?: JitThresholds;
+  /** The text for a difference between two engines. */
+  readonly describeDifference?: (difference: Difference) => string;
+}
+
+/** Reads `jit`, or `check=interp,jit`; undefined if it is neither. */
+export function parseEngineChoice(text: string): EngineChoice | undefined {
+  const isCheck = text.startsWith("check=");
+  const names = isCheck ? text.slice("check=".length).split(",") : [text];
+  const engines = names.flatMap((name) => ENGINES.find((known) => known === name) ?? []);
+  return engines.length === names.length && engines.length === (isCheck ? 2 : 1) ? { engines } : undefined;
+}
+
+/** How many processors the memory must have room for. */
+export function processorsOf({ engines }: EngineChoice): number {
+  return engines.length;
+}
+
+/** Makes the engine for a processor; it executes from then on whatever the processor's RIP points to. */
+export function createEngine({ engines }: EngineChoice, cpu: Cpu, options: EngineOptions = {}): Engine {
+  const [first, second] = engines;
+  if (second === undefined) return createOne(first, cpu, options);
+  const { describeDifference } = options;
+  const creators = [first, second].map((name) => (one: Cpu) => createOne(name, one, options));
+  return new CheckEngine(cpu, [creators[0], creators[1]], {
+    finer: [finer(first), finer(second)],
+    ...(describeDifference !== undefined && {
+      onDifference: (difference: Difference) => {
+        throw new CommandError(describeDifference(difference));
+      },
+    }),
+  });
+}
+
+/** The JIT with short regions, that compiles all it meets. */
+function finer(name: EngineName): ((cpu: Cpu, instructions: number) => Engine) | undefined {
+  if (name !== "jit") return undefined;
+  return (cpu, instructions) =>
+    createOne(name, cpu, {
+      jitThresholds: { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0, instructions },
+    });
+}
+
+function createOne(name: EngineName, cpu: Cpu, { jitThresholds }: EngineOptions): Engine {
   switch (name) {
     case "interp":
       return new InterpreterEngine(cpu, loadInterpreter());
     case "jit":
-      return new JitEngine(cpu, loadInterpreter());
+      return new JitEngine(cpu, loadInterpreter(), jitThresholds);
   }
 }

@@ -27,7 +27,8 @@ describe("parseSize", () => {
 
 describe("machine options", () => {
   it("have defaults", () => {
-    expect(parse()).toMatchObject({ ro: false, env: [], memory: 512 * 2 ** 20, engine: "interp", trace: [] });
+    expect(parse()).toMatchObject({ ro: false, env: [], memory: 512 * 2 ** 20, trace: [] });
+    expect(parse().engine.engines).toHaveLength(1);
   });
 
   it("repeat --env and --trace", () => {
@@ -36,10 +37,24 @@ describe("machine options", () => {
     expect(options.trace).toEqual(["syscalls", "syscalls"]);
   });
 
+  it("choose an engine, or two in lockstep", () => {
+    expect(parse("--engine", "jit").engine).toEqual({ engines: ["jit"] });
+    expect(parse("--engine", "check=jit,interp").engine).toEqual({ engines: ["jit", "interp"] });
+    expect(parse("--jit-thresholds", "1,2,3,4").jitThresholds).toEqual({
+      warm: 1,
+      hot: 2,
+      batch: 3,
+      samples: 4,
+    });
+  });
+
   it("give memory in whole pages", () => expect(parse("--memory", "5000000").memory).toBe(4_997_120));
 
   it.each([
     [["--engine", "native"], "not available in this version"],
+    [["--engine", "check=jit"], "two in lockstep"],
+    [["--engine", "check=jit,qemu"], "two in lockstep"],
+    [["--jit-thresholds", "0,1,1,1"], "compiles all"],
     [["--cpus", "2"], "one processor"],
     [["--net", "user"], "no network"],
     [["--forward", "tcp:1:2"], "not available in this version"],

@@ -1,7 +1,8 @@
 /** The options that describe the machine and what runs on it: shared by `run`, `boot`, `debug` and the shell. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ENGINES, type EngineName } from "./engines.ts";
+import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
+import { ENGINES, type EngineChoice, parseEngineChoice } from "./engines.ts";
 
 /** How the command line describes a machine. Sizes are in bytes. */
 export interface MachineOptions {
@@ -13,7 +14,8 @@ export interface MachineOptions {
   env: readonly string[];
   cwd?: string;
   memory: number;
-  engine: EngineName;
+  engine: EngineChoice;
+  jitThresholds?: JitThresholds;
   verbose: boolean;
   trace: readonly TraceTopic[];
   deterministic: boolean;
@@ -24,6 +26,7 @@ export interface MachineOptions {
 export const TRACE_TOPICS = ["syscalls"] as const;
 export type TraceTopic = (typeof TRACE_TOPICS)[number];
 
+const DEFAULT_ENGINE: EngineChoice = { engines: ["interp"] };
 const COMING_ENGINES = ["js", "native"];
 
 const MIB = 2 ** 20;
@@ -54,13 +57,23 @@ function parseMemory(text: string): number {
   return Math.floor(bytes / 4096) * 4096;
 }
 
-function parseEngine(text: string): EngineName {
-  const engine = ENGINES.find((name) => name === text);
-  if (engine !== undefined) return engine;
+function parseEngine(text: string): EngineChoice {
+  const choice = parseEngineChoice(text);
+  if (choice !== undefined) return choice;
   if (COMING_ENGINES.includes(text)) {
     throw new InvalidArgumentError(`It is not available in this version, which has: ${ENGINES.join(", ")}.`);
   }
-  throw new InvalidArgumentError(`The engines are: ${ENGINES.join(", ")}.`);
+  throw new InvalidArgumentError(
+    `The engines are: ${ENGINES.join(", ")}; and check=A,B for two in lockstep.`,
+  );
+}
+
+function parseThresholds(text: string): JitThresholds {
+  const [warm = 0, hot = 0, batch = 0, samples = -1] = text.split(",").map(Number);
+  if (!(warm >= 1 && hot >= 1 && batch >= 1 && samples >= 0)) {
+    throw new InvalidArgumentError("Write WARM,HOT,BATCH,SAMPLES: 1,1,1,0 compiles all, for good.");
+  }
+  return { warm, hot, batch, samples };
 }
 
 function parseTrace(text: string, before: readonly TraceTopic[]): TraceTopic[] {
@@ -110,8 +123,11 @@ export function addMachineOptions(command: Command): Command {
     )
     .addOption(new Option("--cpus <n>", "how many processors it has").argParser(parseCpus).default(1, "1"))
     .addOption(
-      new Option("--engine <name>", "what executes the code").argParser(parseEngine).default("interp"),
+      new Option("--engine <name>", `what executes the code: ${ENGINES.join(", ")}; check=A,B compares two`)
+        .argParser(parseEngine)
+        .default(DEFAULT_ENGINE, DEFAULT_ENGINE.engines.join()),
     )
+    .addOption(new Option("--jit-thresholds <warm,hot,batch,samples>").argParser(parseThresholds).hideHelp())
     .option("--verbose", "show the kernel's log and more about crashes", false)
     .addOption(
       new Option("--trace <what>", `print what happens: ${TRACE_TOPICS.join(", ")}`)

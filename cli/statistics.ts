@@ -1,5 +1,6 @@
 /** `--stats`: what the machine did, on stderr at the end. */
 
+import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine } from "../cpu/engines/jit/engine.ts";
 import type { Clock } from "../kernel/host.ts";
@@ -38,6 +39,15 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
         lines.push(["compiled", `${regions} regions of ${instructions} instructions in ${modules} modules`]);
         count("generated code", bytes / KIB_PER_MIB, " KiB of WebAssembly");
         count("left to interp", engine.steps, " instructions");
+      }
+      if (engine instanceof CheckEngine) {
+        const { instructions, slices, pages } = engine.statistics;
+        count("instructions", instructions);
+        lines.push(["time", `${seconds.toFixed(3)} s`]);
+        lines.push(["speed", `${(instructions / seconds / 1e6).toFixed(1)} M instructions/s`]);
+        lines.push(["engine", engine.name]);
+        count("compared", slices, " times");
+        count("pages compared", pages);
       }
       count("TLB misses", machine.processor.mmu.misses);
       count("system calls", kernel.scheduler.syscalls);

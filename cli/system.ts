@@ -5,7 +5,7 @@ import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
 import { createDisassembler } from "./crash-disassembly.ts";
-import { createEngine } from "./engines.ts";
+import { createEngine, processorsOf } from "./engines.ts";
 import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
@@ -37,6 +37,11 @@ export async function createSystem(
   const host = new NodeHost();
   try {
     const disassemble = options.verbose ? await createDisassembler() : undefined;
+    const engineOptions = {
+      ...(options.jitThresholds !== undefined && { jitThresholds: options.jitThresholds }),
+      // The disassembler is loaded only where it may be needed.
+      ...(processorsOf(options.engine) > 1 && (await import("../debug/difference-report.ts"))),
+    };
     // Time and chance as everything on the machine sees them.
     const world = options.deterministic ? deterministicHost(host) : host;
     const { mounts, devices } = mountRoot(root, world, options.memory);
@@ -44,7 +49,8 @@ export async function createSystem(
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
       clock: world.clock,
       entropy: world.entropy,
-      createEngine: (cpu) => createEngine(options.engine, cpu),
+      createEngine: (cpu) => createEngine(options.engine, cpu, engineOptions),
+      processors: processorsOf(options.engine),
     });
     const encoder = new TextEncoder();
     // The terminal is in raw mode while programs run: it does not return the carriage by itself.

@@ -15,6 +15,8 @@ export const RECORD_AREA_BYTES = 64 << 20;
 /** Behind the records: what TypeScript keeps of each (engines/interp/record-facts.ts). */
 export const FACT_AREA_BYTES = 40 << 20;
 
+const STATE_PAGES_BYTES = Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
+
 /** What the world around the processor answers to instructions that ask. */
 export interface CpuHost {
   /** RDTSC: a count that rises with time or with instructions. */
@@ -29,6 +31,8 @@ export interface CpuOptions {
   /** What answers TLB misses; absent if that is for the {@link SystemState} of a whole PC to say. */
   readonly translator?: Translator;
   readonly host: CpuHost;
+  /** How many processors the linear memory has room for: this one, and those made by {@link Cpu.another}. Default: 1. */
+  readonly processors?: number;
   /**
    * State structs: 1 for user code only; 2 for a whole PC, so that supervisor (0) and user (1) have each their TLB and jump
    * cache and a change of privilege flushes nothing. Generated code is given the struct in use.
@@ -95,7 +99,7 @@ export class Cpu {
   base: number;
   readonly recordBase: number;
   readonly mmu: Mmu;
-  readonly host: CpuHost;
+  host: CpuHost;
   /** Registers of system software; undefined if the processor runs user code for the OSv kernel only. */
   system: SystemState | undefined;
   /** The instruction under way is executed alone: the engine stops behind it (see {@link requireAlone}). */
@@ -107,20 +111,32 @@ export class Cpu {
   readonly structs: readonly Struct[];
   private struct: Struct;
 
-  constructor(options: CpuOptions) {
-    const { ramSize, views = 1 } = options;
-    const size = Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
-    this.base = ramSize;
-    this.recordBase = ramSize + views * size;
-    const pages = (this.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES) / WASM_PAGE;
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  /**
+   * @param before the processor whose memory it shares
+   * @throws RangeError if that has no room for another
+   */
+  constructor(options: CpuOptions, before?: Cpu) {
+    const { ramSize, processors = 1, views = 1 } = options;
+    const processorBytes = views * STATE_PAGES_BYTES + RECORD_AREA_BYTES + FACT_AREA_BYTES;
+    this.base = before === undefined ? ramSize : before.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES;
+    this.recordBase = this.base + views * STATE_PAGES_BYTES;
+    const pages = (ramSize + processors * processorBytes) / WASM_PAGE;
+    this.memory = before?.memory ?? new WebAssembly.Memory({ initial: pages, maximum: pages });
     const buffer = this.memory.buffer;
     this.ram = new Uint8Array(buffer, 0, ramSize);
-    this.structs = Array.from({ length: views }, (_, index) => new Struct(buffer, ramSize + index * size));
+    this.structs = Array.from(
+      { length: views },
+      (_, index) => new Struct(buffer, this.base + index * STATE_PAGES_BYTES),
+    );
     this.struct = this.structs[0];
     this.mmu = new Mmu(buffer, ramSize, options.translator ?? NO_TRANSLATOR, this.structs);
     this.host = options.host;
     this.reset();
+  }
+
+  /** Another processor over the same guest RAM and translator, with state, TLB and records of its own. */
+  another(host: CpuHost): Cpu {
+    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host }, this);
   }
 
   private get words(): Int32Array {
@@ -290,6 +306,11 @@ export class Cpu {
   }
 
   // ---- a thread's registers ----
+
+  /** The context as words, live. */
+  get contextWords(): Int32Array {
+    return this.words;
+  }
 
   saveContext(into: Uint8Array): void {
     into.set(this.bytes.subarray(0, State.CONTEXT_SIZE));

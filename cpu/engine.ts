@@ -25,7 +25,8 @@ export interface Engine {
   readonly name: string;
   /**
    * Executes guest code from the CPU's RIP.
-   * @param budget how many instructions at most; exactly that many have been executed when {@link Exit.Budget} comes back
+   * @param budget how many instructions at most; exactly that many have been executed when {@link Exit.Budget} comes
+   * back. How many are left stands in the state (EXIT_BUDGET) whatever the reason is.
    */
   run(budget: number): Exit;
   /** Drops everything translated from these physical bytes. */

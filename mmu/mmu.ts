@@ -25,6 +25,17 @@ export interface CodeWriteListener {
   codeWritten(physical: number, length: number): void;
 }
 
+/** Sees every page before it is written to: as long as there is one, the TLB lets no write through that it has not seen. */
+export interface WriteJournal {
+  /**
+   * A page is about to be entered into the TLB.
+   * @param access what it is asked for; only for Write may its bytes change now
+   * @param rights what the translator allows
+   * @returns what the TLB may allow from now on; the journal takes Write back when it wants to see the page again
+   */
+  entering(virtualPage: number, physicalPage: number, access: Access, rights: number): number;
+}
+
 /** Physical pages that are not RAM, and how they are accessed: at most 4 bytes at once, values unsigned. */
 export interface PhysicalDevices {
   /** Asked for pages below the RAM's size; "rom" is RAM that writes do not reach. */
@@ -52,6 +63,7 @@ export class Mmu {
   devices: PhysicalDevices | undefined;
   /** The last page that code was fetched from is mapped as global. */
   isGlobal = false;
+  journal: WriteJournal | undefined;
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
@@ -102,7 +114,9 @@ export class Mmu {
       if (kind === "rom") rights &= ~Access.Write;
     }
     if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
-    this.tlb.fill(address - pageOffset(address), physical, rights, translation.attributes);
+    const virtual = address - pageOffset(address);
+    if (this.journal !== undefined) rights = this.journal.entering(virtual, physical, access, rights);
+    this.tlb.fill(virtual, physical, rights, translation.attributes);
     return physical + pageOffset(address);
   }
 

@@ -126,6 +126,7 @@ export class Tlb {
 
   /** Forgets all pages but global ones: CR3 was loaded. */
   flushTransient(): void {
+    this.forgetStack();
     this.transient.take((index) => {
       if ((this.attributes[index] & TlbAttribute.Global) === 0) this.drop(index);
       this.attributes[index] &= ~LISTED;
@@ -134,6 +135,7 @@ export class Tlb {
 
   /** Forgets all user pages. */
   flushUser(): void {
+    this.forgetStack();
     this.user.take((index) => {
       if ((this.attributes[index] & TlbAttribute.User) !== 0) this.drop(index);
       this.attributes[index] &= ~LISTED_USER;
@@ -142,6 +144,7 @@ export class Tlb {
 
   /** INVLPG: forgets the page of an address, which may be a large one. */
   flushPageOf(virtual: number): void {
+    this.forgetStack();
     this.flushPage(virtual - (((virtual % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE));
     const { attributes } = this;
     if ((this.seen & TlbAttribute.Large) !== 0) {
@@ -202,6 +205,13 @@ export class Tlb {
   /** The stack's entry is only a copy. */
   private forgetStack(): void {
     this.words[(TLB_STACK + TLB_WRITE) >> 2] = INVALID;
+  }
+
+  /** Takes the right to write to a virtual page away. */
+  protectPage(virtualPage: number): void {
+    const low = virtualPage >>> 0;
+    this.forgetStack();
+    this.dropTag((((low >>> PAGE_SHIFT) % TLB_ENTRIES) << (TLB_ENTRY_SHIFT - 2)) + WRITE_WORD, low);
   }
 
   /** Takes the right to write away from every entry that leads to a page of linear memory: it holds code now. */

@@ -57,9 +57,7 @@ export class ByteWriter {
 
   /** Signed LEB128 of a 64-bit integer given as its two halves. */
   s64halves(low: number, high: number): this {
-    return high === low >> 31
-      ? this.s32(low)
-      : this.s64((BigInt(high) << 32n) | BigInt(low >>> 0));
+    return high === low >> 31 ? this.s32(low) : this.s64((BigInt(high) << 32n) | BigInt(low >>> 0));
   }
 
   f32(value: number): this {

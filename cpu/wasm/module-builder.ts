@@ -158,7 +158,11 @@ export class ModuleBuilder {
     for (const index of hinted) {
       const { unlikely } = this.functions[index];
       out.u32(this.imports.length + index).u32(unlikely.length);
-      for (const offset of unlikely) out.u32(bodies[index].codeStart + offset).byte(1).byte(0);
+      for (const offset of unlikely)
+        out
+          .u32(bodies[index].codeStart + offset)
+          .byte(1)
+          .byte(0);
     }
     return out;
   }

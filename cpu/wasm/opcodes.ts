@@ -215,3 +215,8 @@ export function numericOpcode(name: string): NumericOpcode {
   if (opcode === undefined) throw new Error(`no WebAssembly instruction ${name}`);
   return opcode;
 }
+
+/** All of them, by name. */
+export function numericOpcodes(): Iterable<readonly [string, NumericOpcode]> {
+  return table;
+}

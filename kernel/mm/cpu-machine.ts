@@ -30,6 +30,8 @@ export interface CpuMachineOptions {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly createEngine: (cpu: Cpu) => Engine;
+  /** See {@link import("../../cpu/cpu.ts").CpuOptions}. */
+  readonly processors?: number;
 }
 
 export class CpuMachine implements Machine {
@@ -44,6 +46,7 @@ export class CpuMachine implements Machine {
     const processor = new Cpu({
       ramSize: options.ramSize,
       translator: late,
+      ...(options.processors !== undefined && { processors: options.processors }),
       // The TSC counts nanoseconds: a processor of 1 GHz.
       host: { timeStampCounter: () => clock.monotonic(), random: (bytes) => entropy.fill(bytes) },
     });

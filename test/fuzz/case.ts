@@ -220,6 +220,11 @@ export class FinalState extends Registers {
     this.count = value;
   }
 
+  copyFrom(other: FinalState): void {
+    this.bytes.set(other.bytes.subarray(0, FIXED_SIZE + 16 * other.changeCount));
+    this.note = other.note;
+  }
+
   /** Takes over one record of the wire format. @returns its length in bytes */
   copyFromWire(bytes: Uint8Array, start: number): number {
     const size = bytes[start] | (bytes[start + 1] << 8) | (bytes[start + 2] << 16) | (bytes[start + 3] << 24);

@@ -22,7 +22,8 @@ import {
 } from "../../cpu/state.ts";
 import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "../../mmu/translator.ts";
 import { baseline, CODE, FS_BASE, GS_BASE, REGIONS, SNAPSHOT_SIZE, snapshotOffset } from "./arena.ts";
-import { type Case, type FinalState, Fx, Outcome } from "./case.ts";
+import { type Case, FinalState, Fx, Outcome } from "./case.ts";
+import { isSame } from "./compare.ts";
 import type { Target } from "./target.ts";
 
 /** More than any case needs: loops are short, and a string instruction ends at the end of its page. */
@@ -81,8 +82,15 @@ export class EngineTarget implements Target {
   private dirtyStart = SNAPSHOT_SIZE;
   private dirtyEnd = 0;
 
-  /** @param createEngine makes the engine for a CPU whose memory is the arena */
-  constructor(createEngine: (cpu: Cpu) => Engine) {
+  private readonly passes: number;
+  private readonly again = new FinalState();
+
+  /**
+   * @param createEngine makes the engine for a CPU whose memory is the arena
+   * @param options passes: how often each case runs, so that its code becomes hot; the result is that of the first pass,
+   * or of one that was different
+   */
+  constructor(createEngine: (cpu: Cpu) => Engine, options: { name?: string; passes?: number } = {}) {
     this.cpu = new Cpu({
       ramSize: RAM_SIZE,
       translator: new ArenaTranslator(),
@@ -99,7 +107,8 @@ export class EngineTarget implements Target {
     this.xmm = cpu.stateBytes(XMM, 16 * XMM_STRIDE);
     this.ram.set(this.baseline);
     this.engine = createEngine(cpu);
-    this.name = this.engine.name;
+    this.name = options.name ?? this.engine.name;
+    this.passes = options.passes ?? 1;
   }
 
   readonly cpu: Cpu;
@@ -111,6 +120,18 @@ export class EngineTarget implements Target {
   close(): void {}
 
   runOne(initial: Case, result: FinalState): void {
+    this.runPass(initial, result);
+    for (let pass = 1; pass < this.passes && result.vector !== Outcome.Crashed; pass++) {
+      this.runPass(initial, this.again);
+      if (isSame(result, this.again)) continue;
+      result.copyFrom(this.again);
+      result.note += ` (only in pass ${pass + 1})`;
+      break;
+    }
+    this.removePatches(initial);
+  }
+
+  private runPass(initial: Case, result: FinalState): void {
     this.load(initial);
     result.note = "";
     try {
@@ -121,7 +142,6 @@ export class EngineTarget implements Target {
       result.vector = Outcome.Crashed;
       result.note = `: ${error instanceof Error ? error.message : String(error)}`;
     }
-    this.removePatches(initial);
   }
 
   private execute(slice: number): Exit {
@@ -136,9 +156,10 @@ export class EngineTarget implements Target {
     const { cpu, gpr, x87, xmm } = this;
     initial.forEachPatch((address, bytes) => {
       const offset = snapshotOffset(address);
+      // Code that is there already stays translated.
+      if (address >= CODE.address && !this.holds(offset, bytes)) this.touchCode(offset, bytes.length);
       this.ram.set(bytes, offset);
       this.expected.set(bytes, offset);
-      if (address >= CODE.address) this.touchCode(offset, bytes.length);
     });
     if (this.dirtyStart < this.dirtyEnd) {
       this.engine.invalidatePhysical(this.dirtyStart, this.dirtyEnd - this.dirtyStart);
@@ -239,6 +260,10 @@ export class EngineTarget implements Target {
       this.expected.set(original, offset);
       if (address >= CODE.address) this.touchCode(offset, bytes.length);
     });
+  }
+
+  private holds(offset: number, bytes: Uint8Array): boolean {
+    return this.ram.compare(bytes, 0, bytes.length, offset, offset + bytes.length) === 0;
   }
 
   private touchCode(offset: number, length: number): void {

@@ -2,10 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { ROWS } from "../../cpu/decoder/rows.ts";
-import { buildInterpreter } from "../../cpu/engines/interp/build.ts";
-import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
-import { JitEngine } from "../../cpu/engines/jit/engine.ts";
-import { EngineTarget } from "./engine-target.ts";
+import { createTarget, FUZZ_ENGINES } from "./engines.ts";
 import { type Failure, Fuzzer, Pair } from "./fuzzer.ts";
 import { Generator } from "./generate.ts";
 import {
@@ -16,7 +13,7 @@ import {
   neverHit,
   rowName,
 } from "./report.ts";
-import { NOT_DEFINED, selectRows } from "./selection.ts";
+import { NOT_DEFINED, type Selection, selectRows } from "./selection.ts";
 import { hostFeatures, Silicon, SiliconUnavailable } from "./silicon.ts";
 import type { Target } from "./target.ts";
 
@@ -26,8 +23,8 @@ const USAGE = `usage: npm run fuzz -- [options]
   --first N         number of the first case (0)
   --only NAMES      mnemonics and groups, separated by commas: int, x87, mmx, sse, crypto
   --length N        longest sequence; 1: single instructions only (24)
-  --engine NAME     interp; jit and jit-first, the two ways in which regions are compiled, with every piece of code
-                    compiled the first time it is met
+  --engine NAME     one of ${Object.keys(FUZZ_ENGINES).join(", ")}; or all, one after the other (interp)
+  --oracle NAME     what they are compared with: silicon, the host CPU; or another engine (silicon)
   --stop-after N    end after N different failures (20)
   --report          print how often each instruction ran, and fail if one never did
   --case TEXT       repeat one case that an earlier run printed`;
@@ -37,12 +34,11 @@ const CASES_PER_ROW_FOR_COVERAGE = 8;
 
 class UsageError extends Error {}
 
-async function createSubject(engine: string): Promise<Target> {
-  if (!["interp", "jit", "jit-first"].includes(engine)) throw new UsageError(`--engine: there is no engine ${engine}`);
-  const module = new WebAssembly.Module(await buildInterpreter());
-  if (engine === "interp") return new EngineTarget((cpu) => new InterpreterEngine(cpu, module));
-  const samples = engine === "jit" ? 0 : Number.POSITIVE_INFINITY;
-  return new EngineTarget((cpu) => new JitEngine(cpu, module, { warm: 1, hot: 1, batch: 1, samples }));
+async function createSubjects(text: string): Promise<Target[]> {
+  const names = text === "all" ? Object.keys(FUZZ_ENGINES) : text.split(",");
+  const unknown = names.find((name) => !Object.hasOwn(FUZZ_ENGINES, name));
+  if (unknown !== undefined) throw new UsageError(`--engine: there is no engine ${unknown}`);
+  return Promise.all(names.map(createTarget));
 }
 
 function integerOption(name: string, text: string, minimum: number): number {
@@ -52,6 +48,8 @@ function integerOption(name: string, text: string, minimum: number): number {
   }
   return value;
 }
+
+type Options = ReturnType<typeof parse>;
 
 function parse() {
   const today = new Date().toISOString().slice(0, 10).replaceAll("-", "");
@@ -64,6 +62,7 @@ function parse() {
         only: { type: "string", default: "" },
         length: { type: "string", default: "24" },
         engine: { type: "string", default: "interp" },
+        oracle: { type: "string", default: "silicon" },
         "stop-after": { type: "string", default: "20" },
         report: { type: "boolean", default: false },
         case: { type: "string" },
@@ -79,7 +78,7 @@ async function repeatCase(text: string, oracle: Target, subject: Target): Promis
   const initial = decodeCase(text);
   const verdict = await new Pair(oracle, subject).verdict(initial);
   if (verdict === undefined) {
-    console.log(`silicon and ${subject.name} agree`);
+    console.log(`${oracle.name} and ${subject.name} agree`);
     return 0;
   }
   const failure: Failure = { index: -1, case: initial, ...verdict, instructions: "", kind: "", count: 1 };
@@ -93,49 +92,62 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const seed = integerOption("seed", options.seed, 0);
-  const length = integerOption("length", options.length, 1);
   const only = options.only.split(",").filter((name) => name !== "");
   const selection = selectRows(only, hostFeatures());
   if (selection.rows.length === 0) {
     const reasons = [...selection.skipped.keys()].join("; ");
     throw new UsageError(`--only ${options.only}: nothing to generate (${reasons})`);
   }
-  const oracle = new Silicon();
+  const [oracle] = options.oracle === "silicon" ? [new Silicon()] : await createSubjects(options.oracle);
   try {
-    const subject = await createSubject(options.engine);
-    if (options.case !== undefined) return await repeatCase(options.case, oracle, subject);
-
-    const fuzzer = new Fuzzer({
-      oracle,
-      subject,
-      generator: new Generator({ seed, rows: selection.rows, length }),
-      cases: integerOption("cases", options.cases, 1),
-      first: integerOption("first", options.first, 0),
-      stopAfter: integerOption("stop-after", options["stop-after"], 1),
-      rowCount: ROWS.length,
-      onFailure: (failure) => {
-        console.log(`\n${failure.instructions}: ${failure.kind}  (seed ${seed}, case ${failure.index})`);
-        console.log(describeFailure(failure));
-      },
-    });
-    const start = performance.now();
-    const summary = await fuzzer.run();
-    console.log(`\n${describeSummary(summary, (performance.now() - start) / 1000)}`);
-
-    let complete = true;
-    if (options.report) {
-      console.log(describeCoverage(summary, selection));
-      const missed = neverHit(summary, selection.rows);
-      if (missed.length > 0) console.log(`never executed: ${missed.map(rowName).join(", ")}`);
-      const undefinedRows = selection.skipped.get(NOT_DEFINED) ?? [];
-      const isEnough = summary.cases >= CASES_PER_ROW_FOR_COVERAGE * selection.rows.length;
-      complete = !isEnough || (missed.length === 0 && undefinedRows.length === 0);
+    let status = 0;
+    for (const subject of await createSubjects(options.engine)) {
+      if (options.case !== undefined) status |= await repeatCase(options.case, oracle, subject);
+      else status |= await fuzz(oracle, subject, selection, options);
     }
-    return summary.failed === 0 && summary.encodingMismatches.size === 0 && complete ? 0 : 1;
+    return status;
   } finally {
     oracle.close();
   }
+}
+
+async function fuzz(
+  oracle: Target,
+  subject: Target,
+  selection: Selection,
+  options: Options,
+): Promise<number> {
+  const seed = integerOption("seed", options.seed, 0);
+  const length = integerOption("length", options.length, 1);
+  const fuzzer = new Fuzzer({
+    oracle,
+    subject,
+    generator: new Generator({ seed, rows: selection.rows, length }),
+    cases: integerOption("cases", options.cases, 1),
+    first: integerOption("first", options.first, 0),
+    stopAfter: integerOption("stop-after", options["stop-after"], 1),
+    rowCount: ROWS.length,
+    onFailure: (failure) => {
+      console.log(
+        `\n${failure.instructions}: ${failure.kind}  (${subject.name}, seed ${seed}, case ${failure.index})`,
+      );
+      console.log(describeFailure(failure));
+    },
+  });
+  const start = performance.now();
+  const summary = await fuzzer.run();
+  console.log(`\n${subject.name}: ${describeSummary(summary, (performance.now() - start) / 1000)}`);
+
+  let complete = true;
+  if (options.report) {
+    console.log(describeCoverage(summary, selection));
+    const missed = neverHit(summary, selection.rows);
+    if (missed.length > 0) console.log(`never executed: ${missed.map(rowName).join(", ")}`);
+    const undefinedRows = selection.skipped.get(NOT_DEFINED) ?? [];
+    const isEnough = summary.cases >= CASES_PER_ROW_FOR_COVERAGE * selection.rows.length;
+    complete = !isEnough || (missed.length === 0 && undefinedRows.length === 0);
+  }
+  return summary.failed === 0 && summary.encodingMismatches.size === 0 && complete ? 0 : 1;
 }
 
 main().then(

@@ -3,6 +3,9 @@
  *
  * To prove the tests themselves, OSV_VM_COMMAND=native or OSV_VM_COMMAND=qemu puts the host's own kernel, with or
  * without QEMU user mode, in the place of osv-vm.
+ *
+ * OSV_VM_OPTIONS holds more options for osv-vm, such as "--engine check=interp,jit": `npm run test:full` runs the tests with
+ * two engines in lockstep so.
  */
 
 import { copyFileSync, existsSync } from "node:fs";
@@ -23,6 +26,12 @@ export interface GuestOptions extends Pick<ProcessOptions, "input" | "timeout"> 
 const ENVIRONMENT = { PATH: "/bin:/usr/bin", HOME: "/", TZ: "UTC", LC_ALL: "C" };
 
 export const OSV_VM = [process.execPath, join(REPOSITORY, "osv-vm.js")];
+
+/** Machine options that the whole run of tests is about. */
+export const OSV_VM_OPTIONS = (process.env.OSV_VM_OPTIONS ?? "").split(" ").filter((word) => word !== "");
+
+/** `node osv-vm run`, with those. */
+export const OSV_VM_RUN = [...OSV_VM, "run", ...OSV_VM_OPTIONS];
 
 const standIn = process.env.OSV_VM_COMMAND;
 
@@ -63,8 +72,7 @@ export function guestCommand(program: readonly string[], options: Where): string
     return hostCommand(["/.qemu", ...program], options);
   }
   return [
-    ...OSV_VM,
-    "run",
+    ...OSV_VM_RUN,
     ...["--root", options.root],
     ...["--cwd", options.cwd ?? "/"],
     ...environmentOf(options).flatMap((pair) => ["--env", pair]),

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { SYSCALL_TABLE } from "../../kernel/syscalls/table.ts";
 import { REPOSITORY } from "../../scripts/repository.ts";
 import { compile, missingCompiler } from "../harness/compiler.ts";
-import { OSV_VM } from "../harness/osv-vm.ts";
+import { OSV_VM_RUN } from "../harness/osv-vm.ts";
 import { runProcess } from "../harness/process.ts";
 import { describeWith, missingTool } from "../harness/requirements.ts";
 import { DIFFERENCES, hostileCalls, NOT_TRIED, pointersNotTried } from "./pointer-calls.ts";
@@ -29,7 +29,7 @@ describeWith([missingCompiler("glibc"), missingTool("unshare", "util-linux")], "
     const input = `${calls.join("\n")}\n`;
     const [host, ours] = await Promise.all([
       runProcess([...ON_HOST, program], { input }),
-      runProcess([...OSV_VM, "run", program], { input }),
+      runProcess([...OSV_VM_RUN, program], { input }),
     ]);
     const answers = ({ stdout }: { stdout: Buffer }) =>
       stdout

@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { REPOSITORY } from "../../scripts/repository.ts";
 import { compile, missingCompiler } from "../harness/compiler.ts";
-import { OSV_VM } from "../harness/osv-vm.ts";
+import { OSV_VM_RUN } from "../harness/osv-vm.ts";
 import { type Outcome, runProcess } from "../harness/process.ts";
 import { describeWith } from "../harness/requirements.ts";
 
 /** A machine with little memory: what fills it is soon done. */
-const OURS = [...OSV_VM, "run", "--memory", "64M"];
+const OURS = [...OSV_VM_RUN, "--memory", "64M"];
 /** On the host the same limits, so that nothing is filled there. */
 const LIMITED = ["sh", "-c", 'ulimit -v 600000; ulimit -n 1024; ulimit -c 0; "$@"; exit $?', "limited"];
 const TIMEOUT = 60_000;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { DIST } from "../../scripts/repository.ts";
 import { compile, missingCompiler } from "../harness/compiler.ts";
-import { isStandIn, OSV_VM } from "../harness/osv-vm.ts";
+import { isStandIn, OSV_VM_RUN } from "../harness/osv-vm.ts";
 import { runProcess } from "../harness/process.ts";
 import { describeWith } from "../harness/requirements.ts";
 
@@ -15,7 +15,7 @@ const missingGuests = existsSync(join(DIST, "guests/hello"))
   : "the image was built without a C compiler (Debian: apt-get install gcc musl-tools, then npm run build)";
 const notStandIn = isStandIn ? "OSV_VM_COMMAND stands in for osv-vm" : undefined;
 
-const run = (...parameters: string[]) => runProcess([...OSV_VM, "run", ...parameters], { timeout: 120_000 });
+const run = (...parameters: string[]) => runProcess([...OSV_VM_RUN, ...parameters], { timeout: 120_000 });
 
 /** The same program on the host. */
 const onHost = (name: string, ...parameters: string[]) =>
@@ -70,10 +70,10 @@ describeWith([missingGuests, notStandIn], "in the built-in image", () => {
   });
 
   it("with --deterministic every run is the same, to the instruction", async () => {
-    const program = ["run", "--deterministic", "--stats", "--trace", "syscalls", "primes", "300000", "4"];
+    const program = ["--deterministic", "--stats", "--trace", "syscalls", "primes", "300000", "4"];
     const runs = [];
     for (let round = 0; round < 3; round++) {
-      const { stdout, stderr } = await runProcess([...OSV_VM, ...program], { timeout: 120_000 });
+      const { stdout, stderr } = await runProcess([...OSV_VM_RUN, ...program], { timeout: 120_000 });
       const [trace] = stderr.toString().split(/^time /m);
       runs.push(`${stdout}${trace}`);
     }

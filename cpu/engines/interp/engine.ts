@@ -146,6 +146,7 @@ export class InterpreterEngine implements SystemEngine {
     const exit = this.execute();
     this.activeRecord = 0;
     this.statistics.instructions += budget - this.budgetLeft;
+    cpu.setI32(EXIT_BUDGET, this.budgetLeft);
     return exit;
   }
 

@@ -2,7 +2,13 @@
 
 import type { Place, RegisterRef } from "../../ir/value.ts";
 import { ZERO_SLOT } from "../../state.ts";
-import { RECORD_BASE, RECORD_DISPLACEMENT, RECORD_INDEX, RECORD_SCALE, SLOT_BYTES } from "../interp/record.ts";
+import {
+  RECORD_BASE,
+  RECORD_DISPLACEMENT,
+  RECORD_INDEX,
+  RECORD_SCALE,
+  SLOT_BYTES,
+} from "../interp/record.ts";
 import { fieldBit, gprBit, xmmBit } from "./locals.ts";
 
 /** The number of a register; general registers: {@link gprByte} / 8. */

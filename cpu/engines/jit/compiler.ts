@@ -30,6 +30,8 @@ export interface CompilerHost extends RegionHost {
   /** What modules import: memory, and the interpreter's functions. */
   readonly imports: WebAssembly.ModuleImports;
   readonly helpers: WebAssembly.ModuleImports;
+  /** Instructions of a region, if fewer than usual. */
+  readonly mostInstructions: number | undefined;
 }
 
 /** A region and its handler number. */
@@ -77,6 +79,7 @@ export class RegionCompiler {
         isKnown: (at) => host.isKnown(at),
         isEntry: (at) => claimed.has(at) || host.isEntry(at),
         knownNear: (at) => host.knownNear(at),
+        mostInstructions: host.mostInstructions,
       });
       if (region === undefined) continue;
       const slot = host.allocateSlot();
@@ -154,7 +157,8 @@ export class RegionCompiler {
   private templateOf({ form, key, record }: DecodedForm): InstructionTemplate | undefined {
     const { mnemonic, operands } = form.row;
     const specialize =
-      BY_IMMEDIATE.has(mnemonic) && operands.some(({ source, class: kind }) => source === "imm" || kind === "immediate");
+      BY_IMMEDIATE.has(mnemonic) &&
+      operands.some(({ source, class: kind }) => source === "imm" || kind === "immediate");
     const immediate = specialize ? BigInt(record.getUint8(RECORD_IMMEDIATE)) : undefined;
     const fullKey = immediate === undefined ? key : key + (Number(immediate) + 1) * IMMEDIATE_FACTOR;
     if (this.templates.has(fullKey)) return this.templates.get(fullKey);

@@ -33,7 +33,11 @@ export interface RegionFacts {
  * @param order the blocks in reverse postorder
  * @param targets blocks that control enters from outside or through the dispatcher
  */
-export function analyze(region: Region, order: readonly RegionBlock[], targets: readonly RegionBlock[]): RegionFacts {
+export function analyze(
+  region: Region,
+  order: readonly RegionBlock[],
+  targets: readonly RegionBlock[],
+): RegionFacts {
   const blocks = new Map<RegionBlock, BlockFacts>();
   const touched = new PartSet();
   const written = new PartSet();
@@ -78,7 +82,8 @@ function collect({ template, record, writes }: RegionInstruction, touched: PartS
         if (register < 0) continue;
         touched.add(gprBit(register));
         // A field may name only one of the two.
-        if (depth === 0 && (kind === HoleKind.EffectiveAddress || field === which)) loads.add(gprBit(register));
+        if (depth === 0 && (kind === HoleKind.EffectiveAddress || field === which))
+          loads.add(gprBit(register));
       }
     } else if (kind === HoleKind.Condition) touched.low |= FLAG_BITS;
   }
@@ -177,7 +182,10 @@ function spreadFlags(
 }
 
 /** Also gives every instruction whose flags are deferred the bank that the one before does not use. */
-function flagsBehind(block: RegionBlock, before: RegionInstruction | undefined): RegionInstruction | undefined {
+function flagsBehind(
+  block: RegionBlock,
+  before: RegionInstruction | undefined,
+): RegionInstruction | undefined {
   let flags = before;
   for (const instruction of block.instructions) {
     const { template } = instruction;

@@ -4,7 +4,14 @@
  * narrow) lives here; how blocks hang together does not (lower.ts).
  */
 
-import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_READ, TLB_STACK, TLB_WRITE } from "../../../mmu/tlb.ts";
+import {
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_ENTRY_SHIFT,
+  TLB_READ,
+  TLB_STACK,
+  TLB_WRITE,
+} from "../../../mmu/tlb.ts";
 import { PAGE_SHIFT } from "../../../mmu/translator.ts";
 import { MEMORY_BYTES, type MemoryKind, type Place } from "../../ir/value.ts";
 import { Register, SCRATCH, SEGMENT_BASE_ZERO, TLB, X87, X87_STRIDE } from "../../state.ts";
@@ -320,7 +327,8 @@ export abstract class Emitter {
     if (template.storesFlags || template.helps) {
       this.materialize();
       this.flags = undefined;
-    } else if (template.deferred !== undefined && this.flags !== undefined) this.keepFields(template.deferred.fields);
+    } else if (template.deferred !== undefined && this.flags !== undefined)
+      this.keepFields(template.deferred.fields);
     this.stitch(template, instruction, 0);
     if (template.deferred !== undefined) this.flags = instruction;
   }
@@ -330,7 +338,8 @@ export abstract class Emitter {
     if (fields.size === 4) return;
     const { flags } = this;
     if (flags?.template.deferred === undefined) return;
-    for (const offset of flags.template.deferred.fields.keys()) if (!fields.has(offset)) this.storeField(offset);
+    for (const offset of flags.template.deferred.fields.keys())
+      if (!fields.has(offset)) this.storeField(offset);
   }
 
   /** Computes the deferred flags into their locals. */
@@ -398,7 +407,10 @@ export abstract class Emitter {
         this.code.byte(DROP);
         return;
       case HoleKind.Probe:
-        this.get(STATE).get(this.scratch(level, template, hole.x)).i32(hole.y).call(this.runtime.probe);
+        this.get(STATE)
+          .get(this.scratch(level, template, hole.x))
+          .i32(hole.y)
+          .call(this.runtime.probe);
         this.faultIf();
         return;
       case HoleKind.Fault:
@@ -658,11 +670,12 @@ export abstract class Emitter {
     this.i64(-4096).numeric(Op.i64and).numeric(Op.i64ne);
   }
 
-  /** Leaves unless the TLB's entry for the stack covers the access, after another look into the table. */
+  /** Leaves unless the TLB's entry for the stack covers the access, perhaps after another look into the table. */
   private findStack(address: number, bytes: number): void {
-    this.get(address);
-    if (bytes > 1) this.i64(bytes - 1).numeric(Op.i64add);
-    this.i64(-4096).numeric(Op.i64and);
+    // Aligned accesses stay within a page; the others are looked up each time.
+    this.get(address)
+      .i64(-4096 + bytes - 1)
+      .numeric(Op.i64and);
     this.get(STATE)
       .memory(LOAD_OPCODE.i64, TLB + TLB_STACK + TLB_WRITE)
       .numeric(Op.i64ne);
@@ -708,7 +721,10 @@ export abstract class Emitter {
     } else {
       const host = hole.y < 0 ? this.memoryHost : this.scratch(level, template, hole.y);
       this.openUnlikely();
-      this.get(STATE).get(address).i32(bytes).call(hole.write ? this.runtime.modify : this.runtime.load);
+      this.get(STATE)
+        .get(address)
+        .i32(bytes)
+        .call(hole.write ? this.runtime.modify : this.runtime.load);
       this.tee(host).i32(-1).numeric(Op.i32eq).faultIf();
       this.otherwise();
       this.hit().set(host);
@@ -744,7 +760,9 @@ export abstract class Emitter {
 }
 
 /** Is the address that of the stack pointer, give or take a constant? */
-function isStackAccess({ base }: Hole, record: DataView): boolean {
+function isStackAccess({ base, memory }: Hole, record: DataView): boolean {
+  // Vectors are as a rule aligned to eight bytes only.
+  if (memory === "v128") return false;
   if (base !== "operand") return base === "rsp";
   return addressRegister(record, "base") === Register.RSP && addressRegister(record, "index") < 0;
 }
@@ -754,7 +772,13 @@ function kindOf({ memory }: Hole): MemoryKind {
   return memory;
 }
 
-const PART_TYPE: Readonly<Record<string, WasmType>> = { q0: "i64", q1: "i64", d0: "i64", f64: "f64", f32: "f32" };
+const PART_TYPE: Readonly<Record<string, WasmType>> = {
+  q0: "i64",
+  q1: "i64",
+  d0: "i64",
+  f64: "f64",
+  f32: "f32",
+};
 
 /** Capture locals of both banks by number: bank × 8 + (type × 4) + index. */
 export function captureKey(bank: number, type: number, index: number): number {

@@ -16,6 +16,7 @@ import {
   RECORD_NEED,
   RECORD_SHIFT,
   REGION_SLOTS,
+  TRACE_LIMIT,
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
 import { type CompiledRegion, RegionCompiler, type StoreFlags } from "./compiler.ts";
@@ -34,6 +35,10 @@ export interface JitThresholds {
    * LoweringOptions.writeThrough); with 0 all regions are from the beginning.
    */
   readonly samples: number;
+  /** Instructions of a region at the most, if not as many as is good: what is wrong in a long one is easier found so. */
+  readonly instructions?: number;
+  /** Each time its code has changed, a region waits for so many times as many entries; 1 forgives everything. */
+  readonly growth?: number;
 }
 
 const THRESHOLDS: JitThresholds = { warm: 2000, hot: 6000, batch: 48, samples: 4 };
@@ -120,12 +125,18 @@ export class JitEngine extends InterpreterEngine {
       addFaultSite: (site) => this.faultSites.push(site) - 1,
       imports: { ...env, ...this.exports },
       helpers: helper,
+      mostInstructions: thresholds.instructions,
     });
   }
 
   protected override translate(rip: number): Trace {
     const header = this.nextRecord;
-    const trace = this.translator.translate(rip, header + 1, 64, false);
+    const trace = this.translator.translate(
+      rip,
+      header + 1,
+      this.thresholds.instructions ?? TRACE_LIMIT,
+      false,
+    );
     const address = this.addressOf(header);
     this.memory.fill(0, address, address + 32);
     this.memory[address + RECORD_NEED] = this.memory[this.addressOf(header + 1) + RECORD_NEED];
@@ -216,7 +227,13 @@ export class JitEngine extends InterpreterEngine {
 
   private install({ region, slot, code }: CompiledRegion): void {
     this.table.set(slot, code);
-    const owner: InstalledRegion = { region, slot, parts: [], samples: hasLoop(region) ? 0 : -1, lastSample: 0 };
+    const owner: InstalledRegion = {
+      region,
+      slot,
+      parts: [],
+      samples: hasLoop(region) ? 0 : -1,
+      lastSample: 0,
+    };
     region.entries.forEach(({ rip }, index) => {
       this.entries.set(rip, { owner, index });
       const trace = this.byRip.get(rip);
@@ -266,7 +283,7 @@ export class JitEngine extends InterpreterEngine {
     for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
     const { rip } = owner.region;
     const patience = this.patience.get(rip) ?? this.thresholds.warm;
-    this.patience.set(rip, Math.min(patience * PATIENCE_GROWTH, MOST_PATIENCE));
+    this.patience.set(rip, Math.min(patience * (this.thresholds.growth ?? PATIENCE_GROWTH), MOST_PATIENCE));
     for (const entry of owner.region.entries) {
       if (this.entries.get(entry.rip)?.owner !== owner) continue;
       this.entries.delete(entry.rip);

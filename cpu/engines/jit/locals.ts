@@ -35,7 +35,10 @@ export const LOCAL_PARTS: readonly (LocalPart | undefined)[] = [
 ];
 
 const FIELD_BITS: ReadonlyMap<number, number> = new Map(
-  [FLAG_ZERO, FLAG_SIGN, FLAG_CARRIES, FLAG_CARRY, MXCSR].map((offset, index) => [offset, FIRST_FIELD + index]),
+  [FLAG_ZERO, FLAG_SIGN, FLAG_CARRIES, FLAG_CARRY, MXCSR].map((offset, index) => [
+    offset,
+    FIRST_FIELD + index,
+  ]),
 );
 
 /** The four flag fields, in the low word of a {@link PartSet}. */

@@ -201,7 +201,8 @@ class RegionLowering extends Emitter {
     if (this.writeThrough) return;
     parts.forEach((bit) => {
       const part = LOCAL_PARTS[bit];
-      if (part !== undefined) this.get(STATE).get(this.part(bit)).memory(STORE_OPCODE[part.type], part.offset);
+      if (part !== undefined)
+        this.get(STATE).get(this.part(bit)).memory(STORE_OPCODE[part.type], part.offset);
     });
   }
 
@@ -410,10 +411,15 @@ class RegionLowering extends Emitter {
     const { link, target } = this;
     this.get(target).numeric(Op.wrap);
     this.get(target).numeric(Op.wrap).i32(12).numeric(Op.shru).numeric(Op.xor);
-    this.i32(JUMP_CACHE_ENTRIES - 1).numeric(Op.and).i32(JUMP_CACHE_ENTRY_SHIFT).numeric(Op.shl);
+    this.i32(JUMP_CACHE_ENTRIES - 1)
+      .numeric(Op.and)
+      .i32(JUMP_CACHE_ENTRY_SHIFT)
+      .numeric(Op.shl);
     this.get(STATE).numeric(Op.add).tee(link);
     this.memory(LOAD_OPCODE.i64, JUMP_CACHE).get(target).numeric(Op.i64eq);
-    this.open(IF, I32).get(link).memory(LOAD_OPCODE.i32, JUMP_CACHE + 8);
+    this.open(IF, I32)
+      .get(link)
+      .memory(LOAD_OPCODE.i32, JUMP_CACHE + 8);
     this.otherwise().i32(0).close();
     this.tee(link).open(IF);
     if (this.hasDispatcher) {

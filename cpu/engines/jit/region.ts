@@ -63,6 +63,8 @@ export interface CodeMap {
   isEntry(rip: number): boolean;
   /** Addresses near a computed jump that control has come to. */
   knownNear(rip: number): readonly number[];
+  /** If fewer than usual. */
+  readonly mostInstructions: number | undefined;
 }
 
 const MOST_INSTRUCTIONS = 500;
@@ -122,7 +124,10 @@ function reachableBlocks(
   const head = blocks.get(rip);
   if (head === undefined) return undefined;
   const others = [...entries].flatMap((entry) => (entry === rip ? [] : (blocks.get(entry) ?? [])));
-  return { blocks: [head, ...[...blocks.values()].filter((block) => block !== head)], entries: [head, ...others] };
+  return {
+    blocks: [head, ...[...blocks.values()].filter((block) => block !== head)],
+    entries: [head, ...others],
+  };
 }
 
 /** Gives a block its instructions and successors. @returns how many instructions */
@@ -173,13 +178,14 @@ function survey(rip: number, code: CodeMap): Survey {
   const found = new Map<number, Explored>();
   const inlined = new Map<number, InlinedFunction>();
   const queue = [rip];
+  const { mostInstructions = MOST_INSTRUCTIONS } = code;
   const lead = (address: number): void => {
     if (leaders.has(address) || leaders.size >= MOST_BLOCKS || code.isEntry(address)) return;
     leaders.add(address);
     queue.push(address);
   };
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    for (let next = at; !found.has(next) && found.size < MOST_INSTRUCTIONS; ) {
+    for (let next = at; !found.has(next) && found.size < mostInstructions; ) {
       if (next !== rip && code.isEntry(next)) break;
       const explored = code.explore(next);
       if (explored === undefined) break;

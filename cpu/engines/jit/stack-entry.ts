@@ -3,13 +3,7 @@
  * was in a moment ago. Regions look there first, without hashing.
  */
 
-import {
-  TLB_ADDEND,
-  TLB_ENTRIES,
-  TLB_ENTRY_SHIFT,
-  TLB_STACK,
-  TLB_WRITE,
-} from "../../../mmu/tlb.ts";
+import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_STACK, TLB_WRITE } from "../../../mmu/tlb.ts";
 import { PAGE_SHIFT } from "../../../mmu/translator.ts";
 import { TLB } from "../../state.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";

@@ -17,7 +17,16 @@ import type {
   Value,
 } from "../../ir/value.ts";
 import { MEMORY_BYTES } from "../../ir/value.ts";
-import { FLAG_CARRIES, FLAG_CARRY, FLAG_SIGN, FLAG_ZERO, HELPER_ARGUMENTS, MXCSR, Register, SCRATCH } from "../../state.ts";
+import {
+  FLAG_CARRIES,
+  FLAG_CARRY,
+  FLAG_SIGN,
+  FLAG_ZERO,
+  HELPER_ARGUMENTS,
+  MXCSR,
+  Register,
+  SCRATCH,
+} from "../../state.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
 import {
   type ControlStatement,
@@ -173,7 +182,10 @@ export function createTemplate(build: BuildInstructions): InstructionTemplate | 
     fallsThrough,
     jumps: contains(body, ({ do: kind }) => kind === "jump"),
     helps: template.holes.some(({ kind }) => kind === HoleKind.Helper),
-    conditional: contains(body, (statement) => statement.do === "branch" && statement.condition !== undefined),
+    conditional: contains(
+      body,
+      (statement) => statement.do === "branch" && statement.condition !== undefined,
+    ),
   };
 }
 
@@ -233,7 +245,9 @@ function argumentsOf(value: Value): readonly Value[] | undefined {
     case "select":
       return value.args;
     case "encoded":
-      return value.field === "base" || value.field === "index" || value.field === "segmentBase" ? undefined : [];
+      return value.field === "base" || value.field === "index" || value.field === "segmentBase"
+        ? undefined
+        : [];
     default:
       return undefined;
   }
@@ -262,7 +276,9 @@ function deferredTemplates(
 }
 
 function dependsOnlyOn(value: Value, captures: ReadonlyMap<Value, Capture>): boolean {
-  return captures.has(value) || (argumentsOf(value)?.every((operand) => dependsOnlyOn(operand, captures)) ?? false);
+  return (
+    captures.has(value) || (argumentsOf(value)?.every((operand) => dependsOnlyOn(operand, captures)) ?? false)
+  );
 }
 
 /** Lowers the computation of one value. */
@@ -581,7 +597,8 @@ function baseOf(address: Value): Hole["base"] {
     "fixed" in value.place.register &&
     value.place.register.fixed === Register.RSP;
   if (isRsp(address)) return "rsp";
-  if (address.op !== "numeric" || (address.name !== "i64.add" && address.name !== "i64.sub")) return undefined;
+  if (address.op !== "numeric" || (address.name !== "i64.add" && address.name !== "i64.sub"))
+    return undefined;
   const [register, distance] = address.args;
   return isRsp(register) && distance.op === "const" ? "rsp" : undefined;
 }
