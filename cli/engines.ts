@@ -1,9 +1,10 @@
 /** The engines that `--engine` names, and how each is put together. */
 
 import type { Cpu } from "../cpu/cpu.ts";
-import type { Engine } from "../cpu/engine.ts";
+import type { Engine, SystemEngine } from "../cpu/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine } from "../cpu/engines/jit/engine.ts";
+import { CommandError } from "./command-error.ts";
 import { loadInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit"] as const;
@@ -17,4 +18,12 @@ export function createEngine(name: EngineName, cpu: Cpu): Engine {
     case "jit":
       return new JitEngine(cpu, loadInterpreter());
   }
+}
+
+/** The same for a whole PC. */
+export function createSystemEngine(name: EngineName, cpu: Cpu): SystemEngine {
+  if (name !== "interp") {
+    throw new CommandError(`--engine ${name}: it does not run whole systems in this version; use interp`);
+  }
+  return new InterpreterEngine(cpu, loadInterpreter());
 }

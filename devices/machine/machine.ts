@@ -9,7 +9,6 @@ import type { SystemEngine } from "../../cpu/engine.ts";
 import type { CpuidResult } from "../../cpu/model.ts";
 import { SystemProcessor } from "../../cpu/system/processor.ts";
 import { SystemState } from "../../cpu/system/system-state.ts";
-import type { Translator } from "../../mmu/translator.ts";
 import { loadKernel } from "../boot/kernel-image.ts";
 import { LoaderMemory } from "../boot/loader-memory.ts";
 import { MachineClock } from "../clock.ts";
@@ -21,14 +20,6 @@ import type { MachineHost } from "./machine-host.ts";
 import { memoryMap } from "./memory-layout.ts";
 import type { StopReason } from "./stop-reason.ts";
 import { InstructionTime, RealTime, type TimeSource } from "./time.ts";
-
-/** A processor without its page tables yet. */
-const NOTHING: Translator = {
-  translate(_virtual, _access, out) {
-    out.errorCode = 0;
-    return false;
-  },
-};
 
 /** The host gets its turn at least this often. */
 const TURN_NS = 5_000_000;
@@ -97,7 +88,6 @@ export class Machine {
     this.clock = new MachineClock(() => this.time.now());
     this.cpu = new Cpu({
       ramSize,
-      translator: NOTHING,
       host: {
         timeStampCounter: () => this.clock.now(),
         random: (bytes) => host.random(bytes),
