@@ -234,7 +234,7 @@ export class Hpet implements MemoryDevice, Saveable {
     const comparator = this.comparators[index];
     if (register === 0x00) {
       if (isHigh) return;
-      comparator.configuration = Number(value) & TN_WRITABLE;
+      comparator.configuration = Number(value & MASK_32) & TN_WRITABLE;
       if ((comparator.configuration & Tn.MODE_32) !== 0) {
         comparator.value &= MASK_32;
         comparator.period &= MASK_32;

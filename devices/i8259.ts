@@ -72,8 +72,9 @@ class Controller implements Saveable {
       this.pins |= bit;
     } else {
       this.pins &= ~bit;
-      // The request goes away with the level in both modes: INTA then finds nothing and answers with input 7.
-      this.irr &= ~bit;
+      // A level request goes with its level. An edge stays latched, as in the chipsets' 8259s: our devices' edges may be
+      // shorter than the time to INTA, for which the 8259A's datasheet would answer with a spurious interrupt.
+      if ((this.elcr & bit) !== 0) this.irr &= ~bit;
     }
     this.update();
   }

@@ -268,6 +268,7 @@ export class Uart16550 implements PortDevice, Saveable {
 
   private writeFcr(value: number): void {
     const toggled = ((this.fcr ^ value) & FCR_ENABLE) !== 0;
+    if (toggled || (value & FCR_RESET_TRANSMITTER) !== 0) this.threPending = true; // it has become empty
     if (toggled || (value & FCR_RESET_RECEIVER) !== 0) {
       this.fifo.length = 0;
       this.timedOut = false;
