@@ -31,7 +31,8 @@ const DEBUG_EXIT_SIZE = 2;
 
 function parseNumber(key: string, text: string, most: number): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isInteger(value) || value > most) throw new InvalidArgumentError(`${key} must be a number up to ${most}.`);
+  if (!Number.isInteger(value) || value > most)
+    throw new InvalidArgumentError(`${key} must be a number up to ${most}.`);
   return value;
 }
 

@@ -130,7 +130,11 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
 }
 
 /** @returns the exit status */
-export async function boot(image: string | undefined, options: BootOptions, version: string): Promise<number> {
+export async function boot(
+  image: string | undefined,
+  options: BootOptions,
+  version: string,
+): Promise<number> {
   const kernel = kernelOf(image, options);
   const ramSize = Math.floor(options.memory / WASM_PAGE) * WASM_PAGE;
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
@@ -154,7 +158,8 @@ export async function boot(image: string | undefined, options: BootOptions, vers
     const reason = await runMachine(machine, options);
     await session.console.flush();
     const status = await finish(session, machine, reason);
-    if (options.stats) session.say(describeMachineStatistics(machine, session.machineHost.monotonic() - start));
+    if (options.stats)
+      session.say(describeMachineStatistics(machine, session.machineHost.monotonic() - start));
     return status;
   } catch (error) {
     if (error instanceof BootError) throw new CommandError(error.message, ExitStatus.Ours);

@@ -38,7 +38,9 @@ function createProgram(finish: (status: number) => void): Command {
 
   const boot = program
     .command("boot")
-    .description("Boot an unmodified system. The serial console is this terminal; Ctrl-A x leaves, Ctrl-A h helps.")
+    .description(
+      "Boot an unmodified system. The serial console is this terminal; Ctrl-A x leaves, Ctrl-A h helps.",
+    )
     .argument("[image]", "a kernel (disks are not available in this version)")
     .helpOption("-h, --help", "print this");
   addBootOptions(boot).action(async (image: string | undefined, options: BootOptions) => {

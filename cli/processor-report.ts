@@ -5,7 +5,24 @@ import type { Machine } from "../devices/machine/machine.ts";
 import { Access } from "../mmu/translator.ts";
 import { createDisassembler } from "./crash-disassembly.ts";
 
-const GPR_NAMES = ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
+const GPR_NAMES = [
+  "RAX",
+  "RCX",
+  "RDX",
+  "RBX",
+  "RSP",
+  "RBP",
+  "RSI",
+  "RDI",
+  "R8",
+  "R9",
+  "R10",
+  "R11",
+  "R12",
+  "R13",
+  "R14",
+  "R15",
+];
 const CODE_BYTES = 48;
 
 const hex = (value: number | bigint, digits: number): string =>
@@ -15,13 +32,18 @@ function registers(machine: Machine): string {
   const { cpu, system } = machine;
   const general = GPR_NAMES.map((name, index) => `${name.padEnd(3)} ${hex(cpu.gpr64(index), 16)}`);
   const rows: string[] = [];
-  for (let index = 0; index < general.length; index += 4) rows.push(general.slice(index, index + 4).join("  "));
+  for (let index = 0; index < general.length; index += 4)
+    rows.push(general.slice(index, index + 4).join("  "));
   rows.push(`RIP ${hex(cpu.rip, 16)}  RFLAGS ${hex(cpu.rflags, 8)}  CPL ${system.cpl}`);
   for (const [name, index] of Object.entries(Segment)) {
     const { selector, base, limit, rights } = system.segments[index];
-    rows.push(`${name}  ${hex(selector, 4)}  base ${hex(base, 16)}  limit ${hex(limit, 8)}  rights ${hex(rights, 8)}`);
+    rows.push(
+      `${name}  ${hex(selector, 4)}  base ${hex(base, 16)}  limit ${hex(limit, 8)}  rights ${hex(rights, 8)}`,
+    );
   }
-  rows.push(`TR  ${hex(system.tr.selector, 4)}  base ${hex(system.tr.base, 16)}  limit ${hex(system.tr.limit, 8)}`);
+  rows.push(
+    `TR  ${hex(system.tr.selector, 4)}  base ${hex(system.tr.base, 16)}  limit ${hex(system.tr.limit, 8)}`,
+  );
   rows.push(`GDT ${hex(system.gdtr.base, 16)}  limit ${hex(system.gdtr.limit, 4)}`);
   rows.push(`IDT ${hex(system.idtr.base, 16)}  limit ${hex(system.idtr.limit, 4)}`);
   rows.push(
@@ -39,7 +61,8 @@ async function code(machine: Machine): Promise<string> {
   const physical = translation.physicalPage + (((address % 4096) + 4096) % 4096);
   const end = Math.min(physical + CODE_BYTES, translation.physicalPage + 4096, cpu.ram.length);
   if (physical >= end) return "(RIP points outside of RAM)";
-  if (!system.is64Bit) return `(16- or 32-bit code) ${Buffer.from(cpu.ram.subarray(physical, end)).toString("hex")}`;
+  if (!system.is64Bit)
+    return `(16- or 32-bit code) ${Buffer.from(cpu.ram.subarray(physical, end)).toString("hex")}`;
   const disassemble = await createDisassembler();
   return disassemble(cpu.ram.slice(physical, end), address).trimEnd();
 }

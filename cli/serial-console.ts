@@ -42,9 +42,11 @@ export class SerialConsole implements SerialBackend {
     try {
       const written = this.stdout.write?.(bytes);
       if (written === undefined) return this.waiting;
-      const waiting = written.catch(() => this.onOutputClosed()).finally(() => {
-        if (this.waiting === waiting) this.waiting = undefined;
-      });
+      const waiting = written
+        .catch(() => this.onOutputClosed())
+        .finally(() => {
+          if (this.waiting === waiting) this.waiting = undefined;
+        });
       this.waiting = waiting;
     } catch {
       this.onOutputClosed();

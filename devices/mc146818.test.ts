@@ -11,7 +11,11 @@ function create(time = "2024-02-29T23:59:58Z") {
   const bus = new Bus();
   const clock = new ManualClock();
   const irq = new RecordedLine();
-  const rtc = new Mc146818(clock, { realtime: () => ({ seconds: Date.parse(time) / 1000, nanoseconds: 0 }) }, irq);
+  const rtc = new Mc146818(
+    clock,
+    { realtime: () => ({ seconds: Date.parse(time) / 1000, nanoseconds: 0 }) },
+    irq,
+  );
   bus.mapPorts(RTC_PORT, 2, rtc);
   const write = (register: number, value: number) => {
     bus.writePort(RTC_PORT, 1, register);

@@ -98,8 +98,13 @@ export class AcpiPowerManagement implements PortDevice, Saveable {
     }
   }
 
+  /** Seconds apart: the product of both would leave the whole numbers after 40 minutes. */
   private get ticks(): number {
-    return Math.floor((this.clock.now() * PM_TIMER_HZ) / NS_PER_SECOND);
+    const now = this.clock.now();
+    const seconds = Math.floor(now / NS_PER_SECOND);
+    return (
+      seconds * PM_TIMER_HZ + Math.floor(((now - seconds * NS_PER_SECOND) * PM_TIMER_HZ) / NS_PER_SECOND)
+    );
   }
 
   /** All registers as 12 bytes; the parts that an access names are taken from there. */

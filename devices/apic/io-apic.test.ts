@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Bus } from "../bus.ts";
-import { IO_APIC_LENGTH, IoApic } from "./io-apic.ts";
 import type { InterruptMessage } from "./interrupt-message.ts";
+import { IO_APIC_LENGTH, IoApic } from "./io-apic.ts";
 
 const BASE = 0xfec00000;
 
@@ -34,7 +34,9 @@ describe("the I/O APIC", () => {
     entry(4, 0x931, 0x03000000); // logical, lowest priority
     apic.line(4).set(true);
     apic.line(4).set(true);
-    expect(messages).toEqual([{ vector: 0x31, deliveryMode: 1, destination: 3, logical: true, level: false }]);
+    expect(messages).toEqual([
+      { vector: 0x31, deliveryMode: 1, destination: 3, logical: true, level: false },
+    ]);
     apic.line(4).set(false);
     apic.line(4).set(true);
     expect(messages).toHaveLength(2);

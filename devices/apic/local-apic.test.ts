@@ -56,7 +56,18 @@ function create(id = 0, apicBus = new ApicBus()) {
   const send = (vector: number, level = false) =>
     apic.accept({ vector, deliveryMode: DeliveryMode.Fixed, destination: id, logical: false, level });
   write(Reg.SVR, 0x1ff);
-  return { apic, apicBus, clock, bus, events, eois, read, write, send, setExternal: (v: number) => (external = v) };
+  return {
+    apic,
+    apicBus,
+    clock,
+    bus,
+    events,
+    eois,
+    read,
+    write,
+    send,
+    setExternal: (v: number) => (external = v),
+  };
 }
 
 describe("the local APIC", () => {

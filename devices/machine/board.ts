@@ -1,6 +1,6 @@
 /** The board of our PC: which devices it has, at which addresses, and which wires lead where. It knows no processor. */
 
-import { PM_PORT, AcpiPowerManagement } from "../acpi/power-management.ts";
+import { AcpiPowerManagement, PM_PORT } from "../acpi/power-management.ts";
 import { type AcpiBoard, type AcpiImage, buildAcpiTables, TIMER_GSI } from "../acpi/tables.ts";
 import { ApicBus } from "../apic/apic-bus.ts";
 import { IO_APIC_INPUTS, IO_APIC_LENGTH, IoApic } from "../apic/io-apic.ts";

@@ -36,7 +36,11 @@ const HPET_RESERVED = 0x1000;
 
 /** What INT 15h E820H would tell of a machine with so much RAM. */
 export function memoryMap(ramSize: number): MemoryRange[] {
-  const range = (start: number, end: number, type: number): MemoryRange => ({ start, length: end - start, type });
+  const range = (start: number, end: number, type: number): MemoryRange => ({
+    start,
+    length: end - start,
+    type,
+  });
   return [
     range(0, CONVENTIONAL_END, MemoryType.Ram),
     range(CONVENTIONAL_END, 0xa0000, MemoryType.Reserved),

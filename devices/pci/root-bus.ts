@@ -52,9 +52,9 @@ export class PciRootBus implements MemoryDevice, Saveable {
     this.resources = resources;
     this.wires = resources.interrupts.map(({ line }) => new SharedLine(line));
     const configAddress: PortDevice = {
-      readPort: (_offset, size) => (size === 4 ? this.address : 0xffffffff),
+      readPort: (_offset, size) => (size === 4 ? this.address : 2 ** (8 * size) - 1),
       writePort: (_offset, size, value) => {
-        if (size === 4) this.address = value & 0x80fffffc;
+        if (size === 4) this.address = (value & 0x80fffffc) >>> 0;
       },
     };
     const configData: PortDevice = {

@@ -13,13 +13,16 @@ const TIME_LIMIT_MS = 60_000;
 /** Why it cannot be used here, or undefined. */
 export function missingQtest(): string | undefined {
   const found = spawnSync(QEMU, ["--version"], { stdio: "ignore" });
-  return found.error === undefined ? undefined : `${QEMU} is not installed (Debian: apt-get install qemu-system-x86)`;
+  return found.error === undefined
+    ? undefined
+    : `${QEMU} is not installed (Debian: apt-get install qemu-system-x86)`;
 }
 
 /** Tests beside QEMU run if it is there, and must run in CI. */
 export const canRunQtest = ((): boolean => {
   const missing = missingQtest();
-  if (missing !== undefined && process.env.CI !== "true") console.log(`skipped: devices beside QEMU's: ${missing}`);
+  if (missing !== undefined && process.env.CI !== "true")
+    console.log(`skipped: devices beside QEMU's: ${missing}`);
   return missing === undefined || process.env.CI === "true";
 })();
 
@@ -27,7 +30,10 @@ export const canRunQtest = ((): boolean => {
  * Runs commands such as `outb 0x21 0xff`, in order.
  * @returns for every command the words behind "OK": the value for reads, nothing for writes
  */
-export async function runQtest(commands: readonly string[], machine: readonly string[] = []): Promise<string[][]> {
+export async function runQtest(
+  commands: readonly string[],
+  machine: readonly string[] = [],
+): Promise<string[][]> {
   const child = spawn(
     QEMU,
     [
