@@ -1,6 +1,7 @@
 /** `osv-vm boot`: an unmodified system, its serial console on this terminal. */
 
 import { readFileSync } from "node:fs";
+import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { BootError } from "../devices/boot/boot-error.ts";
 import { type Kernel, Machine } from "../devices/machine/machine.ts";
 import { MOST_RAM } from "../devices/machine/memory-layout.ts";
@@ -47,14 +48,16 @@ function kernelOf(image: string | undefined, options: BootOptions): Kernel {
 /** The terminal, as the machine's console; everything that has to be undone at the end. */
 class BootSession {
   readonly host = new NodeHost();
-  readonly machineHost = new NodeMachineHost();
+  readonly machineHost: NodeMachineHost;
   readonly console: SerialConsole;
   private readonly escape: ConsoleEscape;
   private machine: Machine | undefined;
   private readonly onSignal = (): void => this.machine?.stop({ kind: "quit" });
 
-  constructor() {
+  constructor(deterministic: boolean) {
     const { stdin, stdout } = this.host;
+    const { entropy } = deterministic ? deterministicHost(this.host) : this.host;
+    this.machineHost = new NodeMachineHost(entropy);
     this.console = new SerialConsole(stdin, stdout, this.onSignal);
     this.escape = new ConsoleEscape((command) => {
       if (command === "quit") this.onSignal();
@@ -138,7 +141,7 @@ export async function boot(
   const kernel = kernelOf(image, options);
   const ramSize = Math.floor(options.memory / WASM_PAGE) * WASM_PAGE;
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
-  const session = new BootSession();
+  const session = new BootSession(options.deterministic);
   try {
     const debugExit = options.device.find(({ name }) => name === "isa-debug-exit")?.place;
     const machine = new Machine({

@@ -1,7 +1,7 @@
 /** The world of a whole machine on Node: time, chance, sleep. */
 
-import { randomFillSync } from "node:crypto";
 import type { MachineHost } from "../../devices/machine/machine-host.ts";
+import type { Entropy } from "../../kernel/host.ts";
 import { NodeClock } from "./node-clock.ts";
 
 const NS_PER_MS = 1e6;
@@ -17,6 +17,8 @@ export class NodeMachineHost implements MachineHost {
   /** Keeps the process alive while the machine waits for input only. */
   private keepAlive: NodeJS.Timeout | undefined;
 
+  constructor(private readonly entropy: Entropy) {}
+
   monotonic(): number {
     return this.clock.monotonic();
   }
@@ -26,7 +28,7 @@ export class NodeMachineHost implements MachineHost {
   }
 
   random(bytes: Uint8Array): void {
-    randomFillSync(bytes);
+    this.entropy.fill(bytes);
   }
 
   yield(): Promise<void> {

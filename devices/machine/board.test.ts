@@ -100,10 +100,10 @@ describe("the board", () => {
     const addresses = [0xfec00000, 0xfed00000, 0xfee00000, 0xe0000000, 0xf0000000];
     for (let step = 0; step < 300_000; step++) {
       const size = ([1, 2, 4] as const)[random(3)];
-      const value = [0, 0xffffffff, random(2 ** 32), random(256)][random(4)];
+      const value = [0, 0xffffffff, random(2 ** 32), random(256)][random(4)] % 2 ** (8 * size);
       const port = random(4) === 0 ? random(0x10000) : random(0x700);
       board.bus.writePort(port, size, value);
-      expect(board.bus.readPort(port, size)).toBeLessThan(2 ** (8 * size));
+      expect(board.bus.readPort(port, size), `port ${port.toString(16)}`).toBeLessThan(2 ** (8 * size));
       const address = addresses[random(5)] + random(0x1000);
       board.bus.writeMemory(address, size, value);
       board.bus.readMemory(address, size);

@@ -11,7 +11,7 @@ import { SystemProcessor } from "../../cpu/system/processor.ts";
 import { SystemState } from "../../cpu/system/system-state.ts";
 import { loadKernel } from "../boot/kernel-image.ts";
 import { LoaderMemory } from "../boot/loader-memory.ts";
-import { MachineClock } from "../clock.ts";
+import { MachineClock, type WallClock } from "../clock.ts";
 import { type GuestMemory, isInside } from "../guest-memory.ts";
 import type { SerialBackend } from "../uart16550.ts";
 import { Board, type DebugExitPlace } from "./board.ts";
@@ -21,6 +21,9 @@ import { memoryMap } from "./memory-layout.ts";
 import type { StopReason } from "./stop-reason.ts";
 import { InstructionTime, RealTime, type TimeSource } from "./time.ts";
 
+const NS_PER_SECOND = 1e9;
+/** When a deterministic machine is switched on: 2024-01-01, in seconds since 1970 (as for the OSv kernel). */
+const DETERMINISTIC_EPOCH = 1_704_067_200;
 /** The host gets its turn at least this often. */
 const TURN_NS = 5_000_000;
 /** Longest stretch without a look at the clock. */
@@ -82,9 +85,8 @@ export class Machine {
   constructor(private readonly options: MachineOptions) {
     const { ramSize, host } = options;
     this.host = host;
-    this.time = options.deterministic
-      ? new InstructionTime(() => this.processor.instructionsExecuted)
-      : new RealTime(host);
+    let instructions = () => 0; // until there is a processor
+    this.time = options.deterministic ? new InstructionTime(() => instructions()) : new RealTime(host);
     this.clock = new MachineClock(() => this.time.now());
     this.cpu = new Cpu({
       ramSize,
@@ -97,7 +99,7 @@ export class Machine {
     this.board = new Board({
       memory: this.guestMemory(),
       clock: this.clock,
-      wall: host,
+      wall: options.deterministic ? this.fixedWallClock() : host,
       pins: {
         interruptRequest: (pending) => this.system.setInterruptPin(pending),
         nmi: () => this.system.requestNmi(),
@@ -113,7 +115,19 @@ export class Machine {
     });
     this.system = new SystemState(this.cpu, this.platform());
     this.processor = new SystemProcessor(this.cpu, this.system, options.createEngine(this.cpu));
+    instructions = () => this.processor.instructionsExecuted;
     this.clock.onEarlier = () => this.processor.endSlice();
+  }
+
+  /** Time of day on instruction time: the same in every run. */
+  private fixedWallClock(): WallClock {
+    return {
+      realtime: () => {
+        const now = this.clock.now();
+        const seconds = Math.floor(now / NS_PER_SECOND);
+        return { seconds: DETERMINISTIC_EPOCH + seconds, nanoseconds: now - seconds * NS_PER_SECOND };
+      },
+    };
   }
 
   private guestMemory(): GuestMemory {
