@@ -1,11 +1,11 @@
 /** `osv-vm boot`: an unmodified system, its serial console on this terminal. */
 
 import { readFileSync } from "node:fs";
-import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { BootError } from "../devices/boot/boot-error.ts";
 import { type Kernel, Machine } from "../devices/machine/machine.ts";
 import { MOST_RAM } from "../devices/machine/memory-layout.ts";
 import type { StopReason } from "../devices/machine/stop-reason.ts";
+import { deterministicHost } from "../kernel/deterministic-host.ts";
 import type { BootOptions } from "./boot-options.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
 import { CONSOLE_HELP, ConsoleEscape } from "./console-escape.ts";
