@@ -5,7 +5,7 @@ import type { Engine, SystemEngine } from "../cpu/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
-import { loadInterpreter } from "./interpreter-module.ts";
+import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit"] as const;
 export type EngineName = (typeof ENGINES)[number];
@@ -25,5 +25,5 @@ export function createSystemEngine(name: EngineName, cpu: Cpu): SystemEngine {
   if (name !== "interp") {
     throw new CommandError(`--engine ${name}: it does not run whole systems in this version; use interp`);
   }
-  return new InterpreterEngine(cpu, loadInterpreter());
+  return new InterpreterEngine(cpu, loadInterpreter(), loadLegacyInterpreter);
 }
