@@ -1,9 +1,9 @@
 /** The registers of a machine's processor and the code it was at, for people. */
 
 import { Segment } from "../cpu/state.ts";
+import { Rights } from "../cpu/system/segment.ts";
 import type { Machine } from "../devices/machine/machine.ts";
 import { Access } from "../mmu/translator.ts";
-import { createDisassembler } from "./crash-disassembly.ts";
 
 const GPR_NAMES = [
   "RAX",
@@ -61,10 +61,12 @@ async function code(machine: Machine): Promise<string> {
   const physical = translation.physicalPage + (((address % 4096) + 4096) % 4096);
   const end = Math.min(physical + CODE_BYTES, translation.physicalPage + 4096, cpu.ram.length);
   if (physical >= end) return "(RIP points outside of RAM)";
-  if (!system.is64Bit)
-    return `(16- or 32-bit code) ${Buffer.from(cpu.ram.subarray(physical, end)).toString("hex")}`;
-  const disassemble = await createDisassembler();
-  return disassemble(cpu.ram.slice(physical, end), address).trimEnd();
+  const bitness = system.is64Bit ? 64 : (system.segments[Segment.CS].rights & Rights.DB) !== 0 ? 32 : 16;
+  const { disassemble, formatInstruction } = await import("../debug/disassembly.ts");
+  const instructions = [...disassemble(cpu.ram.slice(physical, end), BigInt(address), bitness)];
+  // The bytes end somewhere, most likely inside an instruction.
+  while (instructions.length > 1 && instructions.at(-1)?.text === "(bad)") instructions.pop();
+  return instructions.map(formatInstruction).join("\n");
 }
 
 export async function describeProcessor(machine: Machine): Promise<string> {

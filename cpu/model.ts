@@ -211,7 +211,8 @@ const BHI_CTRL = 1 << 4;
 /** CPUID as an operating system gets it. @param osxsave CR4.OSXSAVE */
 export function systemCpuid(leaf: number, subleaf: number, osxsave: boolean): CpuidResult {
   const common = cpuid(leaf, subleaf);
-  if (leaf === 7 && subleaf !== 0) return subleaf === LAST_SUBLEAF_OF_7 ? { ...NOTHING, edx: BHI_CTRL } : NOTHING;
+  if (leaf === 7 && subleaf !== 0)
+    return subleaf === LAST_SUBLEAF_OF_7 ? { ...NOTHING, edx: BHI_CTRL } : NOTHING;
   const { ebx, ecx, edx } = systemFeatures(leaf);
   const hidden = leaf === 1 && !osxsave ? OSXSAVE : 0;
   return {

@@ -47,8 +47,10 @@ const EFER_BITS = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE;
  * IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO,
  * PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO. Linux then keeps one page table for user and kernel and makes plain indirect calls.
  */
-const ARCH_CAPABILITIES =
-  [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce((bits, bit) => bits | (1n << BigInt(bit)), 0n);
+const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce(
+  (bits, bit) => bits | (1n << BigInt(bit)),
+  0n,
+);
 /** IBRS, STIBP, SSBD, BHI_DIS_S. */
 const SPEC_CTRL_BITS = 0x407n;
 /** Microcode revision, in the upper half. */

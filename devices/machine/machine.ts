@@ -29,7 +29,7 @@ const TURN_NS = 5_000_000;
 /** Longest stretch without a look at the clock. */
 const SLICE_NS = 1_000_000;
 /** A guest whose timers are always due still gets on. */
-const LEAST_BUDGET = 2_000;
+const LEAST_BUDGET = 10_000;
 /** What is assumed before anything was measured: instructions in a nanosecond. */
 const FIRST_RATE = 0.05;
 /** Budgets too small to measure speed with. */

@@ -13,6 +13,7 @@ import { OSV_VM } from "../harness/osv-vm.ts";
 import { runProcess } from "../harness/process.ts";
 import { describeWith, missingDebian, missingTool } from "../harness/requirements.ts";
 import { Terminal } from "../harness/terminal.ts";
+import { extractVmlinux, withoutLinuxNotes } from "../harness/vmlinux.ts";
 
 const PROMPT = "/ # ";
 /** Ten times what it takes on an idle machine. */
@@ -48,10 +49,9 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
     return console;
   };
 
-  /** Types a command and returns what it printed. */
+  /** Types a command; returns its echo (which may be wrapped) and what it printed. */
   const run = async (console: GuestConsole, line: string, milliseconds = 60_000): Promise<string> => {
     console.type(`${line}; echo "[status:$?]"\n`);
-    await console.waitFor(/echo "\[status:\$\?\]"\r?\n/, milliseconds); // the echo of the line
     const printed = await console.waitFor(/\[status:\d+\]\r?\n/, milliseconds);
     await console.waitFor(PROMPT, milliseconds);
     return printed.replaceAll("\r", "");
@@ -123,6 +123,27 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
     await once.waitFor(PROMPT, BOOT_MS);
     once.type("reboot -f\n");
     expect(await once.end(60_000)).toBe(0);
+  });
+
+  describeWith([missingTool("lz4")], "uncompressed", () => {
+    it("boots by its 64-bit entry point and by PVH's", { timeout: 4 * BOOT_MS }, async () => {
+      const vmlinux = extractVmlinux(readFileSync(kernel));
+      for (const [name, content] of [
+        ["vmlinux", vmlinux],
+        ["vmlinux-pvh", withoutLinuxNotes(vmlinux)],
+      ] as const) {
+        const path = join(folder, name);
+        writeFileSync(path, content);
+        const console = new GuestConsole([
+          ...[...OSV_VM, "boot", path, "--initrd", initrd],
+          ...["--append", COMMAND_LINE],
+        ]);
+        consoles.push(console);
+        await console.waitFor(PROMPT, BOOT_MS);
+        console.type("poweroff -f\n");
+        expect(await console.end(60_000)).toBe(0);
+      }
+    });
   });
 
   it("runs the same twice on instruction time", { timeout: 4 * BOOT_MS }, async () => {
