@@ -1,13 +1,13 @@
 /** The engines that `--engine` names, and how each is put together. */
 
 import type { Cpu } from "../cpu/cpu.ts";
-import type { Engine } from "../cpu/engine.ts";
+import type { Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
-import { loadInterpreter } from "./interpreter-module.ts";
+import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit"] as const;
 export type EngineName = (typeof ENGINES)[number];
@@ -70,4 +70,13 @@ function createOne(name: EngineName, cpu: Cpu, { jitThresholds }: EngineOptions)
     case "jit":
       return new JitEngine(cpu, loadInterpreter(), jitThresholds);
   }
+}
+
+/** The same for a whole PC. */
+export function createSystemEngine({ engines }: EngineChoice, cpu: Cpu): SystemEngine {
+  if (engines.some((name) => name !== "interp") || engines.length > 1) {
+    const name = engines.length > 1 ? `check=${engines.join()}` : engines[0];
+    throw new CommandError(`--engine ${name}: it does not run whole systems in this version; use interp`);
+  }
+  return new InterpreterEngine(cpu, loadInterpreter(), loadLegacyInterpreter);
 }

@@ -15,3 +15,8 @@ export function loadInterpreter(): WebAssembly.Module {
   setFlagsFromString("--wasm-tiering-budget=40000000");
   return new WebAssembly.Module(readFileSync(builtFile("interp.wasm")));
 }
+
+/** The one for 16- and 32-bit code: only whole PCs need it, and some of those do not. */
+export function loadLegacyInterpreter(): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(builtFile("interp-legacy.wasm")));
+}

@@ -49,7 +49,7 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
-function parseMemory(text: string): number {
+export function parseMemory(text: string): number {
   const bytes = parseSize(text);
   if (bytes < LEAST_MEMORY || bytes > MOST_MEMORY) {
     throw new InvalidArgumentError(`It must be from ${LEAST_MEMORY / MIB}M to ${MOST_MEMORY / MIB}M.`);
@@ -57,7 +57,7 @@ function parseMemory(text: string): number {
   return Math.floor(bytes / 4096) * 4096;
 }
 
-function parseEngine(text: string): EngineChoice {
+export function parseEngine(text: string): EngineChoice {
   const choice = parseEngineChoice(text);
   if (choice !== undefined) return choice;
   if (COMING_ENGINES.includes(text)) {
@@ -90,7 +90,7 @@ function parseEnvironment(text: string, before: readonly string[]): string[] {
   return [...before, text];
 }
 
-function parseCpus(text: string): number {
+export function parseCpus(text: string): number {
   if (text === "1") return 1;
   throw new InvalidArgumentError("This version has one processor.");
 }
@@ -101,7 +101,7 @@ function parseNet(text: string): string {
 }
 
 /** For options of the contract that this version has not got: they are known, and refused by name. */
-function unavailable(): never {
+export function unavailable(): never {
   throw new InvalidArgumentError("It is not available in this version.");
 }
 

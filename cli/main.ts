@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import packageDescription from "../package.json" with { type: "json" };
+import { addBootOptions, type BootOptions } from "./boot-options.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
 import { addMachineOptions, type MachineOptions } from "./machine-options.ts";
 
@@ -35,6 +36,18 @@ function createProgram(finish: (status: number) => void): Command {
     finish(await start(name, parameters, options));
   });
 
+  const boot = program
+    .command("boot")
+    .description(
+      "Boot an unmodified system. The serial console is this terminal; Ctrl-A x leaves, Ctrl-A h helps.",
+    )
+    .argument("[image]", "a kernel (disks are not available in this version)")
+    .helpOption("-h, --help", "print this");
+  addBootOptions(boot).action(async (image: string | undefined, options: BootOptions) => {
+    const { boot: start } = await import("./boot.ts");
+    finish(await start(image, options, VERSION));
+  });
+
   program
     .command("disasm")
     .description("Disassemble the code of an x86-64 ELF file.")
@@ -48,7 +61,6 @@ function createProgram(finish: (status: number) => void): Command {
     });
 
   const coming = [
-    ["boot", "Boot an unmodified system: a kernel or a disk."],
     ["debug", "Run or boot, stopped before the first instruction, with a prompt."],
     ["serve", "Serve the web page."],
   ] as const;

@@ -81,6 +81,8 @@ const SYSTEM_FEATURE_BITS = {
   tscAdjust: [7, "ebx", 1],
   smep: [7, "ebx", 7],
   smap: [7, "ebx", 20],
+  specCtrl: [7, "edx", 26],
+  archCapabilities: [7, "edx", 29],
   pdpe1gb: [0x80000001, "edx", 26],
 } as const satisfies Record<string, FeatureBit>;
 
@@ -202,14 +204,19 @@ function systemFeatures(leaf: number): CpuidResult {
 /** CPUID.1:ECX.OSXSAVE follows CR4. */
 const OSXSAVE = 1 << 27;
 
+/** CPUID.(7, 2):EDX: IA32_SPEC_CTRL.BHI_DIS_S exists, which spares Linux a loop at every system call. */
+const LAST_SUBLEAF_OF_7 = 2;
+const BHI_CTRL = 1 << 4;
+
 /** CPUID as an operating system gets it. @param osxsave CR4.OSXSAVE */
 export function systemCpuid(leaf: number, subleaf: number, osxsave: boolean): CpuidResult {
   const common = cpuid(leaf, subleaf);
-  if (subleaf !== 0 && leaf === 7) return common;
+  if (leaf === 7 && subleaf !== 0)
+    return subleaf === LAST_SUBLEAF_OF_7 ? { ...NOTHING, edx: BHI_CTRL } : NOTHING;
   const { ebx, ecx, edx } = systemFeatures(leaf);
   const hidden = leaf === 1 && !osxsave ? OSXSAVE : 0;
   return {
-    eax: common.eax,
+    eax: leaf === 7 ? LAST_SUBLEAF_OF_7 : common.eax,
     ebx: common.ebx | ebx,
     ecx: (common.ecx | ecx) & ~hidden,
     edx: common.edx | edx,

@@ -10,12 +10,17 @@ export interface DisassembledInstruction {
 }
 
 /**
- * Disassembles 64-bit code from its first byte to its last. Bytes that are no instruction come one at a time as
+ * Disassembles code from its first byte to its last. Bytes that are no instruction come one at a time as
  * "(bad)", as objdump shows them.
  * @param address where the first byte lies in guest memory
+ * @param bitness 64, 32 or 16: the mode that the code is for
  */
-export function* disassemble(code: Uint8Array, address: bigint): Generator<DisassembledInstruction> {
-  const decoder = new Decoder(64, code, DecoderOptions.None);
+export function* disassemble(
+  code: Uint8Array,
+  address: bigint,
+  bitness = 64,
+): Generator<DisassembledInstruction> {
+  const decoder = new Decoder(bitness, code, DecoderOptions.None);
   const formatter = new Formatter(FormatterSyntax.Intel);
   const instruction = new Instruction();
   formatter.hexPrefix = "0x";

@@ -4,6 +4,7 @@
  *   dist/cli.cjs       the bundled command; subcommands are run when they are needed
  *   dist/cli.cjs.cache V8's code cache of it
  *   dist/interp.wasm   the interpreter, generated from the instruction definitions
+ *   dist/interp-legacy.wasm  the same for 16- and 32-bit code
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
@@ -51,8 +52,9 @@ async function buildInterpreter(): Promise<void> {
     packages: "external",
     logLevel: "warning",
   });
-  const generator: { buildInterpreter(): Promise<Uint8Array> } = await import(outfile);
-  writeFileSync(join(DIST, "interp.wasm"), await generator.buildInterpreter());
+  const generator: { buildInterpreter(kind: "long" | "legacy"): Promise<Uint8Array> } = await import(outfile);
+  writeFileSync(join(DIST, "interp.wasm"), await generator.buildInterpreter("long"));
+  writeFileSync(join(DIST, "interp-legacy.wasm"), await generator.buildInterpreter("legacy"));
 }
 
 async function buildGuestsAndImage(): Promise<void> {

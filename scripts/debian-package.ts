@@ -27,3 +27,18 @@ export function unpackDebianPackage(name: string): string {
   }
   return target;
 }
+
+/**
+ * A kernel of Debian's.
+ * @param flavour the metapackage: "linux-image-cloud-amd64"; what it depends on is the kernel itself
+ * @returns the path of its vmlinuz
+ */
+export function debianKernel(flavour: string): string {
+  const depends = execFileSync("apt-cache", ["depends", "--important", flavour], { encoding: "utf8" });
+  const name = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
+  if (name === undefined) throw new Error(`${flavour} depends on no kernel:\n${depends}`);
+  const boot = join(unpackDebianPackage(name), "boot");
+  const image = readdirSync(boot).find((file) => file.startsWith("vmlinuz-"));
+  if (image === undefined) throw new Error(`${name} holds no vmlinuz`);
+  return join(boot, image);
+}

@@ -14,6 +14,8 @@ export interface ModelRegisters {
   tscOffset: number;
   pat: bigint;
   miscEnable: bigint;
+  /** IA32_SPEC_CTRL: kept, and means nothing. */
+  specCtrl: bigint;
   mtrrDefault: bigint;
   /** By number: fixed and variable ranges. They are kept and mean nothing: there are no caches. */
   readonly mtrr: Map<number, bigint>;
@@ -37,6 +39,7 @@ export function createModelRegisters(): ModelRegisters {
     tscOffset: 0,
     pat: PAT_AT_RESET,
     miscEnable: MISC_ENABLE_AT_RESET,
+    specCtrl: 0n,
     mtrrDefault: 0n,
     mtrr: new Map(),
   };

@@ -13,6 +13,9 @@ const Msr = {
   IA32_TSC_ADJUST: 0x3b,
   IA32_BIOS_SIGN_ID: 0x8b,
   IA32_MTRRCAP: 0xfe,
+  IA32_SPEC_CTRL: 0x48,
+  IA32_PRED_CMD: 0x49,
+  IA32_ARCH_CAPABILITIES: 0x10a,
   IA32_SYSENTER_CS: 0x174,
   IA32_SYSENTER_ESP: 0x175,
   IA32_SYSENTER_EIP: 0x176,
@@ -39,6 +42,17 @@ const MTRR_VARIABLE = 0x200;
 const MTRR_VARIABLE_END = 0x210;
 const MTRR_FIXED = new Set([0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f]);
 const EFER_BITS = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE;
+/**
+ * Nothing here is executed speculatively, so systems need none of their defences (SDM vol. 4, table 2-2, 10AH): RDCL_NO,
+ * IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO,
+ * PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO. Linux then keeps one page table for user and kernel and makes plain indirect calls.
+ */
+const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce(
+  (bits, bit) => bits | (1n << BigInt(bit)),
+  0n,
+);
+/** IBRS, STIBP, SSBD, BHI_DIS_S. */
+const SPEC_CTRL_BITS = 0x407n;
 /** Microcode revision, in the upper half. */
 const MICROCODE = 0x38n << 32n;
 
@@ -63,6 +77,10 @@ export function readModelRegister(system: SystemState, index: number): bigint {
       return MICROCODE;
     case Msr.IA32_MTRRCAP:
       return MTRR_CAPABILITIES;
+    case Msr.IA32_SPEC_CTRL:
+      return model.specCtrl;
+    case Msr.IA32_ARCH_CAPABILITIES:
+      return ARCH_CAPABILITIES;
     case Msr.IA32_MTRR_DEF_TYPE:
       return model.mtrrDefault;
     case Msr.IA32_SYSENTER_CS:
@@ -111,6 +129,13 @@ export function writeModelRegister(system: SystemState, index: number, value: bi
       return;
     case Msr.IA32_BIOS_SIGN_ID:
     case Msr.IA32_MCG_STATUS:
+      return;
+    case Msr.IA32_SPEC_CTRL:
+      if ((value & ~SPEC_CTRL_BITS) !== 0n) throw refused();
+      model.specCtrl = value;
+      return;
+    case Msr.IA32_PRED_CMD: // IBPB: there is no predictor to flush
+      if ((value & ~1n) !== 0n) throw refused();
       return;
     case Msr.IA32_MTRR_DEF_TYPE:
       model.mtrrDefault = value;

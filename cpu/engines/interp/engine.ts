@@ -105,12 +105,12 @@ export class InterpreterEngine implements SystemEngine {
 
   /**
    * @param module the generated interpreter (build.ts), compiled
-   * @param legacyModule the one for 16- and 32-bit code, which a whole PC needs
+   * @param legacyModule loads the one for 16- and 32-bit code, which a whole PC needs when it gets there
    */
   constructor(
     protected readonly cpu: Cpu,
     module: WebAssembly.Module,
-    private readonly legacyModule?: WebAssembly.Module,
+    private readonly legacyModule?: () => WebAssembly.Module,
   ) {
     const table = handlerTableOf(module);
     this.memory = new Uint8Array(cpu.memory.buffer);
@@ -128,8 +128,9 @@ export class InterpreterEngine implements SystemEngine {
   private legacyHandlers(): { readonly run: Run; readonly table: HandlerTable } {
     if (this.legacyModule === undefined)
       throw new Error("this machine has no interpreter for 16- and 32-bit code");
-    const instance = new WebAssembly.Instance(this.legacyModule, this.imports(this.legacyModule));
-    return { run: instance.exports.run as Run, table: handlerTableOf(this.legacyModule) };
+    const module = this.legacyModule();
+    const instance = new WebAssembly.Instance(module, this.imports(module));
+    return { run: instance.exports.run as Run, table: handlerTableOf(module) };
   }
 
   /** Mnemonics that the guest used and nothing defines: for reports. */

@@ -59,7 +59,8 @@ export class SystemMachine {
       host: { timeStampCounter: () => this.processor.instructionsExecuted, random: (bytes) => bytes.fill(0) },
     });
     this.system = new SystemState(this.cpu, platform);
-    this.engine = new InterpreterEngine(this.cpu, compiled.long, compiled.legacy);
+    const { long, legacy } = compiled;
+    this.engine = new InterpreterEngine(this.cpu, long, () => legacy);
     this.processor = new SystemProcessor(this.cpu, this.system, this.engine);
   }
 

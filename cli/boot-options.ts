@@ -1,0 +1,88 @@
+/** The options of `osv-vm boot`. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { DebugExitPlace } from "../devices/machine/board.ts";
+import type { EngineChoice } from "./engines.ts";
+import { parseCpus, parseEngine, parseMemory, unavailable } from "./machine-options.ts";
+
+/** How the command line describes what is booted, and on which machine. */
+export interface BootOptions {
+  kernel?: string;
+  initrd?: string;
+  append: string;
+  device: readonly DeviceOption[];
+  memory: number;
+  engine: EngineChoice;
+  reboot: boolean;
+  verbose: boolean;
+  deterministic: boolean;
+  stats: boolean;
+}
+
+export interface DeviceOption {
+  readonly name: "isa-debug-exit";
+  readonly place: DebugExitPlace;
+}
+
+const MIB = 2 ** 20;
+const DEFAULT_ENGINE: EngineChoice = { engines: ["interp"] };
+/** QEMU's defaults for `-device isa-debug-exit`. */
+const DEBUG_EXIT_BASE = 0x501;
+const DEBUG_EXIT_SIZE = 2;
+
+function parseNumber(key: string, text: string, most: number): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isInteger(value) || value > most)
+    throw new InvalidArgumentError(`${key} must be a number up to ${most}.`);
+  return value;
+}
+
+/** `isa-debug-exit,iobase=0xf4,iosize=4` */
+function parseDevice(text: string, before: readonly DeviceOption[]): DeviceOption[] {
+  const [name, ...settings] = text.split(",");
+  if (name !== "isa-debug-exit") throw new InvalidArgumentError("The devices are: isa-debug-exit.");
+  let port = DEBUG_EXIT_BASE;
+  let ports = DEBUG_EXIT_SIZE;
+  for (const setting of settings) {
+    const [key, value = ""] = setting.split("=");
+    if (key === "iobase") port = parseNumber(key, value, 0xffff);
+    else if (key === "iosize") ports = parseNumber(key, value, 8);
+    else throw new InvalidArgumentError("isa-debug-exit has: iobase, iosize.");
+  }
+  return [...before, { name, place: { port, ports } }];
+}
+
+export function addBootOptions(command: Command): Command {
+  return command
+    .option("--kernel <file>", "a kernel: Linux (bzImage, vmlinux), multiboot, PVH")
+    .option("--initrd <file>", "its initial RAM disk, or its multiboot module")
+    .option("--append <text>", "its command line", "")
+    .addOption(
+      new Option("--device <spec>", "another device: isa-debug-exit[,iobase=0xf4][,iosize=4]")
+        .argParser(parseDevice)
+        .default([], "none"),
+    )
+    .addOption(
+      new Option("--memory <size>", "how much memory the machine has")
+        .argParser(parseMemory)
+        .default(512 * MIB, "512M"),
+    )
+    .addOption(new Option("--cpus <n>", "how many processors it has").argParser(parseCpus).default(1, "1"))
+    .addOption(
+      new Option("--engine <name>", "what executes the code")
+        .argParser(parseEngine)
+        .default(DEFAULT_ENGINE, "interp"),
+    )
+    .option("--no-reboot", "end instead of starting again when the guest resets the machine")
+    .option("--verbose", "show more about crashes", false)
+    .addOption(new Option("--disk <file>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--share <dir>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--bios <file>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--net <kind>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--gdb [port]").argParser(unavailable).preset("").hideHelp())
+    .addOption(new Option("--save <file>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--restore <file>").argParser(unavailable).hideHelp())
+    .addOption(new Option("--display <kind>").argParser(unavailable).hideHelp())
+    .option("--deterministic", "run on instruction time: the same input gives the same run", false)
+    .option("--stats", "print instructions, time and speed to stderr at the end", false);
+}

@@ -1,0 +1,43 @@
+/** `--stats` of a whole machine. */
+
+import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import type { Machine } from "../devices/machine/machine.ts";
+
+const NS_PER_SECOND = 1e9;
+const KIB_PER_MIB = 1024;
+
+/** @param elapsed host nanoseconds since the machine was switched on */
+export function describeMachineStatistics(machine: Machine, elapsed: number): string {
+  const { processor, statistics, cpu } = machine;
+  const lines: [string, string][] = [];
+  const count = (name: string, value: number, unit = "") =>
+    lines.push([name, `${Math.round(value).toLocaleString("en-US")}${unit}`]);
+  const seconds = (ns: number) => `${(ns / NS_PER_SECOND).toFixed(3)} s`;
+  const instructions = processor.instructionsExecuted;
+  const busy = elapsed - statistics.idleNs;
+  count("instructions", instructions);
+  lines.push(["time", seconds(elapsed)], ["idle", seconds(statistics.idleNs)]);
+  lines.push(["speed", `${((instructions / busy) * 1000).toFixed(1)} M instructions/s while busy`]);
+  lines.push(["engine", `${processor.engine.name} 100 %`]);
+  const { engine } = processor;
+  if (engine instanceof InterpreterEngine) {
+    const { traces, traceInstructions, invalidations, flushes } = engine.statistics;
+    lines.push(["translated", `${traces} traces of ${traceInstructions} instructions`]);
+    count("invalidated", invalidations, " traces");
+    count("cache flushes", flushes);
+  }
+  count("TLB misses", cpu.mmu.misses);
+  count("interrupts", processor.statistics.interrupts);
+  count("system calls", processor.statistics.systemCalls);
+  const list = (record: Record<number, number>) =>
+    Object.entries(record)
+      .sort(([, a], [, b]) => b - a)
+      .map(([key, value]) => `${key}: ${value.toLocaleString("en-US")}`)
+      .join(", ");
+  lines.push(["exceptions", list(processor.statistics.exceptions)]);
+  lines.push(["exits", list(processor.statistics.exits)]);
+  count("slices", statistics.slices);
+  count("halts", statistics.halts);
+  count("peak memory", process.resourceUsage().maxRSS / KIB_PER_MIB, " MiB");
+  return lines.map(([name, value]) => `${name.padEnd(18)}${value}`).join("\n");
+}

@@ -1,0 +1,79 @@
+/** COM1 of a machine on this process's standard input and output. */
+
+import type { SerialBackend, Uart16550 } from "../devices/uart16550.ts";
+import type { HostStream } from "../kernel/host.ts";
+
+/** What may wait to be read by the guest before the terminal is not read any more. */
+const INPUT_LIMIT = 65536;
+const OUTPUT_CHUNK = 4096;
+
+export class SerialConsole implements SerialBackend {
+  private readonly output = new Uint8Array(OUTPUT_CHUNK);
+  private length = 0;
+  private input = new Uint8Array(0);
+  private uart: Uart16550 | undefined;
+  private isPaused = false;
+  /** The host's output is full. */
+  private waiting: Promise<void> | undefined;
+  /** Bytes that the guest has sent. */
+  sent = 0;
+
+  constructor(
+    private readonly stdin: HostStream,
+    private readonly stdout: HostStream,
+    private readonly onOutputClosed: () => void,
+  ) {}
+
+  connect(uart: Uart16550): void {
+    this.uart = uart;
+  }
+
+  transmit(byte: number): void {
+    this.output[this.length++] = byte;
+    this.sent++;
+    if (this.length === OUTPUT_CHUNK) void this.flush();
+  }
+
+  /** Hands what was sent to the host. A promise comes back when the host wants us to wait. */
+  flush(): Promise<void> | undefined {
+    if (this.length === 0) return this.waiting;
+    const bytes = this.output.slice(0, this.length);
+    this.length = 0;
+    try {
+      const written = this.stdout.write?.(bytes);
+      if (written === undefined) return this.waiting;
+      const waiting = written
+        .catch(() => this.onOutputClosed())
+        .finally(() => {
+          if (this.waiting === waiting) this.waiting = undefined;
+        });
+      this.waiting = waiting;
+    } catch {
+      this.onOutputClosed();
+    }
+    return this.waiting;
+  }
+
+  /** Typed bytes for the guest. */
+  type(bytes: Uint8Array): void {
+    const joined = new Uint8Array(this.input.length + bytes.length);
+    joined.set(this.input);
+    joined.set(bytes, this.input.length);
+    this.input = joined;
+    this.receiverReady();
+    if (this.input.length > INPUT_LIMIT && !this.isPaused) {
+      this.isPaused = true;
+      this.stdin.pause?.();
+    }
+  }
+
+  receiverReady(): void {
+    if (this.input.length === 0) return;
+    const taken = this.uart?.receive(this.input) ?? 0;
+    this.input = this.input.subarray(taken);
+    if (this.isPaused && this.input.length < INPUT_LIMIT / 2) {
+      this.isPaused = false;
+      this.stdin.resume?.();
+    }
+  }
+}

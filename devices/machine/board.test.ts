@@ -1,0 +1,134 @@
+import { describe, expect, it } from "vitest";
+import { PlainMemory } from "../guest-memory.ts";
+import { decodeState, encodeState } from "../saved-state-codec.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
+import { generator } from "../testing/qtest.ts";
+import { Board } from "./board.ts";
+import type { StopReason } from "./stop-reason.ts";
+
+const RAM = 2 ** 20;
+
+function create() {
+  const memory = new PlainMemory(new Uint8Array(RAM));
+  const clock = new ManualClock();
+  const stops: StopReason[] = [];
+  const sent: number[] = [];
+  let request = false;
+  const board = new Board({
+    memory,
+    clock,
+    wall: { realtime: () => ({ seconds: 1_700_000_000, nanoseconds: 0 }) },
+    pins: {
+      interruptRequest: (pending) => {
+        request = pending;
+      },
+      nmi: () => {},
+      init: () => {},
+      startUp: () => {},
+    },
+    tscOffset: () => 0,
+    stop: (reason) => stops.push(reason),
+    serial: { transmit: (byte) => sent.push(byte) },
+    debugOutput: (byte) => sent.push(byte),
+    debugExit: { port: 0xf4, ports: 4 },
+    version: "0",
+  });
+  board.reset();
+  return { board, clock, memory, stops, sent, isRequested: () => request };
+}
+
+describe("the board", () => {
+  it("delivers the 8254's interrupt through the 8259 and LINT0, as a BIOS leaves it", () => {
+    const { board, clock, isRequested } = create();
+    const { bus, localApic } = board;
+    bus.writeMemory(0xfee000f0, 4, 0x1ff);
+    bus.writeMemory(0xfee00350, 4, 0x700);
+    bus.writePort(0x21, 1, 0xfe);
+    bus.writePort(0x43, 1, 0x34);
+    bus.writePort(0x40, 1, 0);
+    bus.writePort(0x40, 1, 0x10);
+    clock.advance(10_000_000);
+    expect(isRequested()).toBe(true);
+    expect(localApic.acknowledge()).toBe(0x08);
+  });
+
+  it("delivers it through input 2 of the I/O APIC", () => {
+    const { board, clock } = create();
+    const { bus, localApic } = board;
+    bus.writeMemory(0xfee000f0, 4, 0x1ff);
+    bus.writeMemory(0xfec00000, 4, 0x10 + 2 * 2);
+    bus.writeMemory(0xfec00010, 4, 0x30);
+    bus.writePort(0x43, 1, 0x34);
+    bus.writePort(0x40, 1, 0);
+    bus.writePort(0x40, 1, 0x10);
+    clock.advance(10_000_000);
+    expect(localApic.acknowledge()).toBe(0x30);
+  });
+
+  it("stops for every reason that it knows", () => {
+    const { board, stops } = create();
+    const { bus } = board;
+    bus.writePort(0x64, 1, 0xfe);
+    bus.writePort(0xcf9, 1, 6);
+    bus.writePort(0x604, 2, 0x3400);
+    bus.writePort(0xf4, 1, 0x10);
+    bus.writePort(0x505, 1, 1);
+    expect(stops).toEqual([
+      { kind: "reset" },
+      { kind: "reset" },
+      { kind: "power-off" },
+      { kind: "debug-exit", status: 0x21 },
+      { kind: "guest-panic", crashLoaded: false },
+    ]);
+  });
+
+  it("has its tables in memory, where a system looks for them", () => {
+    const { memory } = create();
+    const find = (text: string, step: number) => {
+      for (let at = 0xe0000; at < RAM; at += step) {
+        if (String.fromCharCode(...memory.bytes.subarray(at, at + text.length)) === text) return at;
+      }
+      return -1;
+    };
+    expect(find("RSD PTR ", 16)).toBeGreaterThan(0);
+    expect(find("_SM3_", 16)).toBe(0xf0000);
+  });
+
+  it("survives nonsense written to every port and every register", () => {
+    const { board, clock, sent } = create();
+    const random = generator(4711);
+    const addresses = [0xfec00000, 0xfed00000, 0xfee00000, 0xe0000000, 0xf0000000];
+    for (let step = 0; step < 300_000; step++) {
+      const size = ([1, 2, 4] as const)[random(3)];
+      const value = [0, 0xffffffff, random(2 ** 32), random(256)][random(4)] % 2 ** (8 * size);
+      const port = random(4) === 0 ? random(0x10000) : random(0x700);
+      board.bus.writePort(port, size, value);
+      expect(board.bus.readPort(port, size), `port ${port.toString(16)}`).toBeLessThan(2 ** (8 * size));
+      const address = addresses[random(5)] + random(0x1000);
+      board.bus.writeMemory(address, size, value);
+      board.bus.readMemory(address, size);
+      board.localApic.writeMsr([0x1b, 0x6e0, 0x800 + random(256)][random(3)], BigInt(value));
+      if (step % 16 === 0) {
+        board.localApic.acknowledge();
+        clock.fireDue();
+      }
+      if (sent.length > 1000) sent.length = 0;
+    }
+    clock.advance(1000);
+  });
+
+  it("restores what it saved, through bytes", () => {
+    const { board, clock } = create();
+    const { bus } = board;
+    bus.writePort(0x43, 1, 0x34);
+    bus.writePort(0x40, 1, 0);
+    bus.writePort(0x40, 1, 0x10);
+    bus.writePort(0x3f9, 1, 0x0f);
+    bus.writeMemory(0xfee000f0, 4, 0x1ff);
+    clock.advance(5_000_000);
+    const copy = create();
+    copy.clock.advance(5_000_000);
+    copy.board.restore(decodeState(encodeState(board.save())));
+    expect(copy.board.save()).toEqual(board.save());
+  });
+});

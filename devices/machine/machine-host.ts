@@ -1,0 +1,19 @@
+/** What a machine asks of the world around it. Implemented by cli/host/ for Node, and in tests. */
+
+import type { WallClock } from "../clock.ts";
+
+export interface MachineHost extends WallClock {
+  /** Nanoseconds since an arbitrary start, whole and never backwards. */
+  monotonic(): number;
+  /** Fills with fresh random bytes. */
+  random(bytes: Uint8Array): void;
+  /** Lets other work of the host have its turn: input, timers. */
+  yield(): Promise<void>;
+  /**
+   * Resolves after so many nanoseconds (infinity: never by itself), or when {@link wake} is called.
+   * Called only while the machine has nothing to do.
+   */
+  sleep(nanoseconds: number): Promise<void>;
+  /** Ends {@link sleep}: something came in from outside. */
+  wake(): void;
+}

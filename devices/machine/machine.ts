@@ -1,0 +1,270 @@
+/**
+ * A whole PC: a processor on a {@link Board}, and the loop that runs it. It executes until the next timer is due, lets the
+ * host have its turn now and then, and sleeps while the guest halts.
+ */
+
+import type { Platform } from "../../cpu/bus.ts";
+import { Cpu } from "../../cpu/cpu.ts";
+import type { SystemEngine } from "../../cpu/engine.ts";
+import type { CpuidResult } from "../../cpu/model.ts";
+import { SystemProcessor } from "../../cpu/system/processor.ts";
+import { SystemState } from "../../cpu/system/system-state.ts";
+import { loadKernel } from "../boot/kernel-image.ts";
+import { LoaderMemory } from "../boot/loader-memory.ts";
+import { MachineClock, type WallClock } from "../clock.ts";
+import { type GuestMemory, isInside } from "../guest-memory.ts";
+import type { SerialBackend } from "../uart16550.ts";
+import { Board, type DebugExitPlace } from "./board.ts";
+import { applyEntryState } from "./entry.ts";
+import type { MachineHost } from "./machine-host.ts";
+import { memoryMap } from "./memory-layout.ts";
+import type { StopReason } from "./stop-reason.ts";
+import { InstructionTime, RealTime, type TimeSource } from "./time.ts";
+
+const NS_PER_SECOND = 1e9;
+/** When a deterministic machine is switched on: 2024-01-01, in seconds since 1970 (as for the OSv kernel). */
+const DETERMINISTIC_EPOCH = 1_704_067_200;
+/** The host gets its turn at least this often. */
+const TURN_NS = 5_000_000;
+/** Longest stretch without a look at the clock. */
+const SLICE_NS = 1_000_000;
+/** A guest whose timers are always due still gets on. */
+const LEAST_BUDGET = 10_000;
+/** What is assumed before anything was measured: instructions in a nanosecond. */
+const FIRST_RATE = 0.05;
+/** Budgets too small to measure speed with. */
+const MEASURABLE = 10_000;
+
+export interface Kernel {
+  /** As error messages name it. */
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+  readonly commandLine: string;
+  readonly initrd?: { readonly subject: string; readonly bytes: Uint8Array };
+}
+
+export interface MachineOptions {
+  /** Bytes, a multiple of 64 KiB, at most MOST_RAM. */
+  readonly ramSize: number;
+  readonly host: MachineHost;
+  readonly createEngine: (cpu: Cpu) => SystemEngine;
+  readonly serial: SerialBackend;
+  readonly debugOutput: (byte: number) => void;
+  readonly debugExit?: DebugExitPlace;
+  /** Called after every stretch of execution: output is handed on, and may make the machine wait. */
+  readonly afterSlice?: () => Promise<void> | void;
+  /** Run on instruction time. */
+  readonly deterministic: boolean;
+  readonly version: string;
+}
+
+export interface MachineStatistics {
+  /** Turns of the run loop, and how often the guest was idle. */
+  slices: number;
+  halts: number;
+  /** Time spent asleep, in host nanoseconds. */
+  idleNs: number;
+}
+
+export class Machine {
+  readonly cpu: Cpu;
+  readonly board: Board;
+  readonly system: SystemState;
+  readonly processor: SystemProcessor;
+  readonly clock: MachineClock;
+  readonly statistics: MachineStatistics = { slices: 0, halts: 0, idleNs: 0 };
+  private readonly time: TimeSource;
+  private readonly host: MachineHost;
+  private stopReason: StopReason | undefined;
+  private kernel: Kernel | undefined;
+  /** RAM may hold something: before the first start it is not touched, so that the host need not provide it. */
+  private hasRun = false;
+  /** Instructions in a nanosecond, lately. */
+  private rate = FIRST_RATE;
+
+  constructor(private readonly options: MachineOptions) {
+    const { ramSize, host } = options;
+    this.host = host;
+    let instructions = () => 0; // until there is a processor
+    this.time = options.deterministic ? new InstructionTime(() => instructions()) : new RealTime(host);
+    this.clock = new MachineClock(() => this.time.now());
+    this.cpu = new Cpu({
+      ramSize,
+      host: {
+        timeStampCounter: () => this.clock.now(),
+        random: (bytes) => host.random(bytes),
+      },
+      views: 2,
+    });
+    this.board = new Board({
+      memory: this.guestMemory(),
+      clock: this.clock,
+      wall: options.deterministic ? this.fixedWallClock() : host,
+      pins: {
+        interruptRequest: (pending) => this.system.setInterruptPin(pending),
+        nmi: () => this.system.requestNmi(),
+        init: () => {}, // one processor has nobody to be started by
+        startUp: () => {},
+      },
+      tscOffset: () => this.system.model.tscOffset,
+      stop: (reason) => this.stop(reason),
+      serial: options.serial,
+      debugOutput: options.debugOutput,
+      version: options.version,
+      ...(options.debugExit !== undefined && { debugExit: options.debugExit }),
+    });
+    this.system = new SystemState(this.cpu, this.platform());
+    this.processor = new SystemProcessor(this.cpu, this.system, options.createEngine(this.cpu));
+    instructions = () => this.processor.instructionsExecuted;
+    this.clock.onEarlier = () => this.processor.endSlice();
+  }
+
+  /** Time of day on instruction time: the same in every run. */
+  private fixedWallClock(): WallClock {
+    return {
+      realtime: () => {
+        const now = this.clock.now();
+        const seconds = Math.floor(now / NS_PER_SECOND);
+        return { seconds: DETERMINISTIC_EPOCH + seconds, nanoseconds: now - seconds * NS_PER_SECOND };
+      },
+    };
+  }
+
+  private guestMemory(): GuestMemory {
+    const { ram, mmu } = this.cpu;
+    return {
+      size: ram.length,
+      read: (address, length) =>
+        isInside(address, length, ram.length) ? ram.subarray(address, address + length) : undefined,
+      write: (address, bytes) => {
+        if (!isInside(address, bytes.length, ram.length)) return false;
+        ram.set(bytes, address);
+        mmu.written(address, bytes.length);
+        return true;
+      },
+    };
+  }
+
+  private platform(): Platform {
+    const { board } = this;
+    const { localApic, kvm } = board;
+    return {
+      bus: board.bus,
+      pageKind: () => "ram",
+      acknowledgeInterrupt: () => localApic.acknowledge(),
+      get taskPriority() {
+        return localApic.cr8;
+      },
+      set taskPriority(value) {
+        localApic.cr8 = value;
+      },
+      readMsr: (index) => (localApic.ownsMsr(index) ? localApic.readMsr(index) : kvm.readMsr(index)),
+      writeMsr: (index, value) =>
+        localApic.ownsMsr(index) ? localApic.writeMsr(index, value) : kvm.writeMsr(index, value),
+      cpuid: (leaf): CpuidResult | undefined => kvm.cpuid(leaf),
+    };
+  }
+
+  /**
+   * Switches the machine on with a kernel in memory.
+   * @throws BootError
+   */
+  bootKernel(kernel: Kernel): void {
+    this.kernel = kernel;
+    this.stopReason = undefined;
+    if (this.hasRun) this.cpu.ram.fill(0);
+    const memory = new LoaderMemory(this.cpu.ram);
+    const { initrd } = kernel;
+    const entry = loadKernel(kernel.subject, kernel.bytes, memory, {
+      commandLine: kernel.commandLine,
+      memoryMap: memoryMap(this.cpu.ram.length),
+      rsdpAddress: this.board.acpi.rsdpAddress,
+      random: (bytes) => this.host.random(bytes),
+      ...(initrd !== undefined && { initrd }),
+    });
+    this.board.reset();
+    applyEntryState(this.system, entry);
+    this.processor.engine.invalidatePhysical(0, this.cpu.ram.length);
+  }
+
+  /** Starts the same kernel again, as after a reset. */
+  reboot(): void {
+    if (this.kernel !== undefined) this.bootKernel(this.kernel);
+  }
+
+  /** Ends {@link run} behind the instruction under way. */
+  stop(reason: StopReason): void {
+    this.stopReason ??= reason;
+    this.processor.endSlice();
+    this.host.wake();
+  }
+
+  /** Runs until the guest or {@link stop} ends it. */
+  async run(): Promise<StopReason> {
+    const { clock, host, processor, statistics } = this;
+    this.hasRun = true;
+    let turn = host.monotonic();
+    for (;;) {
+      clock.fireDue();
+      if (this.stopReason !== undefined) return this.takeStopReason();
+      const begin = host.monotonic();
+      if (begin - turn >= TURN_NS) {
+        await host.yield();
+        turn = host.monotonic();
+        continue;
+      }
+      statistics.slices++;
+      const before = processor.instructionsExecuted;
+      const stop = processor.run(this.budget());
+      this.measure(processor.instructionsExecuted - before, host.monotonic() - begin);
+      const waiting = this.options.afterSlice?.();
+      if (waiting !== undefined) await waiting;
+      if (stop === "shutdown") return { kind: "triple-fault" };
+      if (stop === "halt" && this.stopReason === undefined) {
+        if (this.isDead) return { kind: "dead-halt" };
+        await this.idle();
+        turn = host.monotonic();
+      }
+    }
+  }
+
+  private takeStopReason(): StopReason {
+    const reason = this.stopReason ?? { kind: "quit" };
+    this.stopReason = undefined;
+    return reason;
+  }
+
+  /** HLT with interrupts disabled: only an NMI could end it, and nothing here sends one by itself. */
+  private get isDead(): boolean {
+    return (this.cpu.rflags & INTERRUPT_FLAG) === 0;
+  }
+
+  /** How many instructions until somebody has to look at the clock. */
+  private budget(): number {
+    const left = this.clock.nextDeadline() - this.clock.now();
+    const rate = this.options.deterministic ? 1 : this.rate;
+    return Math.max(LEAST_BUDGET, Math.floor(Math.min(left, SLICE_NS) * rate));
+  }
+
+  private measure(instructions: number, ns: number): void {
+    if (instructions < MEASURABLE || ns <= 0) return;
+    this.rate += (instructions / ns - this.rate) / 8;
+  }
+
+  /** Nothing to do until a timer is due or something comes in. */
+  private async idle(): Promise<void> {
+    const { clock, host, statistics, time } = this;
+    statistics.halts++;
+    const deadline = clock.nextDeadline();
+    if (deadline !== Number.POSITIVE_INFINITY && time.skipTo(deadline)) {
+      return; // instruction time: the host's turn comes by TURN_NS
+    }
+    const left = deadline - clock.now();
+    if (left <= 0) return;
+    const begin = host.monotonic();
+    await host.sleep(left);
+    statistics.idleNs += host.monotonic() - begin;
+  }
+}
+
+const INTERRUPT_FLAG = 1 << 9;
