@@ -7,6 +7,7 @@ import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
+import { compileRegionModule } from "./host/region-module.ts";
 import { loadInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit"] as const;
@@ -68,6 +69,6 @@ function createOne(name: EngineName, cpu: Cpu, { jitThresholds }: EngineOptions)
     case "interp":
       return new InterpreterEngine(cpu, loadInterpreter());
     case "jit":
-      return new JitEngine(cpu, loadInterpreter(), jitThresholds);
+      return new JitEngine(cpu, loadInterpreter(), jitThresholds, compileRegionModule);
   }
 }

@@ -11,7 +11,5 @@ export function loadInterpreter(): WebAssembly.Module {
   setFlagsFromString("--wasm-lazy-validation");
   // The JIT says which branches are hardly ever taken: V8 then keeps slow paths, and what they spill, out of the way.
   setFlagsFromString("--experimental-wasm-branch-hinting");
-  // Compiled regions are many, and most are not hot enough for V8's optimizing compiler to pay.
-  setFlagsFromString("--wasm-tiering-budget=40000000");
   return new WebAssembly.Module(readFileSync(builtFile("interp.wasm")));
 }

@@ -96,7 +96,7 @@ export class ModuleBuilder {
     this.customSections.push({ name, bytes });
   }
 
-  toBytes(): Uint8Array {
+  toBytes(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter().bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
     const section = (id: number, content: ByteWriter) => out.byte(id).sized(content);
 
