@@ -470,6 +470,8 @@ export function placeLoad(place: Place): readonly number[] {
           return LOAD_OPCODE.i64;
         case "d0":
           return LOAD_OPCODE.i64_32u;
+        case "high":
+          return LOAD_OPCODE.v128;
         default:
           return LOAD_OPCODE[place.part];
       }
@@ -491,6 +493,8 @@ export function placeStore(place: Place): readonly number[] {
           return STORE_OPCODE.i64;
         case "d0":
           return STORE_OPCODE.i64_32;
+        case "high":
+          return STORE_OPCODE.v128;
         default:
           return STORE_OPCODE[place.part];
       }

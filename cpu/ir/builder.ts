@@ -54,6 +54,7 @@ const PART_TYPE: Readonly<Record<VectorPart, Type>> = {
   d0: "i64",
   f64: "f64",
   f32: "f32",
+  high: "v128",
 };
 
 export interface BuilderOptions {
@@ -101,6 +102,11 @@ export class Builder {
     this.block.push({ do: "second" });
     this.immediateField = immediateField;
     this.options = options;
+  }
+
+  /** Inside `if` or `loop`. */
+  get isNested(): boolean {
+    return this.depth > 0;
   }
 
   get locked(): boolean {
@@ -430,17 +436,17 @@ export class Builder {
   // ---- leaving the instruction ----
 
   /**
-   * Calls a TypeScript helper (cpu/helpers) with up to four arguments of any type; it may read and write the CPU state.
+   * Calls a TypeScript helper (cpu/helpers) with up to eight arguments of any type; it may read and write the CPU state.
    * With `mayFault` (the default) it can raise an exception, and must then have changed nothing.
    */
   helper(name: string, args: readonly Value[] = [], mayFault = true): void {
-    if (args.length > 4) throw new Error("a helper takes four arguments at most");
+    if (args.length > 8) throw new Error("a helper takes eight arguments at most");
     this.observable = true;
     this.flagsRead |= FlagField.All & ~this.flagsWritten;
     this.block.push({ do: "helper", name, args, mayFault });
   }
 
-  /** What the helper called last left in a result slot (0…3). */
+  /** What the helper called last left in a result slot (0…7). */
   helperResult(slot: number, type: Type): Value {
     return this.keep({ op: "helperResult", slot, type, uses: 0 });
   }
