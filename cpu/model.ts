@@ -111,6 +111,8 @@ function topology(level: number): CpuidResult {
 const MAXIMUM_BASIC = 0xd;
 const MAXIMUM_EXTENDED = 0x80000008;
 
+export type ModelName = "v2" | "v3";
+
 /** A kind of processor. */
 export class ProcessorModel {
   /** Instructions of the opcode tables that need another feature raise #UD. */
@@ -118,7 +120,7 @@ export class ProcessorModel {
 
   constructor(
     /** As `--cpu` names it. */
-    readonly name: string,
+    readonly name: ModelName,
     private readonly featureBits: Readonly<Record<string, FeatureBit>>,
     /** Leaf 1, EAX: family, model and stepping of the real processor whose features are most like these. */
     private readonly signature: number,
@@ -210,8 +212,7 @@ export const MODELS = {
   v2: new ProcessorModel("v2", V2_FEATURES, 0x000706a1, XCR0_X87 | XCR0_SSE),
   /** Signature of an Alder Lake-N: AVX2 and SHA, no AVX-512. */
   v3: new ProcessorModel("v3", V3_FEATURES, 0x000b06e0, XCR0_X87 | XCR0_SSE | XCR0_YMM),
-} as const;
-export type ModelName = keyof typeof MODELS;
+} as const satisfies Record<ModelName, ProcessorModel>;
 
 export const DEFAULT_MODEL: ProcessorModel = MODELS.v3;
 

@@ -113,9 +113,19 @@ definePacked("addsubpd", ({ u64 }) => {
   u64[1] = Sse.addsd(u64[1], u64[QUADWORDS + 1], control);
 });
 
-definePacked("dpps", ({ u32, i32 }) => {
-  const [x, y] = [[...u32.subarray(0, DWORDS)], [...u32.subarray(DWORDS, 2 * DWORDS)]];
-  u32.set(dpps(x, y, i32[2 * DWORDS], control));
+/** The vectors of slots 0 and 1. */
+function singlePair({ u32 }: ArgumentLanes): [number[], number[]] {
+  return [[...u32.subarray(0, DWORDS)], [...u32.subarray(DWORDS, 2 * DWORDS)]];
+}
+defineComputation("dpps", (slots) => {
+  slots.u32.set(dpps([singlePair(slots)], slots.i32[2 * DWORDS], control)[0]);
+});
+defineHelper("sse.dpps.256", (cpu) => {
+  const [low, high] = [begin(cpu), upperLanes.attach(cpu)];
+  const [lower, upper] = dpps([singlePair(low), singlePair(high)], low.i32[2 * DWORDS], control);
+  low.u32.set(lower);
+  high.u32.set(upper);
+  finish(cpu);
 });
 defineComputation("dppd", ({ u64, i32 }) => {
   u64.set(dppd([u64[0], u64[1]], [u64[2], u64[3]], i32[2 * DWORDS], control));

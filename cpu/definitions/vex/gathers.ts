@@ -1,6 +1,6 @@
 /**
  * Gathers: Intel SDM vol. 2, VGATHERDPS …, VPGATHERDD …. Elements are loaded from the lowest on. Each one that is there is
- * written at once and its mask cleared, so that after a fault, or whatever interrupts, the instruction goes on with the others.
+ * written at once and its mask cleared (as is that of one which is not wanted), so that after a fault, or whatever interrupts, the instruction goes on with the others.
  */
 
 import type { Builder } from "../../ir/builder.ts";
@@ -47,13 +47,15 @@ function gather(b: Builder, dst: Operand, src: Operand, mask: Operand, elements:
       laneOf(b, mask.register, elements, index),
       elements.bytes === 4 ? b.const32(0) : b.const64(0),
     );
-    b.if(selected, () => {
+    const clear = () => setLane(b, mask.register, elements, index, narrow(b, elements, b.const64(0)));
+    const load = () => {
       const raw = laneOf(b, vectorIndex.register, indices, index);
       const address = src.addressAt(indices.bytes === 4 ? b.extendS(raw) : raw);
       const value = b.load(address, elements.bytes === 4 ? "u32" : "u64");
       setLane(b, dst.register, elements, index, narrow(b, elements, value));
-      setLane(b, mask.register, elements, index, narrow(b, elements, b.const64(0)));
-    });
+      clear();
+    };
+    b.if(selected, load, clear);
   }
   finish(b, dst.register, mask.register, count * elements.bytes);
 }
