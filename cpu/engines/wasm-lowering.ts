@@ -387,7 +387,9 @@ export abstract class WasmLowering {
     this.open(IF, I32);
     this.hit(entry, low);
     this.code.byte(0x05);
-    this.context().get(address).i32(bytes);
+    this.context()
+      .get(address)
+      .i32(value.extent ?? bytes);
     this.call(value.write ? this.memoryRuntime.modify : this.memoryRuntime.load);
     this.tee(host).i32(-1).numeric("i32.eq");
     this.leaveIfSet();

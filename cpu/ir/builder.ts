@@ -324,9 +324,12 @@ export class Builder {
 
   // ---- memory ----
 
-  /** Loads from a linear address; narrow integers zero-extend to i64. */
-  load(address: Value, kind: MemoryKind): Value {
-    return this.loadFrom(address, kind, undefined);
+  /**
+   * Loads from a linear address; narrow integers zero-extend to i64.
+   * @param extent bytes of the whole operand, if this is its first part
+   */
+  load(address: Value, kind: MemoryKind, extent?: number): Value {
+    return this.loadFrom(address, kind, undefined, extent);
   }
 
   store(address: Value, kind: MemoryKind, value: Value): void {
@@ -354,7 +357,7 @@ export class Builder {
     this.block.push({ do: "probe", address, bytes });
   }
 
-  private loadFrom(address: Value, kind: MemoryKind, modify: Modify | undefined): Value {
+  private loadFrom(address: Value, kind: MemoryKind, modify: Modify | undefined, extent?: number): Value {
     this.observable = true;
     return this.keep({
       op: "load",
@@ -362,6 +365,7 @@ export class Builder {
       address,
       write: modify !== undefined,
       modify,
+      extent,
       type: MEMORY_TYPE[kind],
       uses: 0,
     });

@@ -307,7 +307,7 @@ abstract class AddressedOperand extends BaseOperand {
     super(b, bits);
   }
 
-  private scalar(): MemoryKind {
+  protected scalar(): MemoryKind {
     const kind = KIND_OF_BITS[this.bits];
     if (kind === undefined) throw this.misuse("read");
     return kind;
@@ -364,8 +364,8 @@ abstract class AddressedOperand extends BaseOperand {
 
   override slice(offset: number, bits: number): Operand {
     const start = this.firstByte();
-    const address = offset === 0 ? start : this.b.add(start, this.b.const64(offset));
-    return new LinearOperand(this.b, bits, address);
+    if (offset === 0) return new LinearOperand(this.b, bits, start, this.bits / 8);
+    return new LinearOperand(this.b, bits, this.b.add(start, this.b.const64(offset)));
   }
 }
 
@@ -375,12 +375,20 @@ class LinearOperand extends AddressedOperand {
     b: Builder,
     bits: number,
     private readonly where: Value,
+    /** Bytes of the whole operand, if this is its first part. */
+    private readonly extent?: number,
   ) {
     super(b, bits, { unaligned: true });
   }
 
   override address(): Value {
     return this.where;
+  }
+  override read(): Value {
+    return this.b.load(this.where, this.scalar(), this.extent);
+  }
+  override readVector(): Value {
+    return this.b.load(this.where, "v128", this.extent);
   }
 }
 

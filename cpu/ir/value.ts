@@ -98,6 +98,8 @@ export type Value = Common &
         readonly address: Value;
         readonly write: boolean;
         readonly modify: Modify | undefined;
+        /** Bytes that the instruction accesses from there, if more: what the slow path looks at before it may fault. */
+        readonly extent: number | undefined;
       }
     | { readonly op: "variable"; readonly variable: Variable }
     | { readonly op: "helperResult"; readonly slot: number }

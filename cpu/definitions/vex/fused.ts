@@ -12,6 +12,7 @@
  *   neighbours whose significand is odd, so that the last addition cannot round twice.
  */
 
+import { FUSED_KINDS } from "../../decoder/fused-signs.ts";
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
 import { type Definition, defineWithContext } from "../registry.ts";
@@ -19,16 +20,6 @@ import { all, silentOrExact, usualMode } from "../sse/fast-path.ts";
 import { type FloatShape, SHAPES } from "../sse/float-shape.ts";
 import { IOTA } from "../sse/packed.ts";
 import { derived } from "./derive.ts";
-
-/** Signs of product and addend: bits 0 and 1, for even lanes; the same for odd lanes in bits 2 and 3. */
-const SIGNS: Readonly<Record<string, number>> = {
-  fmadd: 0b0000,
-  fmsub: 0b1010,
-  fnmadd: 0b0101,
-  fnmsub: 0b1111,
-  fmaddsub: 0b0010,
-  fmsubadd: 0b1000,
-};
 
 /** Results of two lanes of doubles. */
 interface Pair {
@@ -70,12 +61,10 @@ class Doubles {
     return this.or(inside, this.isZero(x));
   }
 
-  /** Negates the lanes whose bit is set: bit `shift` for lane 0, bit `shift` + 2 for lane 1. */
-  negate(x: Value, signs: number, shift: 0 | 1): Value {
-    const bytes = new Uint8Array(16);
-    if (((signs >> shift) & 1) !== 0) bytes[7] = 0x80;
-    if (((signs >> (shift + 2)) & 1) !== 0) bytes[15] = 0x80;
-    return bytes.some((byte) => byte !== 0) ? this.xor(x, this.b.const128(bytes)) : x;
+  /** Negates the lanes whose bit is set in a vector: bit 0 for products, bit 1 for addends. */
+  negate(x: Value, signs: Value, bit: 0 | 1): Value {
+    const lowest = bit === 0 ? signs : this.bits("shr_u", signs, this.b.const32(bit));
+    return this.xor(x, this.bits("shl", lowest, this.b.const32(63)));
   }
 
   /** x + y, rounded, and what was lost. */
@@ -170,14 +159,15 @@ interface Fused {
 }
 
 /** All lanes of a shape. */
-function fuse(b: Builder, shape: FloatShape, signs: number, operands: readonly Value[]): Fused {
+function fuse(b: Builder, shape: FloatShape, signs: Value, operands: readonly Value[]): Fused {
   const f = new Doubles(b);
+  const signVector = b.lane("i64x2.replace_lane", 1, b.op("i64x2.splat", signs), b.shrBy(signs, 2));
   const isSingle = shape.suffix.endsWith("s");
   const vectors = operands.map((value) =>
     shape.lanes === 1 ? b.op(isSingle ? "f32x4.splat" : "f64x2.splat", value) : value,
   );
   const compute = ([x, y, z]: readonly Value[]): Pair => {
-    const [product, addend] = [f.negate(x, signs, 0), f.negate(z, signs, 1)];
+    const [product, addend] = [f.negate(x, signVector, 0), f.negate(z, signVector, 1)];
     return isSingle ? fuseSingles(b, f, product, y, addend) : fuseDoubles(f, product, y, addend);
   };
   const promote = (value: Value) => b.op("f64x2.promote_low_f32x4", value);
@@ -197,25 +187,27 @@ function fuse(b: Builder, shape: FloatShape, signs: number, operands: readonly V
 /** Which operands are multiplied and which is added, in the order in which NaNs win. */
 const ORDERS = { "132": [0, 2, 1], "213": [1, 0, 2], "231": [1, 2, 0] } as const;
 
-function definition(shape: FloatShape, order: readonly number[], signs: number): Definition {
+/** One definition for all kinds: the signs are in the record (decoder/fused-signs.ts). */
+function definition(shape: FloatShape, order: readonly number[]): Definition {
   return (b, [dst, second, third]) => {
+    const signs = b.immediate();
     const read = [shape.target(dst), shape.target(second), shape.source(b, third)];
     const [x, y, z] = order.map((index) => read[index]);
     const { result, isRight, isExact } = fuse(b, shape, signs, [x, y, z]);
     silentOrExact(b, all(b, usualMode(b), isRight), isExact, (value) => shape.write(dst, value), result, {
       helper: `sse.fma${shape.suffix}`,
-      args: [x, y, z, b.const32(signs)],
+      args: [x, y, z, b.wrap(signs)],
       result: shape.type,
     });
   };
 }
 
-for (const [name, signs] of Object.entries(SIGNS)) {
-  for (const [suffix, order] of Object.entries(ORDERS)) {
-    for (const shape of SHAPES) {
-      if (shape.lanes === 1 && /addsub|subadd/.test(name)) continue;
-      const legacy = definition(shape, order, signs);
-      defineWithContext(`v${name}${suffix}${shape.suffix}`, derived(legacy, false));
+for (const [suffix, order] of Object.entries(ORDERS)) {
+  for (const shape of SHAPES) {
+    const fused = derived(definition(shape, order), false);
+    for (const kind of FUSED_KINDS) {
+      const alternates = /addsub|subadd/.test(kind);
+      if (!alternates || shape.lanes > 1) defineWithContext(`v${kind}${suffix}${shape.suffix}`, fused);
     }
   }
 }

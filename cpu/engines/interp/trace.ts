@@ -6,6 +6,7 @@
 import { type Mmu, PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import { createInstruction, DecodeResult, Decoder } from "../../decoder/decoder.ts";
+import { fusedSigns } from "../../decoder/fused-signs.ts";
 import {
   BASE_RIP,
   type Instruction,
@@ -128,7 +129,7 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
       !["imm", "imm2", "rel", "moffs", "si", "di"].includes(spec.source) && spec.class !== "immediate";
     return register ? [{ byte: SLOT_BYTES[SLOTS[index]], spec, rm: spec.source === "rm" }] : [];
   });
-  const constant = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
+  const fixed = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
   const available = row.mode !== "not64" && (row.feature === undefined || features.has(row.feature));
   const fallback = available || row.fallback === undefined ? undefined : ROW_TABLE.row(row.fallback);
   return {
@@ -136,7 +137,7 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
     slots,
     vectorIndex:
       row.vsib === undefined ? -1 : SLOT_BYTES[SLOTS[operands.findIndex(({ source }) => source === "rm")]],
-    constant,
+    constant: fixed ?? fusedSigns(row.mnemonic),
     immediate: uses("imm"),
     moffs: uses("moffs"),
     second: uses("imm2"),
