@@ -2,9 +2,9 @@
  * One virtual processor: typed access to its state struct, and guest memory as its helpers see it.
  */
 
-import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
 import { Mmu } from "../mmu/mmu.ts";
 import type { Translator } from "../mmu/translator.ts";
+import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
 

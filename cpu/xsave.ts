@@ -15,8 +15,11 @@ const XSAVE_EXTENDED = XSAVE_HEADER + XSAVE_HEADER_SIZE;
 export const YMM_COMPONENT = { bit: 2, offset: XSAVE_EXTENDED, size: 256 } as const;
 
 /** Components behind the header, in the standard format. */
-export const XSAVE_COMPONENTS: readonly { readonly bit: number; readonly offset: number; readonly size: number }[] =
-  [YMM_COMPONENT];
+export const XSAVE_COMPONENTS: readonly {
+  readonly bit: number;
+  readonly offset: number;
+  readonly size: number;
+}[] = [YMM_COMPONENT];
 
 /** Bytes of the area for these components (bits as in XCR0). */
 export function xsaveSize(components: number): number {

@@ -65,7 +65,9 @@ describe("XSAVE", () => {
       area.fill(0, 512, 576);
       expect(machine.run(XSAVE)).toBeUndefined();
       expect(area[512]).toBe(features);
-      return changed(Uint8Array.from([...area.subarray(0, 512), ...new Array(64).fill(FILL), ...area.subarray(576)]));
+      return changed(
+        Uint8Array.from([...area.subarray(0, 512), ...new Array(64).fill(FILL), ...area.subarray(576)]),
+      );
     };
     expect(written(0)).toBe("");
     expect(written(1)).toBe("0…23 32…159");

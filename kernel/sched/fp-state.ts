@@ -69,7 +69,8 @@ function describe(memory: UserMemory, address: number, legacy: DataView, availab
   if (size < XSAVE_HEADER + 64 || size > xsaveSize(available) || size > extended) return legacyOnly;
   if (!memory.check(address + size, FP_XSTATE_MAGIC2_SIZE, false)) return legacyOnly;
   const marker = memory.read(address + size, FP_XSTATE_MAGIC2_SIZE);
-  if (new DataView(marker.buffer, marker.byteOffset).getUint32(0, true) !== FP_XSTATE_MAGIC2) return legacyOnly;
+  if (new DataView(marker.buffer, marker.byteOffset).getUint32(0, true) !== FP_XSTATE_MAGIC2)
+    return legacyOnly;
   return { size, xfeatures: Number(legacy.getBigUint64(SW_XFEATURES, true) & BigInt(available)) };
 }
 
@@ -98,7 +99,10 @@ export function restoreFpState(
   const view = viewOf(area);
   const present = view.getUint32(XSAVE_HEADER, true);
   // XRSTOR: SDM vol. 1, 13.8.
-  if ((present & ~available) !== 0 || area.subarray(XSAVE_HEADER + 4, XSAVE_HEADER + 24).some((byte) => byte !== 0))
+  if (
+    (present & ~available) !== 0 ||
+    area.subarray(XSAVE_HEADER + 4, XSAVE_HEADER + 24).some((byte) => byte !== 0)
+  )
     return false;
   const mxcsr = view.getUint32(MXCSR_AT, true);
   if ((xfeatures & (XCR0_SSE | XCR0_YMM)) !== 0 && (mxcsr & ~MXCSR_MASK) !== 0) return false;

@@ -88,7 +88,8 @@ export function analyse(initial: Case, end: FinalState): Analysis {
   return {
     steps,
     undefinedFlags,
-    provesNothing: readsUndefined || refusedByHost(initial, end) || (range !== undefined && range.end > 1n << 64n),
+    provesNothing:
+      readsUndefined || refusedByHost(initial, end) || (range !== undefined && range.end > 1n << 64n),
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
     faultRange: range,
     ignored:

@@ -121,7 +121,9 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
     plan.row.feature === "xsave"
       ? 64
       : plan.row.aligned || STATE_AREAS.has(plan.row.mnemonic)
-        ? (bytes === 32 ? 32 : 16)
+        ? bytes === 32
+          ? 32
+          : 16
         : 1;
   const risk = draft.isSingle ? 12 : 0.7;
   const target = recentTarget(draft, bytes, alignment) ?? chooseTarget(random, bytes, alignment, risk);

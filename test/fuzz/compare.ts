@@ -195,7 +195,9 @@ function isNearExtended(silicon: FinalState, ours: FinalState, at: number, { tol
 
 function isNearVector(silicon: Uint8Array, ours: Uint8Array, at: number, { tolerance }: Analysis): boolean {
   if (tolerance === undefined || tolerance.kind === "f80") return false;
-  const [theirs, mine] = [silicon, ours].map((bytes) => new DataView(bytes.buffer, bytes.byteOffset + at, 16));
+  const [theirs, mine] = [silicon, ours].map(
+    (bytes) => new DataView(bytes.buffer, bytes.byteOffset + at, 16),
+  );
   if (tolerance.kind === "nan") return haveSameNaNs(theirs, mine);
   for (let lane = 0; lane < 16; lane += 4) {
     if (theirs.getUint32(lane, true) === mine.getUint32(lane, true)) continue;
@@ -210,8 +212,7 @@ function isNearVector(silicon: Uint8Array, ours: Uint8Array, at: number, { toler
 /** Whether all that differs are NaNs on both sides, singles or doubles. */
 function haveSameNaNs(theirs: DataView, mine: DataView): boolean {
   const agree = (read: (view: DataView, at: number) => number, bytes: number): boolean => {
-    for (let at = 0; at < 16; at += bytes)
-      if (!Object.is(read(theirs, at), read(mine, at))) return false;
+    for (let at = 0; at < 16; at += bytes) if (!Object.is(read(theirs, at), read(mine, at))) return false;
     return true;
   };
   return (

@@ -57,8 +57,7 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     why: "approximate: a tolerance applies to the result, not to what follows from it",
   },
   {
-    mnemonics:
-      "vpgatherdd vpgatherdq vpgatherqd vpgatherqq vgatherdps vgatherdpd vgatherqps vgatherqpd",
+    mnemonics: "vpgatherdd vpgatherdq vpgatherqd vpgatherqq vgatherdps vgatherdpd vgatherqps vgatherqpd",
     from: "sequences",
     why: "its indices are vectors: nearly all of them lead nowhere",
   },

@@ -428,10 +428,7 @@ export const PREPARATIONS: ReadonlyMap<string, Preparation> = new Map<string, Pr
       ["jmp loop loope loopne jrcxz jo jno jb jae je jne jbe ja js jns jp jnp jl jge jle jg", nearBranch],
       ["xlat", translate],
       ["maskmovq maskmovdqu vmaskmovdqu", maskedMove],
-      [
-        "vpgatherdd vpgatherdq vpgatherqd vpgatherqq vgatherdps vgatherdpd vgatherqps vgatherqpd",
-        gather,
-      ],
+      ["vpgatherdd vpgatherdq vpgatherqd vpgatherqq vgatherdps vgatherdpd vgatherqps vgatherqpd", gather],
       ["cmpxchg cmpxchg8b cmpxchg16b", compareExchange],
       ["pcmpestri pcmpestrm vpcmpestri vpcmpestrm", explicitLengths],
       ["ldmxcsr vldmxcsr", mxcsr],

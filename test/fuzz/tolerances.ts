@@ -31,13 +31,16 @@ const TRANSCENDENTAL: Tolerance = {
 const DOT_PRODUCT: Tolerance = {
   kind: "nan",
   amount: 0,
-  source: "Intel SDM vol. 2, DPPS: the order of the additions is not defined; AMD's processors have another one",
+  source:
+    "Intel SDM vol. 2, DPPS: the order of the additions is not defined; AMD's processors have another one",
 };
 
 const isIntel = existsSync("/proc/cpuinfo") && readFileSync("/proc/cpuinfo", "utf8").includes("GenuineIntel");
 
 const TOLERANCES: ReadonlyMap<string, Tolerance> = new Map([
-  ...["rcpps", "rcpss", "rsqrtps", "rsqrtss", "vrcpps", "vrcpss", "vrsqrtps", "vrsqrtss"].map((name) => [name, RECIPROCAL] as const),
+  ...["rcpps", "rcpss", "rsqrtps", "rsqrtss", "vrcpps", "vrcpss", "vrsqrtps", "vrsqrtss"].map(
+    (name) => [name, RECIPROCAL] as const,
+  ),
   ...["f2xm1", "fyl2x", "fyl2xp1", "fptan", "fpatan", "fsin", "fcos", "fsincos"].map(
     (name) => [name, TRANSCENDENTAL] as const,
   ),

@@ -121,7 +121,10 @@ function joinResults(b: Builder, { register }: Operand, { narrows = false }: Dev
       low = value;
       return;
     }
-    b.setXmm(register, b.shuffle(low, value, [...IOTA.slice(0, 8), ...IOTA.slice(0, 8).map((byte) => byte + 16)]));
+    b.setXmm(
+      register,
+      b.shuffle(low, value, [...IOTA.slice(0, 8), ...IOTA.slice(0, 8).map((byte) => byte + 16)]),
+    );
     b.setXmm(register, zero(b), "high");
   };
 }

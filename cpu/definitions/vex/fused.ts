@@ -176,7 +176,8 @@ function fuse(b: Builder, shape: FloatShape, signs: Value, operands: readonly Va
   const every = (masks: readonly Value[]) => b.op("i64x2.all_true", f.and(...masks));
   let result = pairs[0].result;
   if (shape.lanes === 4) result = b.shuffle(pairs[0].result, pairs[1].result, JOIN);
-  else if (shape.lanes === 1) result = b.lane(isSingle ? "f32x4.extract_lane" : "f64x2.extract_lane", 0, result);
+  else if (shape.lanes === 1)
+    result = b.lane(isSingle ? "f32x4.extract_lane" : "f64x2.extract_lane", 0, result);
   return {
     result,
     isRight: every(pairs.map(({ isRight }) => isRight)),

@@ -35,8 +35,16 @@ function setLane(b: Builder, register: RegisterRef, lanes: Lanes, index: number,
 /** An i64 as a lane. */
 const narrow = (b: Builder, { bytes }: Lanes, value: Value) => (bytes === 4 ? b.wrap(value) : value);
 
-function gather(b: Builder, dst: Operand, src: Operand, mask: Operand, elements: Lanes, indices: Lanes): void {
-  if (!(src instanceof MemoryOperand) || src.vectorIndex === undefined) throw new Error("a gather needs an index");
+function gather(
+  b: Builder,
+  dst: Operand,
+  src: Operand,
+  mask: Operand,
+  elements: Lanes,
+  indices: Lanes,
+): void {
+  if (!(src instanceof MemoryOperand) || src.vectorIndex === undefined)
+    throw new Error("a gather needs an index");
   const { vectorIndex } = src;
   // As many as the wider of the two kinds has room for; of the other a part is used.
   const bits = indices.bytes > elements.bytes ? vectorIndex.bits : dst.bits;

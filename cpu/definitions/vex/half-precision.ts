@@ -43,7 +43,10 @@ define("vcvtps2ph", (b, dst, src, immediate) => {
   const control = b.wrap(immediate.read());
   const half = (x: Value) => [x, b.const32(0), control];
   const wide = high !== undefined;
-  b.helper(wide ? "sse.cvtps2ph.256" : "sse.cvtps2ph", wide ? [...half(low), b.const32(0), ...half(high)] : half(low));
+  b.helper(
+    wide ? "sse.cvtps2ph.256" : "sse.cvtps2ph",
+    wide ? [...half(low), b.const32(0), ...half(high)] : half(low),
+  );
   const lower = b.helperResult(0, "i64");
   if (dst.isMemory && !wide) {
     dst.writePart("q0", lower);

@@ -77,8 +77,7 @@ class ShiftRegister {
     const { b } = this;
     const { bytes } = this.element;
     const lanes = [...Array(16).keys()].map((byte) => byte + bytes);
-    const top =
-      bytes === 8 ? b.op("i64x2.splat", entering) : b.op("i32x4.splat", b.wrap(entering));
+    const top = bytes === 8 ? b.op("i64x2.splat", entering) : b.op("i32x4.splat", b.wrap(entering));
     const values = [...this.value, top];
     this.halves.forEach((half, index) => {
       half.set(b.shuffle(values[index] ?? top, values[index + 1] ?? top, lanes));
@@ -106,7 +105,11 @@ function forEachElement(
 
 function maskedLoad(b: Builder, dst: Operand, mask: Wide, src: Operand, element: Element): void {
   const address = src.address();
-  const result = new ShiftRegister(b, element, mapHalves(mask, () => zero(b)));
+  const result = new ShiftRegister(
+    b,
+    element,
+    mapHalves(mask, () => zero(b)),
+  );
   forEachElement(b, mask, element, (selected, offset) => {
     const loaded = b.variable(b.const64(0));
     b.if(selected, () => loaded.set(b.load(b.add(address, offset), element.kind)));

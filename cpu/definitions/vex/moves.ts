@@ -4,8 +4,9 @@ import { define } from "../registry.ts";
 import { readWide, type Wide, writeWide, zero } from "./wide.ts";
 
 /** Alignment is a matter of the row. */
-for (const mnemonic of
-  "vmovups vmovupd vmovdqu vlddqu vmovaps vmovapd vmovdqa vmovntps vmovntpd vmovntdq vmovntdqa".split(" ")) {
+for (const mnemonic of "vmovups vmovupd vmovdqu vlddqu vmovaps vmovapd vmovdqa vmovntps vmovntpd vmovntdq vmovntdqa".split(
+  " ",
+)) {
   define(mnemonic, (b, dst, src) => {
     for (const operand of [dst, src]) operand.requireAligned();
     writeWide(b, dst, readWide(src));

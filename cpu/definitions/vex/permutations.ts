@@ -47,10 +47,7 @@ define("vpermilpd", (b, dst, src, control) => {
       const bit =
         immediate !== undefined
           ? b.and(immediate, b.const32(1 << (2 * index + lane)))
-          : b.and(
-              b.wrap(b.lane("i64x2.extract_lane", lane, controls?.[index] ?? half)),
-              b.const32(2),
-            );
+          : b.and(b.wrap(b.lane("i64x2.extract_lane", lane, controls?.[index] ?? half)), b.const32(2));
       return b.select(bit, quadwords[1], quadwords[0]);
     };
     return b.lane("i64x2.replace_lane", 1, b.op("i64x2.splat", pick(0)), pick(1));

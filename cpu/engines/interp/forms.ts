@@ -131,7 +131,8 @@ export function formsOf(row: OpcodeRow): Form[] {
   for (const operandSize of row.vex === undefined ? OPERAND_SIZES : vexOperandSizes(row)) {
     for (const rm of new Set(addresses.map((address) => handlerAddressForm(row, address)))) {
       if (row.vex !== undefined) {
-        for (const vexL of vectorLengths(row)) forms.push({ ...shared, operandSize, rm, prefix: "none", vexL });
+        for (const vexL of vectorLengths(row))
+          forms.push({ ...shared, operandSize, rm, prefix: "none", vexL });
         continue;
       }
       const prefixes: PrefixForm[] = ["none"];
@@ -206,7 +207,10 @@ function createOperand(
   const memory = (addressForm: AddressForm) => {
     if (row.vsib === undefined) return new MemoryOperand(b, bits, addressForm, access);
     const vectorBits = row.vsib === "ymm" ? 256 : 128;
-    return new MemoryOperand(b, bits, addressForm, access, { register: { slot: slots[index] }, bits: vectorBits });
+    return new MemoryOperand(b, bits, addressForm, access, {
+      register: { slot: slots[index] },
+      bits: vectorBits,
+    });
   };
   const narrow = form.rm === "narrow";
   switch (spec.source) {
