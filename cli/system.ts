@@ -1,5 +1,6 @@
 /** Puts the machine, the kernel and this process's terminal and files together. */
 
+import { MODELS } from "../cpu/model.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
@@ -49,6 +50,7 @@ export async function createSystem(
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
       clock: world.clock,
       entropy: world.entropy,
+      model: MODELS[options.cpu],
       createEngine: (cpu) => createEngine(options.engine, cpu, engineOptions),
       processors: processorsOf(options.engine),
     });

@@ -4,6 +4,7 @@
 
 import { Mmu } from "../mmu/mmu.ts";
 import type { Translator } from "../mmu/translator.ts";
+import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
 
@@ -32,6 +33,8 @@ export interface CpuOptions {
   readonly host: CpuHost;
   /** How many processors the linear memory has room for: this one, and those made by {@link Cpu.another}. Default: 1. */
   readonly processors?: number;
+  /** What kind of processor it is. */
+  readonly model?: ProcessorModel;
 }
 
 export class Cpu {
@@ -43,6 +46,7 @@ export class Cpu {
   readonly recordBase: number;
   readonly mmu: Mmu;
   host: CpuHost;
+  readonly model: ProcessorModel;
   private readonly view: DataView;
   private readonly words: Int32Array;
   private readonly bytes: Uint8Array;
@@ -53,6 +57,7 @@ export class Cpu {
    */
   constructor(options: CpuOptions, before?: Cpu) {
     const { ramSize, processors = 1 } = options;
+    this.model = options.model ?? DEFAULT_MODEL;
     this.base = before === undefined ? ramSize : before.base + PROCESSOR_BYTES;
     this.recordBase = this.base + STATE_PAGES_BYTES;
     const pages = (ramSize + processors * PROCESSOR_BYTES) / WASM_PAGE;
@@ -69,7 +74,8 @@ export class Cpu {
 
   /** Another processor over the same guest RAM and translator, with state, TLB and records of its own. */
   another(host: CpuHost): Cpu {
-    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host }, this);
+    const { model } = this;
+    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host, model }, this);
   }
 
   /** Registers as a fresh Linux program finds them (FPU as after FNINIT, MXCSR 1F80). */
@@ -215,7 +221,7 @@ export class Cpu {
     this.bytes.set(from.subarray(0, State.CONTEXT_SIZE));
   }
 
-  // ---- arguments and results of helpers: four slots of 16 bytes ----
+  // ---- arguments and results of helpers: eight slots of 16 bytes ----
 
   argument(slot: number): number {
     return this.getNumber(State.HELPER_ARGUMENTS + slot * 16);

@@ -31,9 +31,11 @@ export const FLAGS_OTHER = 0x0ac; // i32
 export const SEGMENT_BASE = 0x0c0;
 export const SEGMENT_BASE_ZERO = 0x0f0;
 
-/** XMM0…XMM15, 32 bytes apart (room for the YMM halves). */
+/** YMM0…YMM15, 32 bytes each; the lower half of one is an XMM register. */
 export const XMM = 0x100;
 export const XMM_STRIDE = 32;
+/** From a register to its upper half. */
+export const YMM_HIGH = 16;
 
 /**
  * x87 registers in *physical* order R0…R7, 16 bytes apart: 64-bit significand, then sign and exponent in 16 bits.
@@ -64,11 +66,13 @@ export const EXCEPTION_ADDRESS = 0x410; // i64, what CR2 would hold
 export const INSTRUCTION_COUNT = 0x418; // i64, instructions retired before this run
 /** Arguments and results of slow paths and helpers. */
 export const ACCESS_ADDRESS = 0x420; // i64
-export const HELPER_ARGUMENTS = 0x430; // 8 × i64 (also v128 pairs, 16-byte aligned)
+export const HELPER_ARGUMENTS = 0x430; // 8 slots of 16 bytes
+/** Slots of a helper that belong to the lower half of a 256-bit operation; those behind belong to the upper half. */
+export const HALF_SLOTS = 4;
 /** An access that crosses a page, hits a device or needs care goes through here. */
-export const SCRATCH = 0x480; // 64 bytes
+export const SCRATCH = 0x4c0; // 64 bytes
 /** Operands that deferred flags are computed from, when a compiled region leaves them to the interpreter: 16 × 8 bytes. */
-export const FLAG_CAPTURES = 0x4c0;
+export const FLAG_CAPTURES = 0x500;
 
 /** Registers in hardware encoding order. */
 export const Register = {

@@ -4,4 +4,5 @@ import "./fpu-state.ts";
 import "./integer/index.ts";
 import "./sse/index.ts";
 import "./system.ts";
+import "./vex/index.ts";
 import "./x87/index.ts";

@@ -48,12 +48,11 @@ for (const mnemonic of ["rdrand", "rdseed"]) {
   });
 }
 
-/** XCR0: x87 and SSE state. */
-const XCR0 = 3;
-
+/** XCR0 is the only extended control register. */
 define("xgetbv", (b) => {
   b.if(b.ne(b.gpr(Register.RCX, 32), b.const64(0)), () => b.exception(Vector.GP, 0));
-  writePair(b, b.const64(XCR0));
+  b.helper("xcr0", [], false);
+  writePair(b, b.helperResult(0, "i64"));
 });
 
 // ---- bases of FS and GS ----

@@ -61,6 +61,11 @@ export class Machine {
     return vector === Vector.BP ? undefined : vector;
   }
 
+  /** The bytes of a YMM register, live. */
+  ymm(index: number): Uint8Array {
+    return this.cpu.stateBytes(XMM + index * XMM_STRIDE, XMM_STRIDE);
+  }
+
   /** The bytes of an XMM register, live. */
   xmm(index: number): Uint8Array {
     return this.cpu.stateBytes(XMM + index * XMM_STRIDE, 16);

@@ -5,7 +5,7 @@
 
 import { ROWS } from "../../decoder/rows.ts";
 import { definitionOf } from "../../definitions/registry.ts";
-import { FEATURES } from "../../model.ts";
+import { IMPLEMENTED_FEATURES } from "../../model.ts";
 import "../../definitions/index.ts";
 import { Builder } from "../../ir/builder.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
@@ -16,16 +16,13 @@ import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
 import { lowerStackRefill } from "../jit/stack-entry.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";
 import {
-  ADDRESS_FORMS,
   buildForm,
   buildInto,
   FLAGS_DEAD,
   type Form,
-  formKey,
   formsOf,
   handlerAddressForm,
-  OPERAND_SIZES,
-  PREFIX_FORMS,
+  keyOfForm,
 } from "./forms.ts";
 import {
   encodeHandlerTable,
@@ -84,14 +81,14 @@ export function generateInterpreter(): InterpreterModule {
   const built: { form: Form; instructions: Instructions }[] = [];
   for (const row of ROWS) {
     const definition = definitionOf(row.mnemonic);
-    if (definition === undefined || row.vex !== undefined || row.mode === "not64") continue;
-    if (row.feature !== undefined && !FEATURES.has(row.feature)) continue;
+    if (definition === undefined || row.mode === "not64") continue;
+    if (row.feature !== undefined && !IMPLEMENTED_FEATURES.has(row.feature)) continue;
     for (const form of formsOf(row)) {
       try {
         built.push({ form, instructions: buildForm(form, definition) });
       } catch (error) {
         throw new Error(
-          `${row.mnemonic} (${form.operandSize}, ${form.rm}, ${form.prefix}): ${String(error)}`,
+          `${row.mnemonic} (${form.operandSize}, ${form.rm}, ${form.prefix}, L${form.vexL}): ${String(error)}`,
         );
       }
     }
@@ -186,15 +183,12 @@ export function generateInterpreter(): InterpreterModule {
   const fusedDone = new Set<number>();
   const candidates: Candidate[] = [];
   for (const { form, instructions } of built) {
-    const key = formKey(
-      form.row.id,
-      OPERAND_SIZES.indexOf(form.operandSize),
-      ADDRESS_FORMS.indexOf(form.rm),
-      PREFIX_FORMS.indexOf(form.prefix),
-    );
+    const key = keyOfForm(form);
     const definition = definitionOf(form.row.mnemonic);
     if (definition === undefined) continue;
-    const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${form.prefix === "none" ? "" : `.${form.prefix}`}`;
+    const prefix = form.prefix === "none" ? "" : `.${form.prefix}`;
+    const length = form.vexL === 0 ? "" : ".ymm";
+    const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${prefix}${length}`;
     const handler = addHandler(name, instructions);
     keys.push([key, handler]);
     candidates.push({ name, handler, form, definition, instructions });

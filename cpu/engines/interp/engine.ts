@@ -9,7 +9,6 @@ import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
 import { type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
-import { FEATURES } from "../../model.ts";
 import {
   ACCESS_ADDRESS,
   EXCEPTION_ADDRESS,
@@ -92,7 +91,14 @@ export class InterpreterEngine implements Engine {
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
     this.facts = createRecordFacts(cpu.memory.buffer, cpu.recordBase + RECORD_AREA_BYTES, RECORDS);
-    this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
+    this.translator = new TraceTranslator(
+      this.memory,
+      cpu.recordBase,
+      cpu.mmu,
+      table,
+      cpu.model.features,
+      this.facts,
+    );
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     this.moduleImports = this.imports(module);
     this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;

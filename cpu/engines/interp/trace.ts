@@ -6,6 +6,7 @@
 import { type Mmu, PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import { createInstruction, DecodeResult, Decoder } from "../../decoder/decoder.ts";
+import { fusedSigns } from "../../decoder/fused-signs.ts";
 import {
   BASE_RIP,
   type Instruction,
@@ -27,11 +28,15 @@ import {
   handlerAddressForm,
   type RmForm,
   SLOTS,
+  usesAddressSize,
+  vectorLengths,
+  vexOperandSizes,
 } from "./forms.ts";
 import type { HandlerTable } from "./handler-table.ts";
 import { joinPairs } from "./pair-records.ts";
 import {
   Handler,
+  NARROW_ADDRESS,
   RECORD_ABSOLUTE,
   RECORD_BASE,
   RECORD_DISPLACEMENT,
@@ -45,8 +50,8 @@ import {
   RECORD_SEGMENT,
   RECORD_SHIFT,
   RECORD_SIZE,
-  RECORD_SLOT0,
   RECORD_SLOT2,
+  SLOT_BYTES,
   TRACE_LIMIT,
 } from "./record.ts";
 import type { RecordFacts } from "./record-facts.ts";
@@ -90,7 +95,9 @@ const PREFIX_LOCKED = 3;
 interface RowPlan {
   /** Handlers by address form are the row's own, or the general ones: index of the form by index of the form. */
   readonly address: Uint8Array;
-  readonly slots: readonly { readonly slot: number; readonly spec: OperandSpec; readonly rm: boolean }[];
+  readonly slots: readonly { readonly byte: number; readonly spec: OperandSpec; readonly rm: boolean }[];
+  /** Byte of the record for the number of a gather's index register, or -1. */
+  readonly vectorIndex: number;
   /** A constant for RECORD_IMMEDIATE. */
   readonly constant: number | undefined;
   readonly immediate: boolean;
@@ -99,6 +106,12 @@ interface RowPlan {
   readonly branch: boolean;
   readonly memory: boolean;
   readonly string: boolean;
+  /** Memory operands are of the form "general". */
+  readonly general: boolean;
+  /** There is an address, or a count, of the address size besides the memory operand. */
+  readonly usesAddressSize: boolean;
+  /** Has a VEX prefix: VEX.L and VEX.W that its operands depend on. */
+  readonly vex: { readonly l: boolean; readonly w: boolean } | undefined;
   /** Condition code of Jcc, or -1. */
   readonly condition: number;
   /** A trace goes on behind it although it leaves the engine: a system call comes back. */
@@ -114,22 +127,29 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>): RowPlan {
   const slots = operands.flatMap((spec, index) => {
     const register =
       !["imm", "imm2", "rel", "moffs", "si", "di"].includes(spec.source) && spec.class !== "immediate";
-    return register && index < 3 ? [{ slot: SLOTS[index], spec, rm: spec.source === "rm" }] : [];
+    return register ? [{ byte: SLOT_BYTES[SLOTS[index]], spec, rm: spec.source === "rm" }] : [];
   });
-  const constant = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
-  const available =
-    row.vex === undefined && row.mode !== "not64" && (row.feature === undefined || features.has(row.feature));
+  const fixed = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
+  const available = row.mode !== "not64" && (row.feature === undefined || features.has(row.feature));
   const fallback = available || row.fallback === undefined ? undefined : ROW_TABLE.row(row.fallback);
   return {
     address: Uint8Array.from(ADDRESS_FORMS, (form) => RM_INDEX[handlerAddressForm(row, form)]),
     slots,
-    constant,
+    vectorIndex:
+      row.vsib === undefined ? -1 : SLOT_BYTES[SLOTS[operands.findIndex(({ source }) => source === "rm")]],
+    constant: fixed ?? fusedSigns(row.mnemonic),
     immediate: uses("imm"),
     moffs: uses("moffs"),
     second: uses("imm2"),
     branch: uses("rel"),
     memory: uses("rm"),
-    string: uses("si") || uses("di") || /^(xlat|maskmov)/.test(row.mnemonic),
+    string: uses("si") || uses("di") || /^(xlat|v?maskmov(q|dqu)$)/.test(row.mnemonic),
+    general: handlerAddressForm(row, "base") === "general",
+    usesAddressSize: usesAddressSize(row),
+    vex:
+      row.vex === undefined
+        ? undefined
+        : { l: vectorLengths(row).includes(1), w: vexOperandSizes(row).includes(64) },
     condition: CONDITION_SUFFIXES.findIndex((suffix) => row.mnemonic === `j${suffix}`),
     returns: row.mnemonic === "syscall",
     available,
@@ -361,25 +381,14 @@ export class TraceTranslator {
     const address = this.address(index);
     const next = rip + instruction.length;
     let form: RmForm = "register";
-    if (plan.memory && !instruction.rmIsRegister) form = this.writeMemoryOperand(address, next);
+    if (plan.memory && !instruction.rmIsRegister) form = this.writeMemoryOperand(address, next, plan);
     else if (plan.moffs) {
       view.setInt32(address + RECORD_ABSOLUTE, instruction.immediateLow, true);
       view.setInt32(address + RECORD_ABSOLUTE + 4, instruction.immediateHigh, true);
       form = this.writeSegment(address) ? "segmentedAbsolute" : "absolute";
     } else {
       if (plan.string) this.writeSegment(address);
-      if (instruction.addressSize === 32) form = "narrow";
-    }
-
-    for (const { slot, spec, rm } of plan.slots) {
-      if (rm && !instruction.rmIsRegister) continue;
-      const register = operandRegister(spec, instruction);
-      let value = register;
-      if (spec.class === "gpr" || spec.class === "gprOrMem") {
-        const high = spec.size === "b" && !instruction.rex && register >= 4 && register < 8;
-        value = high ? (register - 4) * 8 + 1 : register * 8;
-      }
-      view.setUint8(address + RECORD_SLOT0 + slot, value);
+      if (plan.usesAddressSize && instruction.addressSize === 32) form = "narrow";
     }
 
     if (plan.branch) this.facts.target[index] = next + instruction.immediateLow;
@@ -389,17 +398,28 @@ export class TraceTranslator {
     } else setNumber(view, address + RECORD_IMMEDIATE, plan.constant ?? next);
     if (plan.second) view.setUint8(address + RECORD_SLOT2, instruction.immediate2);
 
-    const { row } = instruction;
-    const sizeIndex = instruction.operandSize === 16 ? 0 : instruction.operandSize === 32 ? 1 : 2;
-    let prefix = 0;
-    if (instruction.lock) prefix = PREFIX_LOCKED;
-    else if (row.rep !== undefined && instruction.rep) prefix = 1;
-    else if (row.rep !== undefined && instruction.repne) prefix = 2;
-    let key = formKey(row.id, sizeIndex, plan.address[RM_INDEX[form]], prefix);
-    if (form === "narrow" && this.table.handler(key) === 0) {
-      // The address size means nothing to an instruction without an address.
-      key = formKey(row.id, sizeIndex, RM_INDEX.register, prefix);
+    for (const { byte, spec, rm } of plan.slots) {
+      if (rm && !instruction.rmIsRegister) continue;
+      const register = operandRegister(spec, instruction);
+      let value = register;
+      if (spec.class === "gpr" || spec.class === "gprOrMem") {
+        const high = spec.size === "b" && !instruction.rex && register >= 4 && register < 8;
+        value = high ? (register - 4) * 8 + 1 : register * 8;
+      }
+      view.setUint8(address + byte, value);
     }
+    if (plan.vectorIndex >= 0) view.setUint8(address + plan.vectorIndex, instruction.index);
+
+    const { row } = instruction;
+    let sizeIndex = instruction.operandSize === 16 ? 0 : instruction.operandSize === 32 ? 1 : 2;
+    let variant = 0;
+    if (plan.vex !== undefined) {
+      if (!plan.vex.w) sizeIndex = 1;
+      if (plan.vex.l) variant = instruction.vexL;
+    } else if (instruction.lock) variant = PREFIX_LOCKED;
+    else if (row.rep !== undefined && instruction.rep) variant = 1;
+    else if (row.rep !== undefined && instruction.repne) variant = 2;
+    const key = formKey(row.id, sizeIndex, plan.address[RM_INDEX[form]], variant);
     const handler = this.table.handler(key);
     view.setUint32(address + RECORD_HANDLER, handler, true);
     this.deadHandlers[index & 127] = this.table.handler(key + FLAGS_DEAD);
@@ -414,12 +434,20 @@ export class TraceTranslator {
     return based;
   }
 
-  private writeMemoryOperand(address: number, next: number): RmForm {
+  private writeMemoryOperand(address: number, next: number, plan: RowPlan): RmForm {
     const { instruction, view } = this;
     const { base, index, addressSize } = instruction;
     const segmented = this.writeSegment(address);
     const relative = base === BASE_RIP ? next : 0;
     const noBase = base === BASE_RIP || base === NO_REGISTER;
+    if (plan.general) {
+      const noIndex = index === NO_REGISTER || plan.vectorIndex >= 0;
+      view.setUint8(address + RECORD_BASE, noBase ? ZERO_SLOT : base * 8);
+      view.setUint8(address + RECORD_INDEX, noIndex ? ZERO_SLOT : index * 8);
+      view.setUint8(address + RECORD_SCALE, instruction.scale | (addressSize === 32 ? NARROW_ADDRESS : 0));
+      setNumber(view, address + RECORD_ABSOLUTE, instruction.displacement + relative);
+      return "base";
+    }
     if (noBase && index === NO_REGISTER && addressSize === 64) {
       setNumber(view, address + RECORD_ABSOLUTE, instruction.displacement + relative);
       return segmented ? "segmentedAbsolute" : "absolute";
