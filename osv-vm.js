@@ -5,7 +5,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
 import { Script } from "node:vm";
+
+setFlagsFromString("--wasm-lazy-validation");
 
 const filename = fileURLToPath(new URL("./dist/cli.cjs", import.meta.url));
 const cacheFile = `${filename}.cache`;

@@ -3,7 +3,7 @@
  *
  *   dist/cli.cjs       the bundled command; subcommands are run when they are needed
  *   dist/cli.cjs.cache V8's code cache of it
- *   dist/interp.wasm   the interpreter, generated from the instruction definitions
+ *   dist/interp-N.wasm the parts of the interpreter, generated from the instruction definitions
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
@@ -51,8 +51,9 @@ async function buildInterpreter(): Promise<void> {
     packages: "external",
     logLevel: "warning",
   });
-  const generator: { buildInterpreter(): Promise<Uint8Array> } = await import(outfile);
-  writeFileSync(join(DIST, "interp.wasm"), await generator.buildInterpreter());
+  const generator: { buildInterpreter(): readonly Uint8Array[] } = await import(outfile);
+  for (const [part, bytes] of generator.buildInterpreter().entries())
+    writeFileSync(join(DIST, `interp-${part}.wasm`), bytes);
 }
 
 async function buildGuestsAndImage(): Promise<void> {
