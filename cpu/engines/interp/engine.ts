@@ -565,7 +565,11 @@ function physicalRanges(trace: Trace): [start: number, length: number][] {
 }
 
 function coversPhysical(trace: Trace, start: number, length: number): boolean {
-  return physicalRanges(trace).some(([from, bytes]) => from < start + length && start < from + bytes);
+  const bytes = trace.end - trace.rip;
+  const inFirst = trace.secondPage < 0 ? bytes : PAGE_SIZE - (trace.physical % PAGE_SIZE);
+  const { physical, secondPage } = trace;
+  if (physical < start + length && start < physical + inFirst) return true;
+  return secondPage >= 0 && secondPage < start + length && start < secondPage + bytes - inFirst;
 }
 
 function insert<Key>(map: Map<Key, Set<Trace>>, key: Key, trace: Trace): void {
