@@ -33,7 +33,7 @@ setFlagsFromString("--wasm-lazy-validation");
 setFlagsFromString("--experimental-wasm-branch-hinting");
 // Compiled regions are many, and most are not hot enough for V8's optimizing compiler to pay.
 setFlagsFromString("--wasm-tiering-budget=40000000");
-// What runs in the first tenth of a second runs once: neither optimising it nor collecting its garbage on more threads
+// What runs at the start runs once: neither optimising it nor collecting its garbage on more threads
 // pays. cli/warm-up.ts gives both back.
 setFlagsFromString("--no-opt");
 setFlagsFromString("--no-parallel-scavenge");
