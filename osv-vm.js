@@ -26,17 +26,23 @@ const cacheFile = `${filename}.cache`;
 const cacheMode = process.env.OSV_VM_CODE_CACHE; // for the build: write it after a run of a program; check it
 
 // V8's options that make the start fast; the code cache is good for the flags that it was made with, so they come first.
-// The interpreter's handlers are compiled when they are first called; what the build has made, and tested, V8 need not
-// validate before that either.
-setFlagsFromString("--wasm-lazy-validation");
-// The JIT says which branches are hardly ever taken: V8 then keeps slow paths, and what they spill, out of the way.
-setFlagsFromString("--experimental-wasm-branch-hinting");
-// Compiled regions are many, and most are not hot enough for V8's optimizing compiler to pay.
-setFlagsFromString("--wasm-tiering-budget=40000000");
-// What runs at the start runs once: neither optimising it nor collecting its garbage on more threads
-// pays. cli/warm-up.ts gives both back.
-setFlagsFromString("--no-opt");
-setFlagsFromString("--no-parallel-scavenge");
+const START_FLAGS = [
+  // The interpreter's handlers are compiled when they are first called; what the build has made, and tested, V8 need not
+  // validate before that either.
+  "--wasm-lazy-validation",
+  // The JIT says which branches are hardly ever taken: V8 then keeps slow paths, and what they spill, out of the way.
+  "--experimental-wasm-branch-hinting",
+  // Compiled regions are many, and most are not hot enough for V8's optimizing compiler to pay.
+  "--wasm-tiering-budget=40000000",
+  // What runs at the start runs once: neither optimising it nor collecting its garbage on more threads pays.
+  // cli/warm-up.ts gives both back.
+  "--no-opt",
+  "--no-parallel-scavenge",
+];
+const setStartFlags = () => {
+  for (const flag of START_FLAGS) setFlagsFromString(flag);
+};
+setStartFlags();
 
 const source = read(filename, "latin1"); // the build writes ASCII only
 if (source === undefined) {
@@ -47,7 +53,12 @@ if (source === undefined) {
     filename,
     cachedData: cacheMode === "write" ? undefined : read(cacheFile),
   });
-  if (cacheMode === "write") process.on("exit", () => writeFileSync(cacheFile, script.createCachedData()));
+  if (cacheMode === "write") {
+    process.on("exit", () => {
+      setStartFlags();
+      writeFileSync(cacheFile, script.createCachedData());
+    });
+  }
   if (cacheMode === "check" && script.cachedDataRejected !== false) process.exit(1);
   script.runInThisContext()(createRequire(filename), pathToFileURL(filename).href);
 }
