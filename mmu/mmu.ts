@@ -5,7 +5,7 @@
 
 import { CodePages } from "./code-pages.ts";
 import { Tlb } from "./tlb.ts";
-import { Access, PAGE_SIZE, type Translation, type Translator } from "./translator.ts";
+import { Access, PAGE_SHIFT, PAGE_SIZE, type Translation, type Translator } from "./translator.ts";
 
 /** An access that the translator refused. */
 export class PageFault extends Error {
@@ -42,6 +42,8 @@ export class Mmu {
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
+  /** By physical page: 1 if the TLB may have an entry that lets it be written. */
+  private readonly writable: Uint8Array;
   private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0 };
   /** Modifying accesses that went through the scratch bytes: where they have to be written back. */
   private modifyAddress = 0;
@@ -62,6 +64,7 @@ export class Mmu {
     this.bytes = new Uint8Array(buffer);
     this.scratchBytes = this.bytes.subarray(scratch, scratch + 64);
     this.codePages = new CodePages(ramSize);
+    this.writable = new Uint8Array(ramSize / PAGE_SIZE);
     this.tlb = new Tlb(buffer, tlbBase);
   }
 
@@ -79,6 +82,7 @@ export class Mmu {
     if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
     const virtual = address - pageOffset(address);
     if (this.journal !== undefined) rights = this.journal.entering(virtual, physical, access, rights);
+    if ((rights & Access.Write) !== 0) this.writable[physical >>> PAGE_SHIFT] = 1;
     this.tlb.fill(virtual, physical, rights);
     return physical + pageOffset(address);
   }
@@ -179,7 +183,10 @@ export class Mmu {
 
   /** `[start, start + length)` (physical, within a page) is being translated: writes to it must be seen. */
   markCode(start: number, length: number): void {
-    if (this.codePages.mark(start, length)) this.tlb.protectLinearPage(start - pageOffset(start));
+    const page = start >>> PAGE_SHIFT;
+    if (!this.codePages.mark(start, length) || this.writable[page] === 0) return;
+    this.writable[page] = 0;
+    this.tlb.protectLinearPage(start - pageOffset(start));
   }
 }
 

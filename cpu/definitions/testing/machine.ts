@@ -5,6 +5,7 @@ import { Cpu } from "../../cpu.ts";
 import { Exit } from "../../engine.ts";
 import { generateInterpreter } from "../../engines/interp/build.ts";
 import { InterpreterEngine } from "../../engines/interp/engine.ts";
+import type { InterpreterCode } from "../../engines/interp/parts.ts";
 import { EXCEPTION_VECTOR, Vector, XMM, XMM_STRIDE } from "../../state.ts";
 
 const RAM_SIZE = 1 << 18;
@@ -28,7 +29,7 @@ const identity: Translator = {
   },
 };
 
-let compiled: WebAssembly.Module | undefined;
+let compiled: InterpreterCode | undefined;
 
 export class Machine {
   readonly cpu: Cpu;
@@ -38,10 +39,10 @@ export class Machine {
   private readonly placed = new Map<string, number>();
 
   constructor() {
-    compiled ??= new WebAssembly.Module(generateInterpreter().bytes);
+    compiled ??= generateInterpreter();
     const host = { timeStampCounter: () => 0, random: () => undefined };
     this.cpu = new Cpu({ ramSize: RAM_SIZE, translator: identity, host });
-    this.engine = new InterpreterEngine(this.cpu, compiled);
+    this.engine = new InterpreterEngine(this.cpu, compiled, { pairsAfter: 0 });
   }
 
   /** Executes instructions. @returns the vector of the exception they raised, or undefined */

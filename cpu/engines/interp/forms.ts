@@ -80,7 +80,6 @@ export function formOfKey(row: OpcodeRow, key: number): Form {
   };
 }
 export const FLAGS_DEAD = 4;
-export const FORM_KEYS_PER_ROW = 256;
 
 /**
  * Instructions whose memory operands get a handler for each address form; the others make do with the general ones.

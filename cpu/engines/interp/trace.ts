@@ -70,6 +70,12 @@ export interface DecodedForm {
   readonly record: DataView;
 }
 
+/** The parts of the interpreter that can be executed. */
+export interface LoadedParts {
+  /** Loads the part that has a handler. @returns the first handler of the first part that is still missing */
+  load(handler: number): number;
+}
+
 /** A translated run of instructions. */
 export interface Trace {
   /** Virtual address of the first instruction and of the first byte behind the last. */
@@ -169,6 +175,10 @@ export class TraceTranslator {
   private writtenKey = 0;
   /** Mnemonics that were met and have no definition. */
   readonly undefinedMnemonics = new Set<string>();
+  /** Whether pairs of records are joined: their handlers are a part of their own. */
+  joinsPairs = false;
+  /** First handler of the first part that is not loaded. */
+  private firstMissing = 0;
 
   constructor(
     private readonly memory: Uint8Array,
@@ -177,6 +187,7 @@ export class TraceTranslator {
     private readonly table: HandlerTable,
     private readonly features: ReadonlySet<string>,
     private readonly facts: RecordFacts,
+    private readonly parts: LoadedParts,
   ) {
     this.view = new DataView(memory.buffer);
   }
@@ -289,8 +300,9 @@ export class TraceTranslator {
       record++;
     }
     this.dropDeadFlags(first, record - first);
-    const count = joinPairs(this.view, this.recordBase, table, facts, first, record - first);
-    this.writeNeeds(first, count);
+    let count = record - first;
+    if (this.joinsPairs) count = joinPairs(this.view, this.recordBase, table, facts, first, count);
+    this.finishRecords(first, count);
     const inFirst = Math.min(at - rip, pageEnd - physical);
     this.mmu.markCode(physical, inFirst);
     if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
@@ -483,12 +495,15 @@ export class TraceTranslator {
     }
   }
 
-  /** How many instructions there are from each record to the end. */
-  private writeNeeds(first: number, count: number): void {
+  /** Writes how many instructions there are from each record to the end, and sees to it that its handler is there. */
+  private finishRecords(first: number, count: number): void {
     let need = 0;
     for (let index = first + count - 1; index >= first; index--) {
       need += this.facts.instructions[index];
-      this.view.setUint8(this.address(index) + RECORD_NEED, Math.max(1, need));
+      const address = this.address(index);
+      this.view.setUint8(address + RECORD_NEED, Math.max(1, need));
+      const handler = this.view.getUint32(address, true);
+      if (handler >= this.firstMissing) this.firstMissing = this.parts.load(handler);
     }
   }
 

@@ -8,6 +8,7 @@ import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
 import { EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
+import type { InterpreterCode } from "../interp/parts.ts";
 import {
   Handler,
   RECORD_COUNTER,
@@ -115,11 +116,11 @@ export class JitEngine extends InterpreterEngine {
 
   constructor(
     cpu: Cpu,
-    module: WebAssembly.Module,
+    code: InterpreterCode,
     private readonly thresholds: JitThresholds = THRESHOLDS,
     compileModule: CompileModule = (bytes) => new WebAssembly.Module(bytes),
   ) {
-    super(cpu, module);
+    super(cpu, code);
     this.table = this.exports.table as WebAssembly.Table;
     this.firstSlot = this.table.length - REGION_SLOTS;
     this.nextSlot = this.firstSlot;

@@ -29,7 +29,7 @@ import {
   DATA,
   EngineMachine,
   INT3,
-  interpreterModule,
+  interpreterCode,
 } from "../testing/machine.ts";
 import { JitEngine } from "./engine.ts";
 
@@ -86,7 +86,7 @@ describe("the JIT compiles", () => {
   const { Module } = WebAssembly;
   let compiled: Uint8Array[] = [];
   beforeAll(() => {
-    interpreterModule();
+    interpreterCode();
     WebAssembly.Module = class extends Module {
       constructor(bytes: Uint8Array<ArrayBuffer>) {
         super(bytes);
@@ -102,7 +102,7 @@ describe("the JIT compiles", () => {
   function compile(code: readonly number[], thresholds: typeof COMPILE_ALL): string[] {
     compiled = [];
     const machine = new EngineMachine(
-      (cpu) => new JitEngine(cpu, interpreterModule(), thresholds),
+      (cpu) => new JitEngine(cpu, interpreterCode(), thresholds),
       [...code, INT3],
     );
     machine.cpu.setGpr(3, DATA);

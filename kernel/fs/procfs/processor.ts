@@ -38,7 +38,9 @@ export function processorText(processor: ProcessorModel): string {
   });
   const sizes = cpuid(0x80000008, 0).eax;
   const cache = cpuid(0x80000006, 0).ecx;
-  const flags = [...processor.features].map((name) => LINUX_NAMES[name] ?? name).filter((name) => name !== "");
+  const flags = [...processor.features]
+    .map((name) => LINUX_NAMES[name] ?? name)
+    .filter((name) => name !== "");
   const lines: readonly (readonly [name: string, value: string | number])[] = [
     ["processor", 0],
     ["vendor_id", text([first.ebx, first.edx, first.ecx])],
