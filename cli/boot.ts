@@ -47,14 +47,16 @@ function kernelOf(image: string | undefined, options: BootOptions): Kernel {
 
 /** The terminal, as the machine's console; everything that has to be undone at the end. */
 class BootSession {
-  readonly host = new NodeHost();
   readonly machineHost: NodeMachineHost;
   readonly console: SerialConsole;
   private readonly escape: ConsoleEscape;
   private machine: Machine | undefined;
   private readonly onSignal = (): void => this.machine?.stop({ kind: "quit" });
 
-  constructor(deterministic: boolean) {
+  constructor(
+    private readonly host: NodeHost,
+    deterministic: boolean,
+  ) {
     const { stdin, stdout } = this.host;
     const { entropy } = deterministic ? deterministicHost(this.host) : this.host;
     this.machineHost = new NodeMachineHost(entropy);
@@ -141,7 +143,7 @@ export async function boot(
   const kernel = kernelOf(image, options);
   const ramSize = Math.floor(options.memory / WASM_PAGE) * WASM_PAGE;
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
-  const session = new BootSession(options.deterministic);
+  const session = new BootSession(await NodeHost.open(), options.deterministic);
   try {
     const debugExit = options.device.find(({ name }) => name === "isa-debug-exit")?.place;
     const machine = new Machine({

@@ -3,10 +3,10 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
-import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
-import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
+import type { JitEngine, JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
+import { compileRegionModule } from "./host/region-module.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit"] as const;
@@ -39,37 +39,46 @@ export function processorsOf({ engines }: EngineChoice): number {
 }
 
 /** Makes the engine for a processor; it executes from then on whatever the processor's RIP points to. */
-export function createEngine({ engines }: EngineChoice, cpu: Cpu, options: EngineOptions = {}): Engine {
-  const [first, second] = engines;
-  if (second === undefined) return createOne(first, cpu, options);
-  const { describeDifference } = options;
-  const creators = [first, second].map((name) => (one: Cpu) => createOne(name, one, options));
-  return new CheckEngine(cpu, [creators[0], creators[1]], {
-    finer: [finer(first), finer(second)],
-    ...(describeDifference !== undefined && {
-      onDifference: (difference: Difference) => {
-        throw new CommandError(describeDifference(difference));
-      },
-    }),
-  });
-}
+export type EngineFactory = (cpu: Cpu) => Engine;
 
-/** The JIT with short regions, that compiles all it meets. */
-function finer(name: EngineName): ((cpu: Cpu, instructions: number) => Engine) | undefined {
-  if (name !== "jit") return undefined;
-  return (cpu, instructions) =>
-    createOne(name, cpu, {
-      jitThresholds: { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0, instructions },
+/** Loads what the choice needs, and no more: the JIT's compiler with all definitions takes 10 ms. */
+export async function loadEngine(
+  { engines }: EngineChoice,
+  { jitThresholds, describeDifference }: EngineOptions = {},
+): Promise<EngineFactory> {
+  const Jit = engines.includes("jit") ? (await import("../cpu/engines/jit/engine.ts")).JitEngine : undefined;
+  const [first, second] = engines.map((name) => factoryOf(name, Jit, jitThresholds));
+  if (second === undefined) return first;
+  const { CheckEngine } = await import("../cpu/engines/check/engine.ts");
+  const [finerFirst, finerSecond] = engines.map((name) => finer(name, Jit));
+  return (cpu) =>
+    new CheckEngine(cpu, [first, second], {
+      finer: [finerFirst, finerSecond],
+      ...(describeDifference !== undefined && {
+        onDifference: (difference: Difference) => {
+          throw new CommandError(describeDifference(difference));
+        },
+      }),
     });
 }
 
-function createOne(name: EngineName, cpu: Cpu, { jitThresholds }: EngineOptions): Engine {
-  switch (name) {
-    case "interp":
-      return new InterpreterEngine(cpu, loadInterpreter());
-    case "jit":
-      return new JitEngine(cpu, loadInterpreter(), jitThresholds);
-  }
+/** The JIT with short regions, that compiles all it meets. */
+function finer(
+  name: EngineName,
+  Jit: typeof JitEngine | undefined,
+): ((cpu: Cpu, instructions: number) => Engine) | undefined {
+  if (name !== "jit") return undefined;
+  return (cpu, instructions) =>
+    factoryOf(name, Jit, { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0, instructions })(cpu);
+}
+
+function factoryOf(
+  name: EngineName,
+  Jit: typeof JitEngine | undefined,
+  thresholds: JitThresholds | undefined,
+): EngineFactory {
+  if (name === "interp" || Jit === undefined) return (cpu) => new InterpreterEngine(cpu, loadInterpreter());
+  return (cpu) => new Jit(cpu, loadInterpreter(), thresholds, compileRegionModule);
 }
 
 /** The same for a whole PC. */
@@ -78,5 +87,5 @@ export function createSystemEngine({ engines }: EngineChoice, cpu: Cpu): SystemE
     const name = engines.length > 1 ? `check=${engines.join()}` : engines[0];
     throw new CommandError(`--engine ${name}: it does not run whole systems in this version; use interp`);
   }
-  return new InterpreterEngine(cpu, loadInterpreter(), loadLegacyInterpreter);
+  return new InterpreterEngine(cpu, loadInterpreter(), { loadLegacy: loadLegacyInterpreter });
 }

@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
+import { DEFAULT_MODEL, MODELS, type ModelName } from "../cpu/model.ts";
 import { ENGINES, type EngineChoice, parseEngineChoice } from "./engines.ts";
 
 /** How the command line describes a machine. Sizes are in bytes. */
@@ -16,6 +17,8 @@ export interface MachineOptions {
   memory: number;
   engine: EngineChoice;
   jitThresholds?: JitThresholds;
+  /** The kind of processor. */
+  cpu: ModelName;
   verbose: boolean;
   trace: readonly TraceTopic[];
   deterministic: boolean;
@@ -76,6 +79,12 @@ function parseThresholds(text: string): JitThresholds {
   return { warm, hot, batch, samples };
 }
 
+function parseModel(text: string): ModelName {
+  const model = Object.values(MODELS).find(({ name }) => name === text);
+  if (model !== undefined) return model.name;
+  throw new InvalidArgumentError(`The kinds are: ${Object.keys(MODELS).join(", ")}.`);
+}
+
 function parseTrace(text: string, before: readonly TraceTopic[]): TraceTopic[] {
   const topics = text.split(",").map((name) => {
     const topic = TRACE_TOPICS.find((known) => known === name);
@@ -128,6 +137,11 @@ export function addMachineOptions(command: Command): Command {
         .default(DEFAULT_ENGINE, DEFAULT_ENGINE.engines.join()),
     )
     .addOption(new Option("--jit-thresholds <warm,hot,batch,samples>").argParser(parseThresholds).hideHelp())
+    .addOption(
+      new Option("--cpu <kind>", "the processor's level of x86-64: v2, or v3 with AVX2")
+        .argParser(parseModel)
+        .default(DEFAULT_MODEL.name),
+    )
     .option("--verbose", "show the kernel's log and more about crashes", false)
     .addOption(
       new Option("--trace <what>", `print what happens: ${TRACE_TOPICS.join(", ")}`)

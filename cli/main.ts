@@ -92,7 +92,7 @@ function describeUsageError(error: CommanderError, parameters: readonly string[]
   return `${command ? `${command}: ` : ""}${text}${/[.?]$/.test(text) ? " Try:" : "; try:"} ${help}`;
 }
 
-function reportError(error: unknown, parameters: readonly string[]): number {
+async function reportError(error: unknown, parameters: readonly string[]): Promise<number> {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0; // --help, --version
     process.stderr.write(`osv-vm: ${describeUsageError(error, parameters)}\n`);
@@ -102,8 +102,8 @@ function reportError(error: unknown, parameters: readonly string[]): number {
     process.stderr.write(`osv-vm: ${error.message}\n`);
     return error.exitStatus;
   }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`osv-vm: internal error, please report it: ${text}\n`);
+  const { describeStack } = await import("./stack-trace.ts");
+  process.stderr.write(`osv-vm: internal error, please report it: ${describeStack(error)}\n`);
   return ExitStatus.Ours;
 }
 
@@ -113,7 +113,7 @@ async function main(parameters: string[]): Promise<void> {
       process.exitCode = status;
     }).parseAsync(parameters, { from: "user" });
   } catch (error) {
-    process.exitCode = reportError(error, parameters);
+    process.exitCode = await reportError(error, parameters);
   }
 }
 

@@ -1,15 +1,17 @@
 /** Puts the machine, the kernel and this process's terminal and files together. */
 
+import { MODELS } from "../cpu/model.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
 import { createDisassembler } from "./crash-disassembly.ts";
-import { createEngine, processorsOf } from "./engines.ts";
+import { loadEngine, processorsOf } from "./engines.ts";
 import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
+import { endOfStart } from "./warm-up.ts";
 
 /** WebAssembly memory comes in pages of 64 KiB. */
 const WASM_PAGE = 65536;
@@ -34,7 +36,7 @@ export async function createSystem(
   root: HostMount | undefined,
   commandLine: string,
 ): Promise<System> {
-  const host = new NodeHost();
+  const host = await NodeHost.open();
   try {
     const disassemble = options.verbose ? await createDisassembler() : undefined;
     const engineOptions = {
@@ -49,7 +51,8 @@ export async function createSystem(
       ramSize: Math.floor(options.memory / WASM_PAGE) * WASM_PAGE,
       clock: world.clock,
       entropy: world.entropy,
-      createEngine: (cpu) => createEngine(options.engine, cpu, engineOptions),
+      model: MODELS[options.cpu],
+      createEngine: await loadEngine(options.engine, engineOptions),
       processors: processorsOf(options.engine),
     });
     const encoder = new TextEncoder();
@@ -72,6 +75,7 @@ export async function createSystem(
     });
     const terminals = new TtyLayer(kernel, devices);
     mountKernelViews(kernel, terminals, commandLine);
+    endOfStart();
     return {
       kernel,
       terminals,

@@ -5,6 +5,7 @@
 import { Mmu, type MmuView } from "../mmu/mmu.ts";
 import { Tlb } from "../mmu/tlb.ts";
 import type { Translator } from "../mmu/translator.ts";
+import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
 import type { SystemState } from "./system/system-state.ts";
@@ -38,6 +39,8 @@ export interface CpuOptions {
    * cache and a change of privilege flushes nothing. Generated code is given the struct in use.
    */
   readonly views?: 1 | 2;
+  /** What kind of processor it is. */
+  readonly model?: ProcessorModel;
 }
 
 /** In state structs that do not run code, and in SHADOW_RIP: no instruction is there. */
@@ -100,6 +103,7 @@ export class Cpu {
   readonly recordBase: number;
   readonly mmu: Mmu;
   host: CpuHost;
+  readonly model: ProcessorModel;
   /** Registers of system software; undefined if the processor runs user code for the OSv kernel only. */
   system: SystemState | undefined;
   /** The instruction under way is executed alone: the engine stops behind it (see {@link requireAlone}). */
@@ -117,6 +121,7 @@ export class Cpu {
    */
   constructor(options: CpuOptions, before?: Cpu) {
     const { ramSize, processors = 1, views = 1 } = options;
+    this.model = options.model ?? DEFAULT_MODEL;
     const processorBytes = views * STATE_PAGES_BYTES + RECORD_AREA_BYTES + FACT_AREA_BYTES;
     this.base = before === undefined ? ramSize : before.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES;
     this.recordBase = this.base + views * STATE_PAGES_BYTES;
@@ -136,7 +141,8 @@ export class Cpu {
 
   /** Another processor over the same guest RAM and translator, with state, TLB and records of its own. */
   another(host: CpuHost): Cpu {
-    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host }, this);
+    const { model } = this;
+    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host, model }, this);
   }
 
   private get words(): Int32Array {
@@ -165,6 +171,11 @@ export class Cpu {
   /** Sets a field in every state struct. */
   setEverywhere(offset: number, value: number): void {
     for (const { words } of this.structs) words[offset >> 2] = value;
+  }
+
+  /** State components that XSAVE and XGETBV know of now. */
+  get xcr0(): number {
+    return this.system?.xcr0 ?? this.model.xcr0;
   }
 
   /**
@@ -320,7 +331,7 @@ export class Cpu {
     this.bytes.set(from.subarray(0, State.CONTEXT_SIZE));
   }
 
-  // ---- arguments and results of helpers: four slots of 16 bytes ----
+  // ---- arguments and results of helpers: eight slots of 16 bytes ----
 
   argument(slot: number): number {
     return this.getNumber(State.HELPER_ARGUMENTS + slot * 16);

@@ -1,4 +1,7 @@
-/** The FXSAVE image (Intel SDM vol. 1, 10.5.1): x87 and SSE state as signal frames carry it. */
+/**
+ * The FXSAVE image (Intel SDM vol. 1, 10.5.1), and the upper halves of the YMM registers as XSAVE keeps them: what save
+ * areas and signal frames consist of.
+ */
 
 import {
   MXCSR,
@@ -13,7 +16,9 @@ import {
   X87_TOP,
   XMM,
   XMM_STRIDE,
+  YMM_HIGH,
 } from "./state.ts";
+import { YMM_COMPONENT } from "./xsave.ts";
 
 export const FXSAVE_SIZE = 512;
 /** MXCSR bits that can be set. */
@@ -77,3 +82,23 @@ export function restoreFxsave(image: DataView, state: DataView): void {
     to.set(from.subarray(at, at + 16), XMM + index * XMM_STRIDE);
   }
 }
+
+/** Writes the YMM component: the upper halves of YMM0…YMM15. */
+export function saveYmm(state: DataView, component: Uint8Array): void {
+  const from = bytesOf(state);
+  for (let index = 0; index < 16; index++) {
+    const register = XMM + index * XMM_STRIDE + YMM_HIGH;
+    component.set(from.subarray(register, register + 16), index * 16);
+  }
+}
+
+/** Loads the YMM component; without one, its initial configuration: zeros. */
+export function restoreYmm(component: Uint8Array | undefined, state: DataView): void {
+  const source = component ?? NO_YMM;
+  const to = bytesOf(state);
+  for (let index = 0; index < 16; index++) {
+    to.set(source.subarray(index * 16, index * 16 + 16), XMM + index * XMM_STRIDE + YMM_HIGH);
+  }
+}
+
+const NO_YMM = new Uint8Array(YMM_COMPONENT.size);

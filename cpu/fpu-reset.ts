@@ -24,3 +24,11 @@ export function resetFpu(cpu: Cpu): void {
   initializeFpu(cpu);
   cpu.stateBytes(X87, 8 * X87_STRIDE).fill(0);
 }
+
+/** The same, for who has only the state struct. */
+export function resetFpuState(state: DataView): void {
+  for (let at = X87; at < X87 + 8 * X87_STRIDE; at += 8) state.setBigUint64(at, 0n, true);
+  state.setInt32(X87_CONTROL, 0x37f, true);
+  for (const field of [X87_STATUS, X87_TOP, X87_TAGS, X87_OPCODE]) state.setInt32(field, 0, true);
+  for (const field of [X87_INSTRUCTION, X87_DATA]) state.setBigUint64(field, 0n, true);
+}

@@ -1,6 +1,6 @@
 /**
  * The registry of helpers: the rare, heavy parts of instructions, in TypeScript. A definition calls them with
- * `b.helper(name, args)`; they see the CPU state and up to four arguments and leave results in the same slots.
+ * `b.helper(name, args)`; they see the CPU state and up to eight arguments and leave results in the same slots.
  */
 
 import type { Cpu } from "./cpu.ts";

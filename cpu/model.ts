@@ -1,15 +1,12 @@
 /**
- * The processor model: what CPUID answers (Intel SDM vol. 2, CPUID) and which instructions therefore exist. A feature is
- * listed only if it is implemented.
+ * Processor models: what CPUID answers (Intel SDM vol. 2, CPUID) and which instructions therefore exist. A feature is
+ * listed only if it is implemented. The levels are those of the x86-64 psABI (3.1.1).
  */
 
+import { XCR0_SSE, XCR0_X87, XCR0_YMM, XSAVE_COMPONENTS, xsaveSize } from "./xsave.ts";
+
 const VENDOR = "GenuineIntel";
-const BRAND = "osv-vm x86-64-v2";
-/** Family 6, model 7A (Goldmont Plus), stepping 1: the processor without AVX whose features are most like ours. */
-const SIGNATURE = 0x000706a1;
 const CACHE_LINE_BYTES = 64;
-/** Bytes of an XSAVE area: legacy region of 512 and header of 64 (SDM vol. 1, 13.4). */
-const XSAVE_BYTES = 576;
 
 export interface CpuidResult {
   readonly eax: number;
@@ -19,10 +16,10 @@ export interface CpuidResult {
 }
 
 /** Where CPUID reports a feature: leaf (subleaf 0), register, bit. */
-type FeatureBit = readonly [leaf: number, register: "ebx" | "ecx" | "edx", bit: number];
+export type FeatureBit = readonly [leaf: number, register: "ebx" | "ecx" | "edx", bit: number];
 
 /** By the names that the opcode tables use; a feature without instructions of its own has a name not found there. */
-const FEATURE_BITS = {
+const V2_FEATURES: Readonly<Record<string, FeatureBit>> = {
   fpu: [1, "edx", 0],
   tsc: [1, "edx", 4],
   cx8: [1, "edx", 8],
@@ -58,47 +55,19 @@ const FEATURE_BITS = {
   nx: [0x80000001, "edx", 20],
   rdtscp: [0x80000001, "edx", 27],
   lm: [0x80000001, "edx", 29],
-} as const satisfies Record<string, FeatureBit>;
+};
 
-/** Features that only operating systems see: on a whole PC. */
-const SYSTEM_FEATURE_BITS = {
-  de: [1, "edx", 2],
-  pse: [1, "edx", 3],
-  msr: [1, "edx", 5],
-  pae: [1, "edx", 6],
-  mce: [1, "edx", 7],
-  apic: [1, "edx", 9],
-  sep: [1, "edx", 11],
-  mtrr: [1, "edx", 12],
-  pge: [1, "edx", 13],
-  mca: [1, "edx", 14],
-  pat: [1, "edx", 16],
-  pse36: [1, "edx", 17],
-  x2apic: [1, "ecx", 21],
-  tscDeadline: [1, "ecx", 24],
-  hypervisor: [1, "ecx", 31],
-  serialize: [7, "edx", 14],
-  tscAdjust: [7, "ebx", 1],
-  smep: [7, "ebx", 7],
-  smap: [7, "ebx", 20],
-  specCtrl: [7, "edx", 26],
-  archCapabilities: [7, "edx", 29],
-  pdpe1gb: [0x80000001, "edx", 26],
-} as const satisfies Record<string, FeatureBit>;
-
-/** Features of this processor; instructions of the opcode tables that need another one raise #UD. */
-export const FEATURES: ReadonlySet<string> = new Set([
-  ...Object.keys(FEATURE_BITS),
-  ...Object.keys(SYSTEM_FEATURE_BITS),
-]);
-
-function features(leaf: number): CpuidResult {
-  const result = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
-  for (const [at, register, bit] of Object.values<FeatureBit>(FEATURE_BITS)) {
-    if (at === leaf) result[register] |= 1 << bit;
-  }
-  return result;
-}
+/** What x86-64-v3 has besides. */
+const V3_FEATURES: Readonly<Record<string, FeatureBit>> = {
+  ...V2_FEATURES,
+  fma: [1, "ecx", 12],
+  avx: [1, "ecx", 28],
+  f16c: [1, "ecx", 29],
+  bmi1: [7, "ebx", 3],
+  avx2: [7, "ebx", 5],
+  bmi2: [7, "ebx", 8],
+  lzcnt: [0x80000001, "ecx", 5],
+};
 
 const NOTHING: CpuidResult = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 
@@ -142,90 +111,110 @@ function topology(level: number): CpuidResult {
 const MAXIMUM_BASIC = 0xd;
 const MAXIMUM_EXTENDED = 0x80000008;
 
-function basicLeaf(leaf: number, subleaf: number): CpuidResult {
-  switch (leaf) {
-    case 0x0:
-      return {
-        eax: MAXIMUM_BASIC,
-        ebx: characters(VENDOR, 0),
-        edx: characters(VENDOR, 4),
-        ecx: characters(VENDOR, 8),
-      };
-    case 0x1: {
-      const logicalProcessors = 1;
-      const ebx = ((CACHE_LINE_BYTES / 8) << 8) | (logicalProcessors << 16);
-      return { ...features(1), eax: SIGNATURE, ebx };
+export type ModelName = "v2" | "v3";
+
+/** A kind of processor. */
+export class ProcessorModel {
+  /** Instructions of the opcode tables that need another feature raise #UD. */
+  readonly features: ReadonlySet<string>;
+
+  constructor(
+    /** As `--cpu` names it. */
+    readonly name: ModelName,
+    private readonly featureBits: Readonly<Record<string, FeatureBit>>,
+    /** Leaf 1, EAX: family, model and stepping of the real processor whose features are most like these. */
+    readonly signature: number,
+    /** State components that XSAVE knows and that are enabled (SDM vol. 1, 13.3). */
+    readonly xcr0: number,
+  ) {
+    this.features = new Set(Object.keys(featureBits));
+  }
+
+  /** CPUID; leaf and subleaf are unsigned. Beyond the last leaf Intel's processors answer as for the last basic one. */
+  cpuid(leaf: number, subleaf: number): CpuidResult {
+    if (leaf <= MAXIMUM_BASIC) return this.basicLeaf(leaf, subleaf);
+    if (leaf >= 0x80000000 && leaf <= MAXIMUM_EXTENDED) return this.extendedLeaf(leaf);
+    return this.basicLeaf(MAXIMUM_BASIC, subleaf);
+  }
+
+  private featuresOf(leaf: number): CpuidResult {
+    const result = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    for (const [at, register, bit] of Object.values(this.featureBits)) {
+      if (at === leaf) result[register] |= 1 << bit;
     }
-    case 0x2: // One round; FFH: the caches are in leaf 4.
-      return { ...NOTHING, eax: 0x0000ff01 };
-    case 0x4:
-      return cache(subleaf);
-    case 0x7:
-      return subleaf === 0 ? features(7) : NOTHING;
-    case 0xb:
-      return topology(subleaf);
-    case 0xd: // x87 and SSE state, no extensions
-      return subleaf === 0 ? { eax: 3, ebx: XSAVE_BYTES, ecx: XSAVE_BYTES, edx: 0 } : NOTHING;
-    default:
-      return NOTHING;
+    return result;
+  }
+
+  private basicLeaf(leaf: number, subleaf: number): CpuidResult {
+    switch (leaf) {
+      case 0x0:
+        return {
+          eax: MAXIMUM_BASIC,
+          ebx: characters(VENDOR, 0),
+          edx: characters(VENDOR, 4),
+          ecx: characters(VENDOR, 8),
+        };
+      case 0x1: {
+        const logicalProcessors = 1;
+        const ebx = ((CACHE_LINE_BYTES / 8) << 8) | (logicalProcessors << 16);
+        return { ...this.featuresOf(1), eax: this.signature, ebx };
+      }
+      case 0x2: // One round; FFH: the caches are in leaf 4.
+        return { ...NOTHING, eax: 0x0000ff01 };
+      case 0x4:
+        return cache(subleaf);
+      case 0x7:
+        return subleaf === 0 ? this.featuresOf(7) : NOTHING;
+      case 0xb:
+        return topology(subleaf);
+      case 0xd:
+        return this.stateLeaf(subleaf);
+      default:
+        return NOTHING;
+    }
+  }
+
+  /** Leaf 0DH: what XSAVE saves. There are no extensions (subleaf 1). */
+  private stateLeaf(subleaf: number): CpuidResult {
+    if (subleaf === 0) {
+      const size = xsaveSize(this.xcr0);
+      return { eax: this.xcr0, ebx: size, ecx: size, edx: 0 };
+    }
+    const component = XSAVE_COMPONENTS.find(({ bit }) => bit === subleaf && (this.xcr0 >> bit) & 1);
+    return component === undefined ? NOTHING : { ...NOTHING, eax: component.size, ebx: component.offset };
+  }
+
+  private extendedLeaf(leaf: number): CpuidResult {
+    switch (leaf) {
+      case 0x80000000:
+        return { ...NOTHING, eax: MAXIMUM_EXTENDED };
+      case 0x80000001:
+        return this.featuresOf(0x80000001);
+      case 0x80000002:
+      case 0x80000003:
+      case 0x80000004:
+        return registers(`osv-vm x86-64-${this.name}`, (leaf - 0x80000002) * 16);
+      case 0x80000006: // L2: 2 MiB in KiB, 16 ways, line size
+        return { ...NOTHING, ecx: (2048 << 16) | (8 << 12) | CACHE_LINE_BYTES };
+      case 0x80000007: // The TSC runs at one rate.
+        return { ...NOTHING, edx: 1 << 8 };
+      case 0x80000008: // 39 physical, 48 linear address bits
+        return { ...NOTHING, eax: 39 | (48 << 8) };
+      default:
+        return NOTHING;
+    }
   }
 }
 
-function extendedLeaf(leaf: number): CpuidResult {
-  switch (leaf) {
-    case 0x80000000:
-      return { ...NOTHING, eax: MAXIMUM_EXTENDED };
-    case 0x80000001:
-      return features(0x80000001);
-    case 0x80000002:
-    case 0x80000003:
-    case 0x80000004:
-      return registers(BRAND, (leaf - 0x80000002) * 16);
-    case 0x80000006: // L2: 2 MiB in KiB, 16 ways, line size
-      return { ...NOTHING, ecx: (2048 << 16) | (8 << 12) | CACHE_LINE_BYTES };
-    case 0x80000007: // The TSC runs at one rate.
-      return { ...NOTHING, edx: 1 << 8 };
-    case 0x80000008: // 39 physical, 48 linear address bits
-      return { ...NOTHING, eax: 39 | (48 << 8) };
-    default:
-      return NOTHING;
-  }
-}
+/** The models that there are, by name. */
+export const MODELS = {
+  /** Signature of a Goldmont Plus: no AVX. */
+  v2: new ProcessorModel("v2", V2_FEATURES, 0x000706a1, XCR0_X87 | XCR0_SSE),
+  /** Signature of an Alder Lake-N: AVX2 and SHA, no AVX-512. */
+  v3: new ProcessorModel("v3", V3_FEATURES, 0x000b06e0, XCR0_X87 | XCR0_SSE | XCR0_YMM),
+} as const satisfies Record<ModelName, ProcessorModel>;
 
-/** What a leaf says besides on a whole PC. */
-function systemFeatures(leaf: number): CpuidResult {
-  const result = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
-  for (const [at, register, bit] of Object.values<FeatureBit>(SYSTEM_FEATURE_BITS)) {
-    if (at === leaf) result[register] |= 1 << bit;
-  }
-  return result;
-}
+export const DEFAULT_MODEL: ProcessorModel = MODELS.v3;
 
-/** CPUID.1:ECX.OSXSAVE follows CR4. */
-const OSXSAVE = 1 << 27;
-
-/** CPUID.(7, 2):EDX: IA32_SPEC_CTRL.BHI_DIS_S exists, which spares Linux a loop at every system call. */
-const LAST_SUBLEAF_OF_7 = 2;
-const BHI_CTRL = 1 << 4;
-
-/** CPUID as an operating system gets it. @param osxsave CR4.OSXSAVE */
-export function systemCpuid(leaf: number, subleaf: number, osxsave: boolean): CpuidResult {
-  const common = cpuid(leaf, subleaf);
-  if (leaf === 7 && subleaf !== 0)
-    return subleaf === LAST_SUBLEAF_OF_7 ? { ...NOTHING, edx: BHI_CTRL } : NOTHING;
-  const { ebx, ecx, edx } = systemFeatures(leaf);
-  const hidden = leaf === 1 && !osxsave ? OSXSAVE : 0;
-  return {
-    eax: leaf === 7 ? LAST_SUBLEAF_OF_7 : common.eax,
-    ebx: common.ebx | ebx,
-    ecx: (common.ecx | ecx) & ~hidden,
-    edx: common.edx | edx,
-  };
-}
-
-/** CPUID; leaf and subleaf are unsigned. Beyond the last leaf Intel's processors answer as for the last basic one. */
-export function cpuid(leaf: number, subleaf: number): CpuidResult {
-  if (leaf <= MAXIMUM_BASIC) return basicLeaf(leaf, subleaf);
-  if (leaf >= 0x80000000 && leaf <= MAXIMUM_EXTENDED) return extendedLeaf(leaf);
-  return basicLeaf(MAXIMUM_BASIC, subleaf);
-}
+/** What any model has: instructions that are defined. Those of operating systems are in cpu/system/system-model.ts. */
+export const IMPLEMENTED_FEATURES: ReadonlySet<string> = MODELS.v3.features;

@@ -34,9 +34,11 @@ export const SEGMENT_BASE_ZERO = 0x0f0;
 /** What SWAPGS exchanges with GS's base (IA32_KERNEL_GS_BASE). */
 export const KERNEL_GS_BASE = 0x0f8; // i64
 
-/** XMM0…XMM15, 32 bytes apart (room for the YMM halves). */
+/** YMM0…YMM15, 32 bytes each; the lower half of one is an XMM register. */
 export const XMM = 0x100;
 export const XMM_STRIDE = 32;
+/** From a register to its upper half. */
+export const YMM_HIGH = 16;
 
 /**
  * x87 registers in *physical* order R0…R7, 16 bytes apart: 64-bit significand, then sign and exponent in 16 bits.
@@ -69,21 +71,23 @@ export const INSTRUCTION_COUNT = 0x418; // i64, instructions retired before this
 export const ACCESS_ADDRESS = 0x420; // i64
 /** i32, one of {@link ExceptionSource}. */
 export const EXCEPTION_SOURCE = 0x428;
-export const HELPER_ARGUMENTS = 0x430; // 8 × i64 (also v128 pairs, 16-byte aligned)
+export const HELPER_ARGUMENTS = 0x430; // 8 slots of 16 bytes
+/** Slots of a helper that belong to the lower half of a 256-bit operation; those behind belong to the upper half. */
+export const HALF_SLOTS = 4;
 /** An access that crosses a page, hits a device or needs care goes through here. */
-export const SCRATCH = 0x480; // 64 bytes
+export const SCRATCH = 0x4c0; // 64 bytes
 /** Operands that deferred flags are computed from, when a compiled region leaves them to the interpreter: 16 × 8 bytes. */
-export const FLAG_CAPTURES = 0x4c0;
+export const FLAG_CAPTURES = 0x500;
 
 // What generated code asks of the processor's mode; the rest of the system state is in cpu/system/.
 /** i32: current privilege level. A processor that runs user code for the OSv kernel has 3 for ever. */
-export const CPL = 0x4c0;
+export const CPL = 0x580;
 /** i32: not zero if an interrupt or NMI waits to be delivered. */
-export const INTERRUPT_REQUEST = 0x4c4;
+export const INTERRUPT_REQUEST = 0x584;
 /** i64: number of the execution mode (cpu/system/execution-mode.ts) in bits 63…48: distinguishes jump cache entries. */
-export const MODE_KEY = 0x4c8;
+export const MODE_KEY = 0x588;
 /** i64: no interrupt is delivered before the instruction at this address (behind STI, MOV SS). */
-export const SHADOW_RIP = 0x4d0;
+export const SHADOW_RIP = 0x590;
 
 /** What raised the exception that an engine reports. */
 export const ExceptionSource = {

@@ -1,6 +1,5 @@
 /** The OSv kernel, put together: memory, threads, files and system calls on one machine. */
 
-import { cpuid, FEATURES } from "../cpu/model.ts";
 import { PAGE_SIZE } from "../mmu/translator.ts";
 import { deterministicHost } from "./deterministic-host.ts";
 import type { Host } from "./host.ts";
@@ -20,7 +19,7 @@ import { InstructionClock } from "./sched/instruction-clock.ts";
 import { Lifecycle } from "./sched/lifecycle.ts";
 import { Scheduler } from "./sched/scheduler.ts";
 import { SignalDelivery } from "./sched/signal-delivery.ts";
-import { MINIMUM_SIGNAL_STACK } from "./sched/signal-frame.ts";
+import { minimumSignalStack } from "./sched/signal-frame.ts";
 import { SIGCHLD, SIGINT, SIGPIPE, SIGTERM } from "./sched/signal-numbers.ts";
 import type { Thread } from "./sched/thread.ts";
 import { Dispatcher } from "./syscalls/dispatch.ts";
@@ -96,15 +95,16 @@ export class OsvKernel implements Kernel {
     this.space = new AddressSpace(options.machine);
     this.memory = new ProgramMemory(this.space, options.machine.ram, () => this.outOfMemory());
     options.machine.cpu.translator = this.space;
+    const { model } = options.machine.cpu;
     this.loader = {
       mounts: options.mounts,
       space: this.space,
       memory: this.memory,
       entropy: this.host.entropy,
       vdso: this.mapVdso(),
-      hwcap: cpuid(1, 0).edx >>> 0,
-      hwcap2: FEATURES.has("fsgsbase") ? HWCAP2_FSGSBASE : 0,
-      minimumSignalStack: MINIMUM_SIGNAL_STACK,
+      hwcap: model.cpuid(1, 0).edx >>> 0,
+      hwcap2: model.features.has("fsgsbase") ? HWCAP2_FSGSBASE : 0,
+      minimumSignalStack: minimumSignalStack(model.xcr0),
     };
     this.signals = new SignalDelivery(this);
     this.futexes = new Futexes(this.space, this.memory, this.host.clock);

@@ -5,7 +5,14 @@
 
 import { CodePages } from "./code-pages.ts";
 import { type Tlb, TlbAttribute } from "./tlb.ts";
-import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "./translator.ts";
+import {
+  Access,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  PageFaultBit,
+  type Translation,
+  type Translator,
+} from "./translator.ts";
 
 const SCRATCH_BYTES = 64;
 
@@ -67,6 +74,8 @@ export class Mmu {
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
+  /** By physical page: 1 if a TLB may have an entry that lets it be written. */
+  private readonly writable: Uint8Array;
   private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0, attributes: 0 };
   /** Modifying accesses that went through the scratch bytes: where they have to be written back. */
   private modifyAddress = 0;
@@ -82,6 +91,7 @@ export class Mmu {
   ) {
     this.bytes = new Uint8Array(buffer);
     this.codePages = new CodePages(ramSize);
+    this.writable = new Uint8Array(ramSize / PAGE_SIZE);
     this.tlb = views[0].tlb;
     this.scratch = views[0].scratch;
     this.scratchBytes = this.bytes.subarray(this.scratch, this.scratch + SCRATCH_BYTES);
@@ -116,6 +126,7 @@ export class Mmu {
     if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
     const virtual = address - pageOffset(address);
     if (this.journal !== undefined) rights = this.journal.entering(virtual, physical, access, rights);
+    if ((rights & Access.Write) !== 0) this.writable[physical >>> PAGE_SHIFT] = 1;
     this.tlb.fill(virtual, physical, rights, translation.attributes);
     return physical + pageOffset(address);
   }
@@ -289,7 +300,9 @@ export class Mmu {
 
   /** `[start, start + length)` (physical, within a page) is being translated: writes to it must be seen. */
   markCode(start: number, length: number): void {
-    if (!this.codePages.mark(start, length)) return;
+    const page = start >>> PAGE_SHIFT;
+    if (!this.codePages.mark(start, length) || this.writable[page] === 0) return;
+    this.writable[page] = 0;
     for (const { tlb } of this.views) tlb.protectLinearPage(start - pageOffset(start));
   }
 

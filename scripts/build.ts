@@ -3,21 +3,32 @@
  *
  *   dist/cli.cjs       the bundled command; subcommands are run when they are needed
  *   dist/cli.cjs.cache V8's code cache of it
- *   dist/interp.wasm   the interpreter, generated from the instruction definitions
- *   dist/interp-legacy.wasm  the same for 16- and 32-bit code
+ *   dist/interp-N.wasm the parts of the interpreter, generated from the instruction definitions
+ *   dist/interp-legacy.wasm  the same for 16- and 32-bit code, in one part
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { buildGuests } from "./build-guests.ts";
 import { buildImage } from "./build-image.ts";
 import { DIST, REPOSITORY } from "./repository.ts";
 
 const COMMAND = join(DIST, "cli.cjs");
 const INTERPRETER_GENERATOR = "cpu/engines/interp/build.ts";
+
+/** commander can start subcommands that are programs. Ours are not, and child_process takes some milliseconds to load. */
+const withoutSubprograms: Plugin = {
+  name: "commander without child_process",
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?child_process$/ }, ({ importer }) =>
+      importer.includes("/commander/") ? { path: "child_process", namespace: "left-out" } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
 
 async function bundleCommand(): Promise<void> {
   await build({
@@ -31,9 +42,14 @@ async function bundleCommand(): Promise<void> {
     supported: { "dynamic-import": false },
     define: { "import.meta.url": "moduleUrl" },
     external: ["iced-x86"], // finds its .wasm beside itself
+    plugins: [withoutSubprograms],
+    banner: { js: "(function (require, moduleUrl) {" },
+    footer: { js: "})" },
+    charset: "ascii", // V8 keeps such text in half the memory
     sourcemap: true,
     minifySyntax: true,
-    minifyWhitespace: true, // names stay, for stack traces
+    minifyWhitespace: true,
+    minifyIdentifiers: true,
     legalComments: "none",
     logLevel: "warning",
   });
@@ -52,24 +68,30 @@ async function buildInterpreter(): Promise<void> {
     packages: "external",
     logLevel: "warning",
   });
-  const generator: { buildInterpreter(kind: "long" | "legacy"): Promise<Uint8Array> } = await import(outfile);
-  writeFileSync(join(DIST, "interp.wasm"), await generator.buildInterpreter("long"));
-  writeFileSync(join(DIST, "interp-legacy.wasm"), await generator.buildInterpreter("legacy"));
+  const generator: { buildInterpreter(kind: "long" | "legacy"): readonly Uint8Array[] } = await import(
+    outfile
+  );
+  for (const [part, bytes] of generator.buildInterpreter("long").entries())
+    writeFileSync(join(DIST, `interp-${part}.wasm`), bytes);
+  writeFileSync(join(DIST, "interp-legacy.wasm"), generator.buildInterpreter("legacy")[0]);
 }
 
 async function buildGuestsAndImage(): Promise<void> {
   await buildImage(await buildGuests());
 }
 
-/** Compiles what a run of a program needs, once and for all. */
+/** Compiles what a run of a program needs, once and for all, and sees to it that V8 takes it. */
 function writeCodeCache(): void {
   rmSync(`${COMMAND}.cache`, { force: true });
-  const environment = { ...process.env, OSV_VM_CODE_CACHE: "write" };
-  const program = spawnSync(process.execPath, [join(REPOSITORY, "osv-vm.js"), "run", "hello"], {
-    env: environment,
-    stdio: "ignore",
-  });
-  if (program.error) throw program.error;
+  for (const purpose of ["write", "check"]) {
+    const program = spawnSync(process.execPath, [join(REPOSITORY, "osv-vm.js"), "run", "hello"], {
+      env: { ...process.env, OSV_VM_CODE_CACHE: purpose },
+      stdio: "ignore",
+    });
+    if (program.error) throw program.error;
+    if (purpose === "check" && program.status === 1)
+      throw new Error("V8 rejects the code cache that it has made");
+  }
 }
 
 /** In the order in which they run; `npm run build -- command image` makes only those. */

@@ -24,6 +24,13 @@ function vitest(name: string, ...parameters: string[]): Step {
   return { name, command: ["vitest", "run", ...parameters], vitest: true };
 }
 
+/** Two engines side by side: everything is compiled, and as it is by default. */
+const LOCKSTEP_HOT = { OSV_VM_OPTIONS: "--engine check=interp,jit --jit-thresholds 2,4,16,0" };
+const LOCKSTEP_FIRST = { OSV_VM_OPTIONS: "--engine check=interp,jit --jit-thresholds 2,4,16,1000000" };
+const LOCKSTEP = { OSV_VM_OPTIONS: "--engine check=interp,jit" };
+/** Tests whose time limits allow for two engines. */
+const LONG_TESTS = ["--testTimeout", "900000"];
+
 const quick: Step[] = [
   { name: "build", command: ["npm", "run", "--silent", "build"] },
   { name: "lint", command: ["biome", "check", "--error-on-warnings"] },
@@ -40,6 +47,17 @@ const quick: Step[] = [
   vitest("system", "--project", "system"),
   vitest("timing", "--project", "timing"),
   { name: "fuzz", command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "20000", "--seed", "1"] },
+  {
+    ...vitest("lockstep", "--project", "system", ...LONG_TESTS, "test/system/guests.test.ts"),
+    env: LOCKSTEP_HOT,
+  },
+  {
+    name: "fuzz, compiled",
+    command: [
+      ...["npm", "run", "--silent", "fuzz", "--", "--oracle", "interp", "--engine", "jit,jit-first"],
+      ...["--length", "40", "--cases", "2000", "--seed", "1"],
+    ],
+  },
 ];
 
 const full: Step[] = [
@@ -47,6 +65,16 @@ const full: Step[] = [
   {
     name: "fuzz, long",
     command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "500000", "--seed", "2"],
+  },
+  { ...vitest("lockstep, default", "--project", "system", ...LONG_TESTS), env: LOCKSTEP },
+  { ...vitest("lockstep, all compiled", "--project", "system", ...LONG_TESTS), env: LOCKSTEP_HOT },
+  { ...vitest("lockstep, first tier", "--project", "system", ...LONG_TESTS), env: LOCKSTEP_FIRST },
+  {
+    name: "fuzz, all engines, long",
+    command: [
+      ...["npm", "run", "--silent", "fuzz", "--", "--engine", "all", "--length", "40"],
+      ...["--cases", "100000", "--seed", "3"],
+    ],
   },
 ];
 

@@ -1,6 +1,5 @@
 /** Time from Node: `performance.now()` (CLOCK_MONOTONIC, 50 ns a call) and timers. */
 
-import { performance } from "node:perf_hooks";
 import type { Clock } from "../../kernel/host.ts";
 
 const NS_PER_MS = 1e6;

@@ -1,34 +1,38 @@
 /** The kernel's {@link Host} on Node: clock, entropy and the standard streams of this process. */
 
-import { randomFillSync } from "node:crypto";
-import * as tty from "node:tty";
+import * as fs from "node:fs";
 import type { Entropy, Host, HostStream } from "../../kernel/host.ts";
 import { NodeClock } from "./node-clock.ts";
+import { createNodeEntropy } from "./node-entropy.ts";
 import { NodeInput, NodeOutput } from "./node-stdio.ts";
-import { NodeTerminalInput, NodeTerminalOutput } from "./node-terminal.ts";
+
+interface StandardStreams {
+  readonly stdout: NodeOutput;
+  readonly stderr: NodeOutput;
+  readonly input: HostStream & { dispose(): void };
+}
 
 export class NodeHost implements Host {
   readonly clock = new NodeClock();
-  readonly entropy: Entropy = { fill: (bytes) => void randomFillSync(bytes) };
   readonly stdin: HostStream;
   readonly stdout: NodeOutput;
   readonly stderr: NodeOutput;
-  private readonly input: NodeInput | NodeTerminalInput;
+  private readonly input: StandardStreams["input"];
   private readonly atExit = (): void => this.flush();
 
-  constructor() {
-    this.stdout = tty.isatty(1) ? new NodeTerminalOutput(1) : new NodeOutput(1);
-    this.stderr = tty.isatty(2) ? new NodeTerminalOutput(2) : new NodeOutput(2);
-    this.input = tty.isatty(0) ? new NodeTerminalInput(this.screen()) : new NodeInput(0);
-    this.stdin = this.input;
+  private constructor(
+    readonly entropy: Entropy,
+    { stdout, stderr, input }: StandardStreams,
+  ) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.input = input;
+    this.stdin = input;
     process.on("exit", this.atExit);
   }
 
-  /** Where the terminal of standard input shows things. */
-  private screen(): NodeTerminalOutput {
-    if (this.stdout instanceof NodeTerminalOutput) return this.stdout;
-    if (this.stderr instanceof NodeTerminalOutput) return this.stderr;
-    return new NodeTerminalOutput(0);
+  static async open(): Promise<NodeHost> {
+    return new NodeHost(await createNodeEntropy(), await openStandardStreams());
   }
 
   /** Everything written is out when this returns. */
@@ -42,5 +46,22 @@ export class NodeHost implements Host {
     this.flush();
     this.input.dispose();
     process.off("exit", this.atExit);
+  }
+}
+
+async function openStandardStreams(): Promise<StandardStreams> {
+  if (![0, 1, 2].some(mayBeTerminal))
+    return { stdout: new NodeOutput(1), stderr: new NodeOutput(2), input: new NodeInput(0) };
+  const { openTerminals } = await import("./node-terminal.ts");
+  return openTerminals();
+}
+
+/** Is a descriptor a terminal, or perhaps one? Node's own answer is in node:tty, which takes 8 ms to load. */
+function mayBeTerminal(fd: number): boolean {
+  try {
+    const stat = fs.fstatSync(fd);
+    return stat.isCharacterDevice() && stat.rdev !== fs.statSync("/dev/null").rdev;
+  } catch {
+    return true;
   }
 }

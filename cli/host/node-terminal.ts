@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as tty from "node:tty";
 import type { HostStream } from "../../kernel/host.ts";
-import { NodeOutput } from "./node-stdio.ts";
+import { NodeInput, NodeOutput } from "./node-stdio.ts";
 
 /** How often a process in the background looks whether it has come to the front. */
 const FOREGROUND_CHECK_MS = 200;
@@ -131,4 +131,18 @@ function isForeground(): boolean {
   } catch {
     return true;
   }
+}
+
+/** The standard streams of this process, some of which are terminals. */
+export function openTerminals() {
+  const stdout = tty.isatty(1) ? new NodeTerminalOutput(1) : new NodeOutput(1);
+  const stderr = tty.isatty(2) ? new NodeTerminalOutput(2) : new NodeOutput(2);
+  /** Where the terminal of standard input shows things. */
+  const screen = (): NodeTerminalOutput => {
+    if (stdout instanceof NodeTerminalOutput) return stdout;
+    if (stderr instanceof NodeTerminalOutput) return stderr;
+    return new NodeTerminalOutput(0);
+  };
+  const input = tty.isatty(0) ? new NodeTerminalInput(screen()) : new NodeInput(0);
+  return { stdout, stderr, input };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Exit } from "../engine.ts";
-import { cpuid } from "../model.ts";
+import { MODELS } from "../model.ts";
 import { Flag, Register, Segment, Vector } from "../state.ts";
 import { CODE, FlatMachine } from "./testing/flat-machine.ts";
 
@@ -15,12 +15,14 @@ function execute(code: string, prepare: (machine: FlatMachine) => void = () => u
   return { machine, cpu: machine.cpu, exit, exception: machine.exception };
 }
 
+const { v2, v3 } = MODELS;
+
 describe("cpuid", () => {
   it("returns the four registers of the model, zero-extended", () => {
     const { cpu } = execute("0f a2", ({ cpu }) => {
       for (const register of [RAX, RBX, RCX, RDX]) cpu.setGpr64(register, 0xffffffff00000000n);
     });
-    const expected = cpuid(0, 0);
+    const expected = v3.cpuid(0, 0);
     expect([RAX, RBX, RCX, RDX].map((register) => cpu.gpr64(register))).toEqual(
       [expected.eax, expected.ebx, expected.ecx, expected.edx].map((value) => BigInt(value >>> 0)),
     );
@@ -28,27 +30,40 @@ describe("cpuid", () => {
 
   it("names the vendor and the brand", () => {
     const text = (leaf: number, ...order: ("eax" | "ebx" | "ecx" | "edx")[]) => {
-      const result = cpuid(leaf, 0);
+      const result = v3.cpuid(leaf, 0);
       const words = Int32Array.from(order, (register) => result[register]);
       return new TextDecoder().decode(new Uint8Array(words.buffer)).replaceAll("\0", "");
     };
     expect(text(0, "ebx", "edx", "ecx")).toBe("GenuineIntel");
     const brand = [0x80000002, 0x80000003, 0x80000004].map((leaf) => text(leaf, "eax", "ebx", "ecx", "edx"));
-    expect(brand.join("")).toBe("osv-vm x86-64-v2");
+    expect(brand.join("")).toBe("osv-vm x86-64-v3");
   });
 
-  it("has all of x86-64-v2 and nothing of v3", () => {
-    const { ecx, edx } = cpuid(1, 0);
-    const v2 = [0, 9, 13, 19, 20, 23]; // SSE3 SSSE3 CMPXCHG16B SSE4.1 SSE4.2 POPCNT
-    for (const bit of v2) expect((ecx >>> bit) & 1).toBe(1);
-    for (const bit of [12, 28, 29]) expect((ecx >>> bit) & 1).toBe(0); // FMA AVX F16C
+  it.each([
+    [v2, 0],
+    [v3, 1],
+  ])("has all of x86-64-v2, and what v3 adds only in model v3", (model, third) => {
+    const { ecx, edx } = model.cpuid(1, 0);
+    const second = [0, 9, 13, 19, 20, 23]; // SSE3 SSSE3 CMPXCHG16B SSE4.1 SSE4.2 POPCNT
+    for (const bit of second) expect((ecx >>> bit) & 1).toBe(1);
+    for (const bit of [12, 28, 29]) expect((ecx >>> bit) & 1).toBe(third); // FMA AVX F16C
     for (const bit of [25, 26]) expect((edx >>> bit) & 1).toBe(1); // SSE SSE2
-    expect(cpuid(0x80000001, 0).ecx & 1).toBe(1); // LAHF
-    expect(cpuid(7, 0).ebx & ((1 << 3) | (1 << 5) | (1 << 8))).toBe(0); // BMI1 AVX2 BMI2
+    const extended = model.cpuid(0x80000001, 0).ecx;
+    expect(extended & 1).toBe(1); // LAHF
+    expect((extended >>> 5) & 1).toBe(third); // LZCNT
+    const { ebx } = model.cpuid(7, 0);
+    for (const bit of [3, 5, 8]) expect((ebx >>> bit) & 1).toBe(third); // BMI1 AVX2 BMI2
+  });
+
+  it("describes the state that XSAVE saves", () => {
+    expect(v2.cpuid(0xd, 0)).toEqual({ eax: 3, ebx: 576, ecx: 576, edx: 0 });
+    expect(v2.cpuid(0xd, 2)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });
+    expect(v3.cpuid(0xd, 0)).toEqual({ eax: 7, ebx: 832, ecx: 832, edx: 0 });
+    expect(v3.cpuid(0xd, 2)).toEqual({ eax: 256, ebx: 576, ecx: 0, edx: 0 });
   });
 
   it("answers beyond the last leaf as for the last basic one", () => {
-    expect(cpuid(0x40000000, 0)).toEqual(cpuid(0xd, 0));
+    expect(v3.cpuid(0x40000000, 0)).toEqual(v3.cpuid(0xd, 0));
   });
 });
 
@@ -199,7 +214,7 @@ describe("ways into the operating system", () => {
   });
 
   it("XGETBV reads XCR0 and has no other register", () => {
-    expect(execute("0f 01 d0").cpu.gpr(RAX)).toBe(3);
+    expect(execute("0f 01 d0").cpu.gpr(RAX)).toBe(7);
     expect(execute("0f 01 d0", ({ cpu }) => cpu.setGpr(RCX, 1)).exception.vector).toBe(Vector.GP);
   });
 });

@@ -58,9 +58,10 @@ for (const mnemonic of ["rdrand", "rdseed"]) {
   });
 }
 
+/** XCR0 is the only extended control register. */
 define("xgetbv", (b) => {
   b.if(b.ne(b.gpr(Register.RCX, 32), b.const64(0)), () => b.exception(Vector.GP, 0));
-  b.helper("extendedControl", [], false);
+  b.helper("xcr0", [], false);
   writePair(b, b.helperResult(0, "i64"));
 });
 

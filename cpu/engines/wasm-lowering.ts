@@ -387,7 +387,9 @@ export abstract class WasmLowering {
     this.open(IF, I32);
     this.hit(entry, low);
     this.code.byte(0x05);
-    this.context().get(address).i32(bytes);
+    this.context()
+      .get(address)
+      .i32(value.extent ?? bytes);
     this.call(value.write ? this.memoryRuntime.modify : this.memoryRuntime.load);
     this.tee(host).i32(-1).numeric("i32.eq");
     this.leaveIfSet();
@@ -470,6 +472,8 @@ export function placeLoad(place: Place): readonly number[] {
           return LOAD_OPCODE.i64;
         case "d0":
           return LOAD_OPCODE.i64_32u;
+        case "high":
+          return LOAD_OPCODE.v128;
         default:
           return LOAD_OPCODE[place.part];
       }
@@ -491,6 +495,8 @@ export function placeStore(place: Place): readonly number[] {
           return STORE_OPCODE.i64;
         case "d0":
           return STORE_OPCODE.i64_32;
+        case "high":
+          return STORE_OPCODE.v128;
         default:
           return STORE_OPCODE[place.part];
       }

@@ -1,18 +1,21 @@
 /** FXSAVE, FXRSTOR, XSAVE, XRSTOR, LDMXCSR (Intel SDM vol. 1, 10.5 and 13; vol. 2). Argument 0 is the address. */
 
 import type { Cpu } from "../cpu.ts";
-import { FXSAVE_SIZE, restoreFxsave, saveFxsave } from "../fpu-image.ts";
+import { FXSAVE_SIZE, restoreFxsave, restoreYmm, saveFxsave, saveYmm } from "../fpu-image.ts";
 import { resetFpu } from "../fpu-reset.ts";
 import { defineHelper, GuestException } from "../helpers.ts";
 import { CONTEXT_SIZE, GPR, MXCSR, Register, Vector, XMM, XMM_STRIDE } from "../state.ts";
+import {
+  XCR0_SSE,
+  XCR0_X87,
+  XCR0_YMM,
+  XSAVE_HEADER,
+  XSAVE_HEADER_SIZE,
+  xsaveSize,
+  YMM_COMPONENT,
+} from "../xsave.ts";
 
-const XSAVE_HEADER = 512;
-const XSAVE_HEADER_SIZE = 64;
 const MXCSR_MASK = 0xffff;
-/** XCR0: x87 and SSE. */
-export const XCR0 = 3;
-const X87_COMPONENT = 1;
-const SSE_COMPONENT = 2;
 
 // The parts of the legacy region (SDM vol. 1, table 10-2): x87 control and status before MXCSR and its mask.
 const MXCSR_AT = 24;
@@ -21,7 +24,7 @@ const XMM_AT = 160;
 /** Bytes that FXSAVE writes: 416…511 are left to software. */
 const FXSAVE_WRITTEN = 416;
 
-const image = new Uint8Array(FXSAVE_SIZE + XSAVE_HEADER_SIZE);
+const image = new Uint8Array(xsaveSize(XCR0_X87 | XCR0_SSE | XCR0_YMM));
 const imageView = new DataView(image.buffer);
 
 function stateView(cpu: Cpu): DataView {
@@ -53,37 +56,40 @@ defineHelper("ldmxcsr", (cpu) => {
 
 /** The requested features of EDX:EAX that exist. */
 function requested(cpu: Cpu): number {
-  return cpu.getI32(GPR + 8 * Register.RAX) & XCR0;
+  return cpu.getI32(GPR + 8 * Register.RAX) & cpu.xcr0;
 }
 
-/** The header alone, of {@link image}. */
-const header = image.subarray(XSAVE_HEADER, XSAVE_HEADER + XSAVE_HEADER_SIZE);
+/** MXCSR belongs to SSE and to AVX state (SDM vol. 1, 13.5.2 and 13.5.3). */
+const MXCSR_COMPONENTS = XCR0_SSE | XCR0_YMM;
 
-/** Reads the image from memory; without its legacy region if nothing of that is asked for. */
-function readImage(cpu: Cpu, address: number, features: number): void {
-  if (features === 0) cpu.mmu.read(address + XSAVE_HEADER, header);
-  else cpu.mmu.read(address, image);
+/** Parts of {@link image}. */
+const header = image.subarray(XSAVE_HEADER, XSAVE_HEADER + XSAVE_HEADER_SIZE);
+const ymm = image.subarray(YMM_COMPONENT.offset, YMM_COMPONENT.offset + YMM_COMPONENT.size);
+
+/** The part of the image that stands in memory for these features: without any, the header alone. */
+function partFor(features: number): { readonly offset: number; readonly bytes: Uint8Array } {
+  if (features === 0) return { offset: XSAVE_HEADER, bytes: header };
+  return { offset: 0, bytes: image.subarray(0, xsaveSize(features)) };
 }
 
 defineHelper("xsave", (cpu) => {
   const address = cpu.argument(0);
   const features = requested(cpu);
-  readImage(cpu, address, features);
-  // Both components always count as in use.
+  const { offset, bytes } = partFor(features);
+  cpu.mmu.read(address + offset, bytes);
+  // All components always count as in use.
   imageView.setUint32(XSAVE_HEADER, imageView.getUint32(XSAVE_HEADER, true) | features, true);
-  if (features === 0) {
-    cpu.mmu.write(address + XSAVE_HEADER, header);
-    return;
+  if (features !== 0) {
+    const before = image.slice();
+    const state = stateView(cpu);
+    saveFxsave(state, imageView);
+    // What was not asked for stays as it is in memory.
+    if ((features & XCR0_X87) === 0) copyX87(before);
+    if ((features & XCR0_SSE) === 0) copyXmm(before);
+    if ((features & MXCSR_COMPONENTS) === 0) image.set(before.subarray(MXCSR_AT, MXCSR_AT + 8), MXCSR_AT);
+    if ((features & XCR0_YMM) !== 0) saveYmm(state, ymm);
   }
-  const before = image.slice();
-  saveFxsave(stateView(cpu), imageView);
-  // What was not asked for stays as it is in memory.
-  if ((features & X87_COMPONENT) === 0) copyX87(before);
-  if ((features & SSE_COMPONENT) === 0) {
-    copyXmm(before);
-    image.set(before.subarray(MXCSR_AT, MXCSR_AT + 8), MXCSR_AT);
-  }
-  cpu.mmu.write(address, image);
+  cpu.mmu.write(address + offset, bytes);
 });
 
 /** Into the image: the x87 component. */
@@ -99,25 +105,27 @@ function copyXmm(from: Uint8Array): void {
 
 defineHelper("xrstor", (cpu) => {
   const features = requested(cpu);
-  readImage(cpu, cpu.argument(0), features);
+  const { offset, bytes } = partFor(features);
+  cpu.mmu.read(cpu.argument(0) + offset, bytes);
   const present = imageView.getUint32(XSAVE_HEADER, true);
   // XSTATE_BV must name enabled features only; XCOMP_BV and the rest of the header must be zero in the standard form.
   for (let at = XSAVE_HEADER + 4; at < XSAVE_HEADER + 24; at++)
     if (image[at] !== 0) throw new GuestException(Vector.GP);
-  if ((present & ~XCR0) !== 0) throw new GuestException(Vector.GP);
+  if ((present & ~cpu.xcr0) !== 0) throw new GuestException(Vector.GP);
   const mxcsr = imageView.getUint32(MXCSR_AT, true);
-  if ((features & SSE_COMPONENT) !== 0) requireValidMxcsr(mxcsr);
+  if ((features & MXCSR_COMPONENTS) !== 0) requireValidMxcsr(mxcsr);
 
   const state = stateView(cpu);
   const loaded = image.slice();
   saveFxsave(state, imageView); // what is not requested stays
-  if ((features & present & X87_COMPONENT) !== 0) copyX87(loaded);
-  if ((features & present & SSE_COMPONENT) !== 0) copyXmm(loaded);
-  // MXCSR is loaded whether SSE state is present or not.
-  if ((features & SSE_COMPONENT) !== 0) imageView.setUint32(MXCSR_AT, mxcsr, true);
+  if ((features & present & XCR0_X87) !== 0) copyX87(loaded);
+  if ((features & present & XCR0_SSE) !== 0) copyXmm(loaded);
+  // MXCSR is loaded whether its components are present or not.
+  if ((features & MXCSR_COMPONENTS) !== 0) imageView.setUint32(MXCSR_AT, mxcsr, true);
   restoreFxsave(imageView, state);
-  if ((features & ~present & X87_COMPONENT) !== 0) resetFpu(cpu);
-  if ((features & ~present & SSE_COMPONENT) !== 0) {
+  if ((features & XCR0_YMM) !== 0) restoreYmm((present & XCR0_YMM) !== 0 ? ymm : undefined, state);
+  if ((features & ~present & XCR0_X87) !== 0) resetFpu(cpu);
+  if ((features & ~present & XCR0_SSE) !== 0) {
     for (let index = 0; index < 16; index++) cpu.stateBytes(XMM + index * XMM_STRIDE, 16).fill(0);
   }
 });

@@ -4,9 +4,6 @@ import { defineHelper, GuestException } from "../helpers.ts";
 import { Vector } from "../state.ts";
 import { Cr4 } from "../system/control-bits.ts";
 
-/** XCR0 of user code on the OSv kernel: x87 and SSE state. */
-const XCR0 = 3;
-
 /** To slot 0; IA32_TSC_AUX to slot 1. CR4.TSD refuses it to user code. */
 defineHelper("timeStampCounter", (cpu) => {
   const { system } = cpu;
@@ -18,9 +15,6 @@ defineHelper("timeStampCounter", (cpu) => {
 
 /** IA32_TSC_AUX. */
 defineHelper("processorNumber", (cpu) => cpu.setResult(0, cpu.system?.model.tscAux ?? 0));
-
-/** XCR0. */
-defineHelper("extendedControl", (cpu) => cpu.setResult(0, cpu.system?.xcr0 ?? XCR0));
 
 /** 64 random bits to slot 0. */
 defineHelper("random", (cpu) => cpu.host.random(cpu.argumentBytes(0).subarray(0, 8)));

@@ -54,6 +54,7 @@ const PART_TYPE: Readonly<Record<VectorPart, Type>> = {
   d0: "i64",
   f64: "f64",
   f32: "f32",
+  high: "v128",
 };
 
 export interface BuilderOptions {
@@ -101,6 +102,11 @@ export class Builder {
     this.block.push({ do: "second" });
     this.immediateField = immediateField;
     this.options = options;
+  }
+
+  /** Inside `if` or `loop`. */
+  get isNested(): boolean {
+    return this.depth > 0;
   }
 
   get locked(): boolean {
@@ -318,9 +324,12 @@ export class Builder {
 
   // ---- memory ----
 
-  /** Loads from a linear address; narrow integers zero-extend to i64. */
-  load(address: Value, kind: MemoryKind): Value {
-    return this.loadFrom(address, kind, undefined);
+  /**
+   * Loads from a linear address; narrow integers zero-extend to i64.
+   * @param extent bytes of the whole operand, if this is its first part
+   */
+  load(address: Value, kind: MemoryKind, extent?: number): Value {
+    return this.loadFrom(address, kind, undefined, extent);
   }
 
   store(address: Value, kind: MemoryKind, value: Value): void {
@@ -348,7 +357,7 @@ export class Builder {
     this.block.push({ do: "probe", address, bytes });
   }
 
-  private loadFrom(address: Value, kind: MemoryKind, modify: Modify | undefined): Value {
+  private loadFrom(address: Value, kind: MemoryKind, modify: Modify | undefined, extent?: number): Value {
     this.observable = true;
     return this.keep({
       op: "load",
@@ -356,6 +365,7 @@ export class Builder {
       address,
       write: modify !== undefined,
       modify,
+      extent,
       type: MEMORY_TYPE[kind],
       uses: 0,
     });
@@ -430,17 +440,17 @@ export class Builder {
   // ---- leaving the instruction ----
 
   /**
-   * Calls a TypeScript helper (cpu/helpers) with up to four arguments of any type; it may read and write the CPU state.
+   * Calls a TypeScript helper (cpu/helpers) with up to eight arguments of any type; it may read and write the CPU state.
    * With `mayFault` (the default) it can raise an exception, and must then have changed nothing.
    */
   helper(name: string, args: readonly Value[] = [], mayFault = true): void {
-    if (args.length > 4) throw new Error("a helper takes four arguments at most");
+    if (args.length > 8) throw new Error("a helper takes eight arguments at most");
     this.observable = true;
     this.flagsRead |= FlagField.All & ~this.flagsWritten;
     this.block.push({ do: "helper", name, args, mayFault });
   }
 
-  /** What the helper called last left in a result slot (0…3). */
+  /** What the helper called last left in a result slot (0…7). */
   helperResult(slot: number, type: Type): Value {
     return this.keep({ op: "helperResult", slot, type, uses: 0 });
   }

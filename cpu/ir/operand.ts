@@ -27,7 +27,10 @@ export interface Operand {
   read(): Value;
   /** Writes the low `bits` of an i64. */
   write(value: Value): void;
-  /** 128 bits: XMM register, or memory. `aligned`: memory must be 16-byte aligned (#GP otherwise), as legacy SSE wants. */
+  /**
+   * 128 bits: XMM register, or memory. `aligned`: memory must be aligned (#GP otherwise), as legacy SSE wants; instructions
+   * with a VEX prefix take no notice of it, unless their row says so too.
+   */
   readVector(aligned?: boolean): Value;
   writeVector(value: Value, aligned?: boolean): void;
   /** The low part of an XMM register, or memory of exactly that size. */
@@ -38,6 +41,12 @@ export interface Operand {
   address(): Value;
   /** Memory: the offset part of the address (LEA). */
   effectiveAddress(): Value;
+  /** #GP(0) unless memory is aligned as the instruction's row asks for. */
+  requireAligned(): void;
+  /** The lower (0) or upper (1) half of a 256-bit operand. Not inside `if` or `loop`. */
+  half(index: 0 | 1): Operand;
+  /** Memory: a part of it, as an operand of its own. Not inside `if` or `loop`. */
+  slice(offset: number, bits: number): Operand;
   /** Register operands: which one. */
   readonly register: RegisterRef;
 }
@@ -50,9 +59,11 @@ const KIND_OF_PART: Readonly<Record<VectorPart, MemoryKind>> = {
   d0: "u32",
   f64: "f64",
   f32: "f32",
+  high: "v128",
 };
 
-abstract class BaseOperand implements Operand {
+/** An operand of which a kind overrides what it can do. */
+export abstract class BaseOperand implements Operand {
   abstract readonly kind: Operand["kind"];
   readonly isMemory: boolean = false;
   constructor(
@@ -82,6 +93,13 @@ abstract class BaseOperand implements Operand {
   }
   effectiveAddress(): Value {
     throw this.misuse("effectiveAddress");
+  }
+  requireAligned(): void {}
+  half(_index: 0 | 1): Operand {
+    throw this.misuse("half");
+  }
+  slice(_offset: number, _bits: number): Operand {
+    throw this.misuse("slice");
   }
   get register(): RegisterRef {
     throw this.misuse("register");
@@ -153,6 +171,64 @@ export class XmmOperand extends BaseOperand {
   override writePart(part: VectorPart, value: Value): void {
     this.b.setXmm(this.reference, value, part);
   }
+  override half(index: 0 | 1): Operand {
+    if (index === 0) return new XmmOperand(this.b, 128, this.reference);
+    return new UpperHalfOperand(this.b, this.reference);
+  }
+}
+
+/** The upper half of a YMM register: its parts are those of the half. */
+class UpperHalfOperand extends BaseOperand {
+  readonly kind = "xmm";
+  constructor(
+    b: Builder,
+    private readonly reference: RegisterRef,
+  ) {
+    super(b, 128);
+  }
+  override readVector(): Value {
+    return this.b.xmm(this.reference, "high");
+  }
+  override writeVector(value: Value): void {
+    this.b.setXmm(this.reference, value, "high");
+  }
+  override readPart(part: VectorPart): Value {
+    return partOf(this.b, this.readVector(), part);
+  }
+}
+
+/** A part of a vector, as {@link Builder.xmm} would read it from a register. */
+export function partOf(b: Builder, vector: Value, part: VectorPart): Value {
+  switch (part) {
+    case "q0":
+    case "q1":
+      return b.lane("i64x2.extract_lane", part === "q0" ? 0 : 1, vector);
+    case "d0":
+      return b.extendU(b.lane("i32x4.extract_lane", 0, vector));
+    case "f64":
+      return b.lane("f64x2.extract_lane", 0, vector);
+    case "f32":
+      return b.lane("f32x4.extract_lane", 0, vector);
+    default:
+      return vector;
+  }
+}
+
+/** A vector with another part. */
+export function withPart(b: Builder, vector: Value, part: VectorPart, value: Value): Value {
+  switch (part) {
+    case "q0":
+    case "q1":
+      return b.lane("i64x2.replace_lane", part === "q0" ? 0 : 1, vector, value);
+    case "d0":
+      return b.lane("i32x4.replace_lane", 0, vector, b.wrap(value));
+    case "f64":
+      return b.lane("f64x2.replace_lane", 0, vector, value);
+    case "f32":
+      return b.lane("f32x4.replace_lane", 0, vector, value);
+    default:
+      return value;
+  }
 }
 
 export class MmxOperand extends BaseOperand {
@@ -204,6 +280,7 @@ export type AddressForm =
   | "absolute" // an address known when decoding (RIP-relative, moffs)
   | "segmentedAbsolute"
   | "narrow" // segment base + (base + index × scale + displacement) mod 2^32
+  | "general" // any of these: what is rare enough to make do with one handler
   | "si" // segment base + RSI
   | "di" // RDI
   | "narrowSi"
@@ -216,19 +293,129 @@ export type AddressForm =
   | "legacyDi32"
   | "legacyDi16";
 
-export class MemoryOperand extends BaseOperand {
+/** How a memory operand may be accessed. */
+export interface MemoryAccess {
+  /** The instruction reads and writes it: reading asks for the right to write. */
+  readonly modifies?: boolean;
+  /** It may stand anywhere, whatever the definition says of alignment. */
+  readonly unaligned?: boolean;
+}
+
+abstract class AddressedOperand extends BaseOperand {
   readonly kind = "memory";
   override readonly isMemory = true;
   private modified: ModifiedMemory | undefined;
+  private start: Value | undefined;
 
   constructor(
     b: Builder,
     bits: number,
-    readonly form: AddressForm,
-    /** The instruction reads and writes it: reading asks for the right to write. */
-    private readonly modifies: boolean,
+    protected readonly access: MemoryAccess,
   ) {
     super(b, bits);
+  }
+
+  protected scalar(): MemoryKind {
+    const kind = KIND_OF_BITS[this.bits];
+    if (kind === undefined) throw this.misuse("read");
+    return kind;
+  }
+
+  override requireAligned(): void {
+    if (this.access.unaligned !== true) this.b.requireAligned(this.firstByte(), this.bits / 8);
+  }
+
+  /** The address, computed once for all parts. */
+  private firstByte(): Value {
+    if (this.b.isNested) throw this.misuse("a part inside a block");
+    this.start ??= this.address();
+    return this.start;
+  }
+
+  /** The address of a vector, after a look at its alignment. */
+  private vectorAddress(aligned: boolean): Value {
+    const address = this.address();
+    if (aligned && this.access.unaligned !== true) this.b.requireAligned(address, 16);
+    return address;
+  }
+
+  override read(): Value {
+    if (this.access.modifies !== true) return this.b.load(this.address(), this.scalar());
+    this.modified ??= this.b.modify(this.address(), this.scalar());
+    return this.modified.value;
+  }
+
+  override write(value: Value): void {
+    if (this.modified !== undefined) this.modified.write(value);
+    else this.b.store(this.address(), this.scalar(), value);
+  }
+
+  override readVector(aligned = false): Value {
+    return this.b.load(this.vectorAddress(aligned), "v128");
+  }
+
+  override writeVector(value: Value, aligned = false): void {
+    this.b.store(this.vectorAddress(aligned), "v128", value);
+  }
+
+  override readPart(part: VectorPart): Value {
+    return this.b.load(this.address(), KIND_OF_PART[part]);
+  }
+
+  override writePart(part: VectorPart, value: Value): void {
+    this.b.store(this.address(), KIND_OF_PART[part], value);
+  }
+
+  override half(index: 0 | 1): Operand {
+    return this.slice(16 * index, 128);
+  }
+
+  override slice(offset: number, bits: number): Operand {
+    const start = this.firstByte();
+    if (offset === 0) return new LinearOperand(this.b, bits, start, this.bits / 8);
+    return new LinearOperand(this.b, bits, this.b.add(start, this.b.const64(offset)));
+  }
+}
+
+/** Memory at an address that has been computed. It may stand anywhere. */
+class LinearOperand extends AddressedOperand {
+  constructor(
+    b: Builder,
+    bits: number,
+    private readonly where: Value,
+    /** Bytes of the whole operand, if this is its first part. */
+    private readonly extent?: number,
+  ) {
+    super(b, bits, { unaligned: true });
+  }
+
+  override address(): Value {
+    return this.where;
+  }
+  override read(): Value {
+    return this.b.load(this.where, this.scalar(), this.extent);
+  }
+  override readVector(): Value {
+    return this.b.load(this.where, "v128", this.extent);
+  }
+}
+
+/** The vector register that has the indices of a gather. */
+export interface VectorIndex {
+  readonly register: RegisterRef;
+  readonly bits: 128 | 256;
+}
+
+export class MemoryOperand extends AddressedOperand {
+  /** @param vectorIndex in gathers; {@link addressAt} takes the indices one by one */
+  constructor(
+    b: Builder,
+    bits: number,
+    readonly form: AddressForm,
+    access: MemoryAccess = {},
+    readonly vectorIndex?: VectorIndex,
+  ) {
+    super(b, bits, access);
   }
 
   override effectiveAddress(): Value {
@@ -243,6 +430,8 @@ export class MemoryOperand extends BaseOperand {
         const sum = b.add(b.add(b.encoded("base"), index), b.encoded("displacement"));
         return this.form === "narrow" ? b.zext(sum, 32) : sum;
       }
+      case "general":
+        return this.generalAddress(b.encoded("index"));
       case "absolute":
       case "segmentedAbsolute":
         return b.encoded("absolute");
@@ -269,12 +458,22 @@ export class MemoryOperand extends BaseOperand {
     }
   }
 
+  /** Shifts count modulo 64: the mark of narrow addresses in the scale does no harm. */
+  private generalAddress(index: Value): Value {
+    const b = this.b;
+    const scale = b.encoded("scale");
+    const sum = b.add(b.add(b.encoded("base"), b.shl(index, scale)), b.encoded("absolute"));
+    const unused = b.and(b.shrBy(scale, 1), b.const64(32));
+    return b.and(sum, b.shr(b.const64(-1), unused));
+  }
+
   override address(): Value {
     const offset = this.effectiveAddress();
     switch (this.form) {
       case "segmented":
       case "segmentedAbsolute":
       case "narrow":
+      case "general":
       case "si":
       case "narrowSi":
         return this.b.add(this.b.encoded("segmentBase"), offset);
@@ -291,40 +490,8 @@ export class MemoryOperand extends BaseOperand {
     }
   }
 
-  private scalar(): MemoryKind {
-    const kind = KIND_OF_BITS[this.bits];
-    if (kind === undefined) throw this.misuse("read");
-    return kind;
-  }
-
-  override read(): Value {
-    if (!this.modifies) return this.b.load(this.address(), this.scalar());
-    this.modified ??= this.b.modify(this.address(), this.scalar());
-    return this.modified.value;
-  }
-
-  override write(value: Value): void {
-    if (this.modified !== undefined) this.modified.write(value);
-    else this.b.store(this.address(), this.scalar(), value);
-  }
-
-  override readVector(aligned = false): Value {
-    const address = this.address();
-    if (aligned) this.b.requireAligned(address, 16);
-    return this.b.load(address, "v128");
-  }
-
-  override writeVector(value: Value, aligned = false): void {
-    const address = this.address();
-    if (aligned) this.b.requireAligned(address, 16);
-    this.b.store(address, "v128", value);
-  }
-
-  override readPart(part: VectorPart): Value {
-    return this.b.load(this.address(), KIND_OF_PART[part]);
-  }
-
-  override writePart(part: VectorPart, value: Value): void {
-    this.b.store(this.address(), KIND_OF_PART[part], value);
+  /** Gathers: the address that an index (i64, sign-extended) leads to. */
+  addressAt(index: Value): Value {
+    return this.b.add(this.b.encoded("segmentBase"), this.generalAddress(index));
   }
 }

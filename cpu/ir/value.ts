@@ -17,13 +17,19 @@ export type RegisterRef =
   | { readonly fixed: number; readonly high?: boolean } // `high`: AH…BH
   | { readonly slot: RecordSlot };
 
-/** Register slots of a decoded record: 0…2 of its instruction, the others of a second one fused to it (record.ts). */
-export type RecordSlot = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+/**
+ * Register slots of a decoded record: 0…2 of its instruction, 3…6 of a second one fused to it, 7 of a fourth operand
+ * (record.ts).
+ */
+export type RecordSlot = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 export type OperandBits = 8 | 16 | 32 | 64;
 
-/** Parts of a vector register and the value type they read as: q = 64-bit, d = 32-bit zero-extended to i64. */
-export type VectorPart = "v128" | "q0" | "q1" | "d0" | "f64" | "f32";
+/**
+ * Parts of a vector register and the value type they read as: q = 64-bit, d = 32-bit zero-extended to i64; all of the XMM
+ * register but `high`, which is the upper half of the YMM register (a v128).
+ */
+export type VectorPart = "v128" | "q0" | "q1" | "d0" | "f64" | "f32" | "high";
 
 /** A piece of CPU state that can be read and written. */
 export type Place =
@@ -92,6 +98,8 @@ export type Value = Common &
         readonly address: Value;
         readonly write: boolean;
         readonly modify: Modify | undefined;
+        /** Bytes that the instruction accesses from there, if more: what the slow path looks at before it may fault. */
+        readonly extent: number | undefined;
       }
     | { readonly op: "variable"; readonly variable: Variable }
     | { readonly op: "helperResult"; readonly slot: number }

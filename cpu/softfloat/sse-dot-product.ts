@@ -19,33 +19,39 @@ function isNaN32(bits: number): boolean {
   return (bits & 0x7fff_ffff) > 0x7f80_0000;
 }
 
+type Lanes = readonly [number, number, number, number];
+
 /**
- * @param a lanes of the first operand, lowest first
+ * @param operands one pair of vectors, or two of one instruction: an exception in one keeps the other's next step away too
  * @param immediate bits 4…7 choose the products, bits 0…3 the lanes that receive the sum; the others become +0
  */
 export function dpps(
-  a: readonly number[],
-  b: readonly number[],
+  operands: readonly (readonly [a: readonly number[], b: readonly number[]])[],
   immediate: number,
   control: SseControl,
-): [number, number, number, number] {
-  const product = (lane: number) =>
-    ((immediate >> (4 + lane)) & 1) === 1 ? mulss(a[lane], b[lane], control) : 0;
-  const products = [product(0), product(1), product(2), product(3)];
-  const sum = ([first, second, third, fourth]: readonly [number, number, number, number]) => {
+): Lanes[] {
+  const products = operands.map(([a, b]) =>
+    [0, 1, 2, 3].map((lane) =>
+      ((immediate >> (4 + lane)) & 1) === 1 ? mulss(a[lane], b[lane], control) : 0,
+    ),
+  );
+  const sums = ([first, second, third, fourth]: Lanes): number[] => {
     control.settle();
-    if (control.unmasked !== 0) return 0;
-    const left = addss(products[first], products[second], control);
-    const right = addss(products[third], products[fourth], control);
+    if (control.unmasked !== 0) return operands.map(() => 0);
+    const halves = products.map((lanes) => [
+      addss(lanes[first], lanes[second], control),
+      addss(lanes[third], lanes[fourth], control),
+    ]);
     control.settle();
-    return control.unmasked !== 0 ? 0 : addss(left, right, control);
+    return halves.map(([left, right]) => (control.unmasked !== 0 ? 0 : addss(left, right, control)));
   };
-  const common = sum(SUMMANDS[0]);
-  const lane = (index: 0 | 1 | 2 | 3) => {
-    if (((immediate >> index) & 1) === 0) return 0;
-    return isNaN32(common) ? sum(SUMMANDS[index]) : common;
-  };
-  return [lane(0), lane(1), lane(2), lane(3)];
+  const common = sums(SUMMANDS[0]);
+  const hasNaN = common.some(isNaN32);
+  const byLane = SUMMANDS.map((order) => (hasNaN ? sums(order) : common));
+  return operands.map((_, vector): Lanes => {
+    const lane = (index: 0 | 1 | 2 | 3) => (((immediate >> index) & 1) === 0 ? 0 : byLane[index][vector]);
+    return [lane(0), lane(1), lane(2), lane(3)];
+  });
 }
 
 /**

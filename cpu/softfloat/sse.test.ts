@@ -191,7 +191,7 @@ const roundings: Case[] = [0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 7].flatMap((immediat
 const dotProducts: Case[] = [
   ...[0xff, 0xf1, 0x7f, 0x31, 0xe8, 0x55, 0x0f, 0x80].map((immediate) =>
     unary(`dpps $${immediate}, %%xmm1, %%xmm0`, "binary32", "xmm0", 128, ({ a, b }, control) =>
-      join32(dpps(lanes32(a), lanes32(b), immediate, control)),
+      join32(dpps([[lanes32(a), lanes32(b)]], immediate, control)[0]),
     ),
   ),
   ...[0x33, 0x11, 0x21, 0x32, 0x03].map((immediate) =>

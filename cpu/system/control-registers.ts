@@ -2,7 +2,6 @@
 
 import { PHYSICAL_ADDRESS_BITS } from "../../mmu/page-table-walker.ts";
 import { GuestException } from "../helpers.ts";
-import { FEATURES } from "../model.ts";
 import { Segment, Vector } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
 import { Rights, SystemType, typeOf } from "./segment.ts";
@@ -38,10 +37,13 @@ const CR4_OF_FEATURE: readonly (readonly [feature: string, bit: number])[] = [
   ["smep", Cr4.SMEP],
   ["smap", Cr4.SMAP],
 ];
-const CR4_BITS = CR4_OF_FEATURE.reduce(
-  (bits, [feature, bit]) => (FEATURES.has(feature) ? bits | bit : bits),
-  CR4_ALWAYS as number,
-);
+
+function cr4Bits(features: ReadonlySet<string>): number {
+  return CR4_OF_FEATURE.reduce(
+    (bits, [feature, bit]) => (features.has(feature) ? bits | bit : bits),
+    CR4_ALWAYS as number,
+  );
+}
 
 export function readControl(system: SystemState, register: number): number {
   switch (register) {
@@ -145,7 +147,7 @@ function loadPdptes(system: SystemState, cr3: number): void {
 }
 
 function writeCr4(system: SystemState, value: number): void {
-  if ((value & ~CR4_BITS) !== 0) throw refused();
+  if ((value & ~cr4Bits(system.features)) !== 0) throw refused();
   if (system.isLong && (value & Cr4.PAE) === 0) throw refused();
   const changed = system.cr4 ^ value;
   const isPae = (system.cr0 & Cr0.PG) !== 0 && !system.isLong && (value & Cr4.PAE) !== 0;
@@ -187,7 +189,7 @@ export function writeDebug(system: SystemState, register: number, value: bigint)
 
 /** XSETBV: x87 state always, AVX only with SSE. */
 export function writeXcr0(system: SystemState, index: number, value: bigint): void {
-  const known = FEATURES.has("avx") ? 7n : 3n;
+  const known = BigInt(system.cpu.model.xcr0);
   const isValid =
     (value & 1n) !== 0n && (value & ~known) === 0n && ((value & 4n) === 0n || (value & 2n) !== 0n);
   if (index !== 0 || !isValid) throw refused();

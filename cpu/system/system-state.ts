@@ -26,6 +26,7 @@ import { Cr0, Cr4, Efer } from "./control-bits.ts";
 import { type ExecutionMode, ExecutionModes, Restriction } from "./execution-mode.ts";
 import { createModelRegisters } from "./model-registers.ts";
 import { Rights, type SegmentRegister } from "./segment.ts";
+import { systemFeatures } from "./system-model.ts";
 
 export interface TableRegister {
   base: number;
@@ -66,6 +67,8 @@ export class SystemState {
   readonly paging: PagingState;
   readonly walker: PageTableWalker;
   engine: SystemEngine | undefined;
+  /** Instructions of the opcode tables that need another one raise #UD. */
+  readonly features: ReadonlySet<string>;
   private readonly modes = new ExecutionModes();
   private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0, attributes: 0 };
   private readonly bytes: DataView;
@@ -74,6 +77,7 @@ export class SystemState {
     readonly cpu: Cpu,
     readonly platform: Platform,
   ) {
+    this.features = systemFeatures(cpu.model);
     this.paging = createPagingState();
     this.paging.alignmentCheckFlag = () => (cpu.getI32(FLAGS_OTHER) & Flag.AC) !== 0;
     this.walker = new PageTableWalker(cpu.ram, this.paging);
@@ -101,7 +105,7 @@ export class SystemState {
     const { cpu } = this;
     cpu.useView(0);
     cpu.reset();
-    cpu.setGpr(Register.RDX, 0x000706a1);
+    cpu.setGpr(Register.RDX, cpu.model.signature);
     cpu.rflags = 2;
     cpu.rip = 0xfff0;
     this.cr0 = Cr0.CD | Cr0.NW | Cr0.ET;

@@ -69,7 +69,8 @@ function everything(): Uint8Array {
   const everyOne = module.addFunction("every one", NOTHING, ["i32", "v128", "v128"], code.toBytes());
   const jump = new ByteWriter().bytes([0x41, 0, 0x13, module.type(NOTHING), 0, 0x0b]);
   module.exportFunction("jump", module.addFunction("jump", NOTHING, [], jump.toBytes()));
-  module.defineTable([everyOne], 3);
+  module.defineTable(4);
+  module.fillTable(0, [everyOne]);
   module.addCustomSection("name", module.nameSection());
   return module.toBytes();
 }

@@ -320,6 +320,25 @@ export function disassembleModule(bytes: Uint8Array, options: DisassembleOptions
   return `${[...lines, ")"].join("\n")}\n`;
 }
 
+/** The functions of a module by name: their text, and how many bytes their instructions have. */
+export function functionsOf(
+  bytes: Uint8Array,
+  options: DisassembleOptions = {},
+): Map<string, { lines: string[]; bytes: number }> {
+  const { types, functionTypes, functionNames, importCount, bodies } = readModule(bytes);
+  const functions = functionTypes.map((type) => types[type]);
+  const names = { function: (index: number) => functionNames.get(index), ...options.names };
+  return new Map(
+    bodies.map(({ code }, position) => {
+      const name = functionNames.get(importCount + position) ?? `${importCount + position}`;
+      return [
+        name,
+        { lines: disassembleBody(code, { ...options, functions, types, names }), bytes: code.length },
+      ];
+    }),
+  );
+}
+
 function signatureText({ parameters, results }: Signature): string {
   const list = (word: string, types: readonly string[]) =>
     types.length === 0 ? "" : ` (${word} ${types.join(" ")})`;

@@ -33,9 +33,9 @@ export class ModuleBuilder {
   private readonly functions: FunctionBody[] = [];
   private readonly exports: { name: string; kind: number; index: number }[] = [];
   private readonly customSections: { name: string; bytes: Uint8Array }[] = [];
-  private tableFunctions: number[] | undefined;
-  private tableSpare = 0;
+  private tableSize: number | undefined;
   private importedTableMinimum: number | undefined;
+  private elements: { first: number; functions: readonly number[] } | undefined;
   private memoryPages = 1;
 
   /** Index of a function type, added on first use. */
@@ -81,10 +81,9 @@ export class ModuleBuilder {
     this.exports.push({ name, kind: 0, index });
   }
 
-  /** The module's own table 0, exported as `table`, filled with these functions from index 0 on, and room for more. */
-  defineTable(functions: readonly number[], spare = 0): void {
-    this.tableFunctions = [...functions];
-    this.tableSpare = spare;
+  /** The module's own table 0, exported as `table`. */
+  defineTable(size: number): void {
+    this.tableSize = size;
   }
 
   /** Table 0 is imported as `env.table`. */
@@ -92,11 +91,16 @@ export class ModuleBuilder {
     this.importedTableMinimum = minimum;
   }
 
+  /** Puts functions into table 0, from this index on, when the module is instantiated. */
+  fillTable(first: number, functions: readonly number[]): void {
+    this.elements = { first, functions: [...functions] };
+  }
+
   addCustomSection(name: string, bytes: Uint8Array): void {
     this.customSections.push({ name, bytes });
   }
 
-  toBytes(): Uint8Array {
+  toBytes(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter().bytes([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
     const section = (id: number, content: ByteWriter) => out.byte(id).sized(content);
 
@@ -122,9 +126,8 @@ export class ModuleBuilder {
     for (const body of this.functions) functions.u32(body.type);
     section(3, functions);
 
-    if (this.tableFunctions !== undefined) {
-      const size = this.tableFunctions.length + this.tableSpare;
-      section(4, new ByteWriter().u32(1).byte(0x70).byte(0x01).u32(size).u32(size));
+    if (this.tableSize !== undefined) {
+      section(4, new ByteWriter().u32(1).byte(0x70).byte(0x01).u32(this.tableSize).u32(this.tableSize));
       this.exports.push({ name: "table", kind: 1, index: 0 });
     }
 
@@ -132,10 +135,11 @@ export class ModuleBuilder {
     for (const entry of this.exports) exports.name(entry.name).byte(entry.kind).u32(entry.index);
     section(7, exports);
 
-    if (this.tableFunctions !== undefined) {
-      const elements = new ByteWriter().u32(1).u32(0).byte(0x41).s32(0).byte(0x0b);
-      elements.u32(this.tableFunctions.length);
-      for (const index of this.tableFunctions) elements.u32(index);
+    if (this.elements !== undefined) {
+      const { first, functions } = this.elements;
+      const elements = new ByteWriter().u32(1).u32(0).byte(0x41).s32(first).byte(0x0b);
+      elements.u32(functions.length);
+      for (const index of functions) elements.u32(index);
       section(9, elements);
     }
 

@@ -4,6 +4,7 @@
  */
 
 import { type Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../vfs/inode.ts";
+import { RamFile } from "./ramfs-file.ts";
 
 /** The archive is not one; the message says where. */
 export class CpioError extends Error {
@@ -56,17 +57,9 @@ export function* readCpio(archive: Uint8Array): Generator<CpioEntry> {
   }
 }
 
-/** A regular file of a RAM file system, as far as unpacking needs it. */
-interface WritableInode extends Inode {
-  writeAt(position: number, data: Uint8Array): number;
-}
-
-function isWritable(inode: Inode): inode is WritableInode {
-  return "writeAt" in inode && typeof inode.writeAt === "function";
-}
-
 /**
- * Makes the archive's directories, files and symbolic links below `root`.
+ * Makes the archive's directories, files and symbolic links below `root`, in a RAM file system. The files' contents stay
+ * parts of `archive`, which belongs to the file system from now on.
  * @throws CpioError for a broken archive or an entry without its directory
  */
 export function unpackCpio(archive: Uint8Array, root: Inode): void {
@@ -87,8 +80,8 @@ export function unpackCpio(archive: Uint8Array, root: Inode): void {
       directory.symlink(name, new TextDecoder().decode(contents), uid, gid);
     } else if (type === S_IFREG) {
       const file = directory.create(name, mode, 0, uid, gid);
-      if (!isWritable(file)) throw new CpioError(`${path} cannot be written`, contents.byteOffset);
-      if (contents.length > 0) file.writeAt(0, contents);
+      if (!(file instanceof RamFile)) throw new CpioError(`${path} cannot be written`, contents.byteOffset);
+      file.adopt(contents);
     }
   }
 }

@@ -81,6 +81,24 @@ export class RamFile extends RamInode implements RegularInode {
     return count;
   }
 
+  /**
+   * Gives an empty file its contents. Whole pages are not copied: `data` is the file's from now on.
+   * @throws Errno ENOSPC
+   */
+  adopt(data: Uint8Array): void {
+    for (let start = 0; start < data.length; start += PAGE_SIZE) {
+      if (!this.fileSystem.takePage()) throw new Errno(ENOSPC);
+      const isWhole = start + PAGE_SIZE <= data.length;
+      const page = isWhole
+        ? new Uint8Array(data.buffer, data.byteOffset + start, PAGE_SIZE)
+        : new Uint8Array(PAGE_SIZE);
+      if (!isWhole) page.set(data.subarray(start));
+      this.pages.set(start / PAGE_SIZE, page);
+    }
+    this.length = data.length;
+    this.modified();
+  }
+
   readPage(position: number, page: Uint8Array): number {
     const count = this.copyOut(position, page);
     page.fill(0, count);

@@ -2,6 +2,7 @@
 
 import { Cpu } from "../../cpu/cpu.ts";
 import type { Engine } from "../../cpu/engine.ts";
+import type { ProcessorModel } from "../../cpu/model.ts";
 import { STATE_SIZE } from "../../cpu/state.ts";
 import type { Access, Translation, Translator } from "../../mmu/translator.ts";
 import type { Clock, Entropy } from "../host.ts";
@@ -29,6 +30,8 @@ export interface CpuMachineOptions {
   readonly ramSize: number;
   readonly clock: Clock;
   readonly entropy: Entropy;
+  /** The kind of processor; the best one by default. */
+  readonly model?: ProcessorModel | undefined;
   readonly createEngine: (cpu: Cpu) => Engine;
   /** See {@link import("../../cpu/cpu.ts").CpuOptions}. */
   readonly processors?: number;
@@ -47,6 +50,7 @@ export class CpuMachine implements Machine {
       ramSize: options.ramSize,
       translator: late,
       ...(options.processors !== undefined && { processors: options.processors }),
+      ...(options.model !== undefined && { model: options.model }),
       // The TSC counts nanoseconds: a processor of 1 GHz.
       host: { timeStampCounter: () => clock.monotonic(), random: (bytes) => entropy.fill(bytes) },
     });
@@ -55,6 +59,7 @@ export class CpuMachine implements Machine {
     this.ram = processor.ram;
     this.engine = engine;
     this.cpu = {
+      model: processor.model,
       state: new DataView(processor.memory.buffer, processor.base, STATE_SIZE),
       get rflags() {
         return processor.rflags;

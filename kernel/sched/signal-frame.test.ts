@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { MXCSR, Register, X87_CONTROL, XMM } from "../../cpu/state.ts";
+import { MXCSR, Register, X87_CONTROL, XMM, YMM_HIGH } from "../../cpu/state.ts";
 import { FlatMemory } from "../fs/testing/guest.ts";
 import { createFakeMachine, type FakeMachine } from "../testing/fake-machine.ts";
 import { Registers } from "./registers.ts";
@@ -66,6 +66,7 @@ beforeEach(() => {
   machine.cpu.state.setInt32(MXCSR, 0x1f80, true);
   machine.cpu.state.setInt32(X87_CONTROL, 0x37f, true);
   machine.cpu.state.setBigUint64(XMM + 3 * 32, 0x1234567890abcdefn, true);
+  machine.cpu.state.setBigUint64(XMM + 3 * 32 + YMM_HIGH, 0xfedcba0987654321n, true);
   const alternateStack: AlternateStack = { sp: 0, size: 0, flags: 2 };
   thread = { alternateStack, trap: { vector: 14, errorCode: 6, address: 0x1234 } } as unknown as Thread;
 });
@@ -104,6 +105,10 @@ describe("a signal frame", () => {
     expect(fp % 64).toBe(0);
     expect(memory.readU16(fp)).toBe(0x37f);
     expect(memory.readU64(fp + 160 + 3 * 16)).toBe(0x1234567890abcdefn);
+    expect(memory.readU64(fp + 576 + 3 * 16)).toBe(0xfedcba0987654321n);
+    // struct _fpx_sw_bytes: xfeatures and the size of the XSAVE area, then XSTATE_BV.
+    expect([472, 512].map((at) => memory.readU64(fp + at))).toEqual([7n, 7n]);
+    expect([468, 480].map((at) => memory.readU32(fp + at))).toEqual([836, 832]);
     // struct _fpx_sw_bytes: size with the end marker, which is there.
     expect(memory.readU32(fp + 464)).toBe(0x46505853);
     expect(memory.readU32(fp + memory.readU32(fp + 468) - 4)).toBe(0x46505845);
@@ -126,12 +131,33 @@ describe("a signal frame", () => {
     machine.cpu.saveContext(before);
     push();
     machine.cpu.state.setBigUint64(XMM + 3 * 32, 0n, true);
+    machine.cpu.state.setBigUint64(XMM + 3 * 32 + YMM_HIGH, 0n, true);
     registers.set(Register.RBX, 1);
     registers.set(Register.RSP, registers.get(Register.RSP) + 8);
     expect(popSignalFrame(machine.cpu, memory, thread)).toBe(0xff00n);
     const after = new Uint8Array(0x400);
     machine.cpu.saveContext(after);
     expect(after).toEqual(before);
+  });
+
+  it("without its extended part clears what is not in it, as Linux does", () => {
+    push();
+    const context = registers.get(Register.RDX);
+    const fp = Number(memory.readU64(context + offsets["ucontext_t.uc_mcontext.fpregs"]));
+    memory.write(fp + 464, new Uint8Array(4));
+    registers.set(Register.RSP, registers.get(Register.RSP) + 8);
+    expect(popSignalFrame(machine.cpu, memory, thread)).toBe(0xff00n);
+    expect(machine.cpu.state.getBigUint64(XMM + 3 * 32, true)).toBe(0x1234567890abcdefn);
+    expect(machine.cpu.state.getBigUint64(XMM + 3 * 32 + YMM_HIGH, true)).toBe(0n);
+  });
+
+  it("whose state XRSTOR would refuse is refused", () => {
+    push();
+    const context = registers.get(Register.RDX);
+    const fp = Number(memory.readU64(context + offsets["ucontext_t.uc_mcontext.fpregs"]));
+    memory.write(fp + 512, Uint8Array.of(0x87));
+    registers.set(Register.RSP, registers.get(Register.RSP) + 8);
+    expect(popSignalFrame(machine.cpu, memory, thread)).toBeUndefined();
   });
 
   it("goes to the alternate stack, but not deeper when already there", () => {

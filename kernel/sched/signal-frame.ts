@@ -3,10 +3,10 @@
  * back from it. Programs read and change it (Go's preemption, setcontext, JITs), so that every field has its place.
  */
 
-import { FXSAVE_SIZE, restoreFxsave, saveFxsave } from "../../cpu/fpu-image.ts";
 import { Flag, Register } from "../../cpu/state.ts";
 import type { Processor } from "../mm/machine.ts";
 import type { UserMemory } from "../mm/user-memory.ts";
+import { fpStateSize, resetFpState, restoreFpState, saveFpState } from "./fp-state.ts";
 import { Registers } from "./registers.ts";
 import { SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SiCode } from "./signal-numbers.ts";
 import { type SignalAction, SignalFlag, type SignalInfo } from "./signals.ts";
@@ -61,18 +61,13 @@ const UC_STRICT_RESTORE_SS = 4;
 const USER_CS = 0x33;
 const USER_SS = 0x2b;
 
-/** struct _xstate: FXSAVE image, XSAVE header, end marker (asm/sigcontext.h, "Bytes 464..511"). */
-const FP_XSTATE_MAGIC1 = 0x46505853;
-const FP_XSTATE_MAGIC2 = 0x46505845;
-const SW_RESERVED = 464;
-const XSAVE_HEADER = FXSAVE_SIZE;
-const XSAVE_SIZE = FXSAVE_SIZE + 64;
-const XSTATE_SIZE = XSAVE_SIZE + 4;
-/** XCR0: x87 and SSE. */
-const XFEATURES = 3;
-
-/** Most bytes that a delivery puts on a stack (AT_MINSIGSTKSZ). */
-export const MINIMUM_SIGNAL_STACK = Math.ceil((FRAME_SIZE + 16 + XSTATE_SIZE + FP_ALIGNMENT) / 16) * 16;
+/**
+ * Most bytes that a delivery puts on a stack (AT_MINSIGSTKSZ).
+ * @param xfeatures state components of the processor, as in XCR0
+ */
+export function minimumSignalStack(xfeatures: number): number {
+  return Math.ceil((FRAME_SIZE + 16 + fpStateSize(xfeatures) + FP_ALIGNMENT) / 16) * 16;
+}
 
 /** sigaltstack(2) flags */
 export const SS_ONSTACK = 1;
@@ -164,12 +159,14 @@ export function pushSignalFrame(
     sp = alternate.sp + alternate.size;
     entersAlternate = true;
   }
-  sp = sp - XSTATE_SIZE;
+  const { xcr0 } = cpu.model;
+  const fpSize = fpStateSize(xcr0);
+  sp = sp - fpSize;
   const fpState = Math.floor(sp / FP_ALIGNMENT) * FP_ALIGNMENT;
   const frame = Math.floor((fpState - FRAME_SIZE) / 16) * 16 - 8;
   // A handler on the alternate stack must not run over its end.
   if ((nested || entersAlternate) && frame <= alternate.sp) return false;
-  const length = fpState + XSTATE_SIZE - frame;
+  const length = fpState + fpSize - frame;
   if (!memory.check(frame, length, true)) return false;
 
   const bytes = new Uint8Array(length);
@@ -191,14 +188,7 @@ export function pushSignalFrame(
   view.setBigUint64(MC_FPSTATE, BigInt(fpState), true);
   view.setBigUint64(UC_SIGMASK, mask, true);
   bytes.set(encodeSignalInfo(signal, info), SIGINFO);
-  const fpAt = fpState - frame;
-  saveFxsave(cpu.state, new DataView(bytes.buffer, fpAt, FXSAVE_SIZE));
-  view.setUint32(fpAt + SW_RESERVED, FP_XSTATE_MAGIC1, true);
-  view.setUint32(fpAt + SW_RESERVED + 4, XSTATE_SIZE, true);
-  view.setBigUint64(fpAt + SW_RESERVED + 8, BigInt(XFEATURES), true);
-  view.setUint32(fpAt + SW_RESERVED + 16, XSAVE_SIZE, true);
-  view.setBigUint64(fpAt + XSAVE_HEADER, BigInt(XFEATURES), true);
-  view.setUint32(fpAt + XSAVE_SIZE, FP_XSTATE_MAGIC2, true);
+  saveFpState(cpu.state, xcr0, bytes.subarray(fpState - frame));
   memory.write(frame, bytes);
 
   if (entersAlternate && (alternate.flags & SS_AUTODISARM) !== 0) {
@@ -226,11 +216,8 @@ export function popSignalFrame(cpu: Processor, memory: UserMemory, thread: Threa
   const bytes = memory.read(frame, SIGINFO);
   const view = new DataView(bytes.buffer);
   const fpState = Number(view.getBigUint64(MC_FPSTATE, true));
-  if (fpState !== 0) {
-    if (!memory.check(fpState, FXSAVE_SIZE, false)) return undefined;
-    const image = memory.read(fpState, FXSAVE_SIZE);
-    restoreFxsave(new DataView(image.buffer), cpu.state);
-  }
+  if (fpState === 0) resetFpState(cpu.state);
+  else if (!restoreFpState(cpu.state, cpu.model.xcr0, memory, fpState)) return undefined;
   for (const [index, register] of CONTEXT_ORDER.entries()) {
     registers.setBits(register, view.getBigUint64(MCONTEXT + index * 8, true));
   }

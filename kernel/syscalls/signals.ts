@@ -8,7 +8,7 @@ import {
   decodeSignalInfo,
   encodeSignalInfo,
   encodeStack,
-  MINIMUM_SIGNAL_STACK,
+  minimumSignalStack,
   onAlternateStack,
   SIGINFO_SIZE,
   SS_AUTODISARM,
@@ -238,7 +238,8 @@ function sigaltstack(thread: Thread, newAddress: number, oldAddress: number): nu
     if (mode === SS_DISABLE) {
       thread.alternateStack = { sp: 0, size: 0, flags: SS_DISABLE };
     } else {
-      if (size < Math.min(MINSIGSTKSZ, MINIMUM_SIGNAL_STACK)) return -ENOMEM;
+      const { xcr0 } = thread.kernel.machine.cpu.model;
+      if (size < Math.min(MINSIGSTKSZ, minimumSignalStack(xcr0))) return -ENOMEM;
       thread.alternateStack = { sp: stack, size, flags: flags >>> 0 };
     }
   }

@@ -1,11 +1,13 @@
 /** A machine without a processor, for tests of the kernel: registers and memory, and an engine that a test provides. */
 
 import { type Engine, Exit } from "../../cpu/engine.ts";
+import { DEFAULT_MODEL } from "../../cpu/model.ts";
 import { CONTEXT_SIZE, FLAGS_OTHER, STATE_SIZE } from "../../cpu/state.ts";
 import type { Access, Translation, Translator } from "../../mmu/translator.ts";
 import type { Machine, Processor } from "../mm/machine.ts";
 
 class FakeProcessor implements Processor {
+  readonly model = DEFAULT_MODEL;
   readonly state = new DataView(new ArrayBuffer(STATE_SIZE));
   readonly flushes: (readonly [start: number, length: number])[] = [];
   translator: Translator = {

@@ -9,7 +9,10 @@ export const FX_SIZE = 416;
 /** Offsets in an FXSAVE image. */
 export const Fx = { FCW: 0, FSW: 2, FTW: 4, FOP: 6, FIP: 8, FDP: 16, MXCSR: 24, ST: 32, XMM: 160 } as const;
 
-/** Offsets in both records. The vector and what follows means nothing in a case, except {@link Layout.FX}. */
+/** The upper halves of the 16 YMM registers: the YMM component of an XSAVE area (13.4.3). */
+const YMM_SIZE = 256;
+
+/** Offsets in both records. The vector and what follows means nothing in a case, except {@link Layout.FX} and {@link Layout.YMM}. */
 const Layout = {
   SIZE: 0,
   COUNT: 4,
@@ -22,8 +25,9 @@ const Layout = {
   ADDRESS: 576,
   FS_BASE: 584,
   GS_BASE: 592,
+  YMM: 600,
 };
-const FIXED_SIZE = 600;
+const FIXED_SIZE = 856;
 const CASE_CAPACITY = 0x4000;
 
 /** Values of {@link FinalState.vector} beyond the exceptions. */
@@ -45,6 +49,8 @@ class Registers {
   /** The same as pairs of 32-bit words, low first. */
   readonly gprWords: Uint32Array;
   readonly fx: Uint8Array;
+  /** The upper half of each YMM register, 16 bytes each. */
+  readonly ymm: Uint8Array;
   readonly view: DataView;
 
   constructor(buffer: ArrayBuffer) {
@@ -53,6 +59,7 @@ class Registers {
     this.gpr = new BigUint64Array(buffer, Layout.GPR, 16);
     this.gprWords = new Uint32Array(buffer, Layout.GPR, 32);
     this.fx = new Uint8Array(buffer, Layout.FX, FX_SIZE);
+    this.ymm = new Uint8Array(buffer, Layout.YMM, YMM_SIZE);
     this.view = new DataView(buffer);
   }
 

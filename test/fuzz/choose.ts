@@ -44,6 +44,7 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
   choice.target = undefined;
   if (row.feature === "xsave") requestComponents(draft);
   chooseSizes(draft, plan);
+  if (row.vex !== undefined) chooseVex(draft, plan);
 
   const opcodeOperand = row.operands.find((operand) => operand.source === "opcode");
   if (opcodeOperand !== undefined) {
@@ -66,10 +67,10 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
   return choice;
 }
 
-/** XSAVE and XRSTOR of x87 and SSE state, which EDX:EAX asks for: the host has more. No address contains these. */
+/** XSAVE and XRSTOR of x87, SSE and AVX state, which EDX:EAX asks for: the host has more. No address contains these. */
 function requestComponents(draft: Draft): void {
   const { random } = draft;
-  draft.assign(RAX, (random.u64() & ~0xffff_ffffn) | BigInt(random.below(4)));
+  draft.assign(RAX, (random.u64() & ~0xffff_ffffn) | BigInt(random.below(8)));
   draft.assign(RDX, random.u64() & ~0xffff_ffffn);
 }
 
@@ -87,6 +88,19 @@ function chooseSizes(draft: Draft, { row, isSized, allows66 }: RowPlan): void {
   fields.rex = random.chance(12);
 }
 
+function chooseVex(draft: Draft, { row }: RowPlan): void {
+  const { fields, random } = draft;
+  const l = row.vex?.l;
+  fields.vexL = l ?? (random.chance(50) ? 1 : 0);
+  if (row.vex?.w !== undefined) fields.rexW = row.vex.w === 1;
+  fields.operandSize = fields.rexW ? 64 : 32;
+  fields.shortVex = random.chance(70);
+  const operand = row.operands.find(({ source }) => source === "vvvv");
+  fields.vvvv = 0;
+  if (operand !== undefined)
+    fields.vvvv = draft.register(operand.access !== undefined && operand.class === "gpr");
+}
+
 /** In sequences: AH…BH as destinations are parts of other registers than their numbers say. */
 function avoidHighBytes(draft: Draft, plan: RowPlan): void {
   if (draft.isSingle) return;
@@ -102,9 +116,15 @@ function avoidHighBytes(draft: Draft, plan: RowPlan): void {
 
 function chooseMemory(draft: Draft, plan: RowPlan): void {
   const { fields, random } = draft;
-  const bytes = STATE_AREAS.get(plan.row.mnemonic) ?? memoryBytes(plan.rm, fields.operandSize);
+  const bytes = STATE_AREAS.get(plan.row.mnemonic) ?? memoryBytes(plan.rm, fields.operandSize, fields.vexL);
   const alignment =
-    plan.row.feature === "xsave" ? 64 : plan.row.aligned || STATE_AREAS.has(plan.row.mnemonic) ? 16 : 1;
+    plan.row.feature === "xsave"
+      ? 64
+      : plan.row.aligned || STATE_AREAS.has(plan.row.mnemonic)
+        ? bytes === 32
+          ? 32
+          : 16
+        : 1;
   const risk = draft.isSingle ? 12 : 0.7;
   const target = recentTarget(draft, bytes, alignment) ?? chooseTarget(random, bytes, alignment, risk);
   draft.mayLoadRegisters = random.chance(30);
@@ -191,7 +211,8 @@ function choosePrefixes(draft: Draft, plan: RowPlan): void {
   if (prefixes.length > 1 && random.chance(50)) prefixes.reverse();
   // A prefix twice is no other than once. REX counts only in front of the opcode.
   if (prefixes.length > 0 && random.chance(2)) prefixes.push(prefixes[0]);
-  if ((prefixes.length > 0 || (row.prefix !== undefined && row.prefix !== "np")) && random.chance(2)) {
+  const isFollowed = prefixes.length > 0 || (row.vex === undefined && (row.prefix ?? "np") !== "np");
+  if (isFollowed && random.chance(2)) {
     fields.voidRex = 0x40 | random.below(16);
   }
 }

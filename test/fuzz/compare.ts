@@ -61,6 +61,9 @@ const FX = 40;
 const ST = FX + Fx.ST / 4;
 const END = FX + 416 / 4;
 const CR2 = END;
+/** Behind CR2 and two segment bases; 16 registers of four words. */
+const YMM = CR2 + 6;
+const YMM_END = YMM + 64;
 
 /** Set in the saved flags by faults (Intel SDM vol. 3, 17.3.1.1): not part of the program's state. */
 const COMPARED_FLAGS = ~Flag.RF;
@@ -74,8 +77,8 @@ export function isSame(silicon: FinalState, ours: FinalState): boolean {
   // General registers, vector and error code, FCW and FSW.
   for (let word = FIRST_GPR; word <= FX; word++) if (a[word] !== b[word]) return false;
   if (((a[FX + 1] ^ b[FX + 1]) & 0xff) !== 0 || silicon.mxcsr !== ours.mxcsr) return false;
-  // ST, XMM, and behind them CR2 and the segment bases.
-  for (let word = ST; word < CR2 + 6; word++) if (a[word] !== b[word]) return false;
+  // ST, XMM, and behind them CR2, the segment bases and the upper halves of YMM.
+  for (let word = ST; word < YMM_END; word++) if (a[word] !== b[word]) return false;
   if (silicon.changeCount !== ours.changeCount) return false;
   for (let index = 0; index < 2 * silicon.changeCount; index++) {
     if (silicon.changes[index] !== ours.changes[index]) return false;
@@ -123,8 +126,14 @@ export function differences(silicon: FinalState, ours: FinalState, allowed: Anal
   }
   for (let index = 0; index < 16; index++) {
     const at = Fx.XMM + 16 * index;
-    if (!sameBytes(silicon.fx, ours.fx, at) && !isNearSingle(silicon, ours, at, allowed)) {
-      add(`xmm${index}`, vector(silicon, at), vector(ours, at));
+    if (!sameBytes(silicon.fx, ours.fx, at) && !isNearVector(silicon.fx, ours.fx, at, allowed)) {
+      add(`xmm${index}`, vector(silicon.fx, at), vector(ours.fx, at));
+    }
+  }
+  for (let index = 0; index < 16; index++) {
+    const at = 16 * index;
+    if (!sameBytes(silicon.ymm, ours.ymm, at) && !isNearVector(silicon.ymm, ours.ymm, at, allowed)) {
+      add(`ymm${index}.high`, vector(silicon.ymm, at), vector(ours.ymm, at));
     }
   }
   compareMemory(silicon, ours, allowed, add);
@@ -159,8 +168,8 @@ export function extended({ fx }: { readonly fx: Uint8Array }, at: number): strin
   return `${text.slice(0, 4)}_${text.slice(4)}`;
 }
 
-export function vector({ fx }: { readonly fx: Uint8Array }, at: number): string {
-  const text = hexBytes(fx, at, 16);
+export function vector(bytes: Uint8Array, at: number): string {
+  const text = hexBytes(bytes, at, 16);
   return text.replace(/(.{8})(?=.)/g, "$1_");
 }
 
@@ -184,18 +193,31 @@ function isNearExtended(silicon: FinalState, ours: FinalState, at: number, { tol
   return distance <= tolerance.amount && distance >= -tolerance.amount;
 }
 
-function isNearSingle(silicon: FinalState, ours: FinalState, at: number, { tolerance }: Analysis): boolean {
-  if (tolerance?.kind !== "f32") return false;
-  for (let lane = at; lane < at + 16; lane += 4) {
-    const a = silicon.view.getUint32(silicon.fx.byteOffset + lane, true);
-    const b = ours.view.getUint32(ours.fx.byteOffset + lane, true);
-    if (a === b) continue;
-    const x = silicon.view.getFloat32(silicon.fx.byteOffset + lane, true);
-    const y = ours.view.getFloat32(ours.fx.byteOffset + lane, true);
+function isNearVector(silicon: Uint8Array, ours: Uint8Array, at: number, { tolerance }: Analysis): boolean {
+  if (tolerance === undefined || tolerance.kind === "f80") return false;
+  const [theirs, mine] = [silicon, ours].map(
+    (bytes) => new DataView(bytes.buffer, bytes.byteOffset + at, 16),
+  );
+  if (tolerance.kind === "nan") return haveSameNaNs(theirs, mine);
+  for (let lane = 0; lane < 16; lane += 4) {
+    if (theirs.getUint32(lane, true) === mine.getUint32(lane, true)) continue;
+    const x = theirs.getFloat32(lane, true);
+    const y = mine.getFloat32(lane, true);
     if (!Number.isFinite(x) || !Number.isFinite(y) || x === 0 || y === 0) return false;
     if (Math.abs(x - y) > tolerance.amount * Math.abs(x)) return false;
   }
   return true;
+}
+
+/** Whether all that differs are NaNs on both sides, singles or doubles. */
+function haveSameNaNs(theirs: DataView, mine: DataView): boolean {
+  const agree = (read: (view: DataView, at: number) => number, bytes: number): boolean => {
+    for (let at = 0; at < 16; at += bytes) if (!Object.is(read(theirs, at), read(mine, at))) return false;
+    return true;
+  };
+  return (
+    agree((view, at) => view.getFloat32(at, true), 4) || agree((view, at) => view.getFloat64(at, true), 8)
+  );
 }
 
 function compareMemory(

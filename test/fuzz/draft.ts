@@ -28,7 +28,7 @@ const IMPLICIT_WRITES: ReadonlyMap<string, number> = new Map(
     lods: (1 << RSI) | (1 << RCX),
     "push pop pushf popf call ret": 1 << RSP,
     "enter leave": (1 << RSP) | (1 << RBP),
-    "loop loope loopne pcmpestri pcmpistri": 1 << RCX,
+    "loop loope loopne pcmpestri pcmpistri vpcmpestri vpcmpistri": 1 << RCX,
     rdtscp: (1 << RAX) | (1 << RDX) | (1 << RCX),
   }).flatMap(([names, mask]) => names.split(" ").map((name) => [name, mask] as const)),
 );

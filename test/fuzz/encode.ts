@@ -1,6 +1,6 @@
 /**
  * The other direction of the decoder: bytes of one instruction from an opcode row and the values of its fields.
- * Intel SDM vol. 2, 2.1 and 2.2.
+ * Intel SDM vol. 2, 2.1 to 2.3.
  */
 
 import type { OpcodeRow } from "../../cpu/decoder/instruction.ts";
@@ -9,7 +9,7 @@ import type { OpcodeRow } from "../../cpu/decoder/instruction.ts";
 export interface MemoryFields {
   /** 0…15, {@link NO_BASE}, or {@link RIP_BASE}: then `displacement` holds the *address* meant. */
   base: number;
-  /** 0…15 but 4, or -1. */
+  /** 0…15 but 4, or -1; in gathers a vector register. */
   index: number;
   /** 0…3 */
   scale: number;
@@ -26,6 +26,7 @@ export interface Fields {
   row: OpcodeRow;
   operandSize: 16 | 32 | 64;
   addressSize: 32 | 64;
+  /** REX.W or VEX.W. */
   rexW: boolean;
   /** A REX prefix also if no bit of it is needed: SPL…DIL instead of AH…BH. */
   rex: boolean;
@@ -41,6 +42,10 @@ export interface Fields {
   immediateLow: number;
   immediateHigh: number;
   immediate2: number;
+  /** VEX: the register in VEX.vvvv, VEX.L, and whether to make do with two bytes of prefix where that is possible. */
+  vvvv: number;
+  vexL: 0 | 1;
+  shortVex: boolean;
   /** Legacy prefixes in order, without the mandatory one. */
   readonly prefixes: number[];
   /** A REX prefix in front of the legacy prefixes, which makes it void; 0 for none. */
@@ -62,11 +67,16 @@ export function createFields(row: OpcodeRow): Fields {
     immediateLow: 0,
     immediateHigh: 0,
     immediate2: 0,
+    vvvv: 0,
+    vexL: 0,
+    shortVex: true,
     prefixes: [],
     voidRex: 0,
   };
 }
 
+/** VEX.pp */
+const PP = { np: 0, "66": 1, f3: 2, f2: 3 } as const;
 const MANDATORY = { "66": 0x66, f2: 0xf2, f3: 0xf3 } as const;
 
 /** Code under construction for a fixed address. */
@@ -109,27 +119,11 @@ export class CodeBuffer {
     const { row, memory } = fields;
     if (fields.voidRex !== 0) this.byte(fields.voidRex);
     for (const prefix of fields.prefixes) this.byte(prefix);
-    if (row.prefix !== undefined && row.prefix !== "np") this.byte(MANDATORY[row.prefix]);
-
-    const reg = row.extension ?? fields.reg;
-    let rex = fields.rexW ? 8 : 0;
-    if (row.hasModrm) {
-      rex |= (reg & 8) >> 1;
-      if (fields.rmIsRegister) rex |= (fields.rm & 8) >> 3;
-      else {
-        if (memory.index >= 0) rex |= (memory.index & 8) >> 2;
-        if (memory.base >= 0 && memory.base < 16) rex |= (memory.base & 8) >> 3;
-      }
-    } else {
-      rex |= (fields.opcodeRegister & 8) >> 3;
-    }
-    if (rex !== 0 || fields.rex) this.byte(0x40 | rex);
-
-    if (row.map !== "legacy") this.byte(0x0f);
-    if (row.map === "0f38") this.byte(0x38);
-    if (row.map === "0f3a") this.byte(0x3a);
+    if (row.vex !== undefined) this.vexPrefix(fields);
+    else this.legacyPrefixes(fields);
     this.byte(row.opcode | (fields.opcodeRegister & 7));
 
+    const reg = row.extension ?? fields.reg;
     let ripDisplacement = -1;
     if (row.hasModrm) {
       if (fields.rmIsRegister) this.byte(0xc0 | ((reg & 7) << 3) | (fields.rm & 7));
@@ -137,6 +131,46 @@ export class CodeBuffer {
     }
     this.immediates(fields);
     if (ripDisplacement >= 0) this.patch(ripDisplacement, memory.displacement - this.address, 4);
+  }
+
+  /** The upper bits of register numbers, as in a REX prefix. */
+  private registerExtensions(fields: Fields): number {
+    const { row, memory } = fields;
+    if (!row.hasModrm) return (fields.opcodeRegister & 8) >> 3;
+    let bits = ((row.extension ?? fields.reg) & 8) >> 1;
+    if (fields.rmIsRegister) bits |= (fields.rm & 8) >> 3;
+    else {
+      if (memory.index >= 0) bits |= (memory.index & 8) >> 2;
+      if (memory.base >= 0 && memory.base < 16) bits |= (memory.base & 8) >> 3;
+    }
+    return bits;
+  }
+
+  /** C5 RvvvvLpp or C4 RXBmmmmm WvvvvLpp, with R, X, B and vvvv inverted. */
+  private vexPrefix(fields: Fields): void {
+    const { row } = fields;
+    const extensions = this.registerExtensions(fields);
+    const last = ((~fields.vvvv & 15) << 3) | (fields.vexL << 2) | PP[row.prefix ?? "np"];
+    if (fields.shortVex && row.map === "0f" && !fields.rexW && (extensions & 3) === 0) {
+      this.byte(0xc5);
+      this.byte(last | ((extensions & 4) !== 0 ? 0 : 0x80));
+      return;
+    }
+    this.byte(0xc4);
+    this.byte(((~extensions & 7) << 5) | (row.map === "0f" ? 1 : row.map === "0f38" ? 2 : 3));
+    this.byte(last | (fields.rexW ? 0x80 : 0));
+  }
+
+  private legacyPrefixes(fields: Fields): void {
+    const { row } = fields;
+    if (row.prefix !== undefined && row.prefix !== "np") this.byte(MANDATORY[row.prefix]);
+
+    const rex = (fields.rexW ? 8 : 0) | this.registerExtensions(fields);
+    if (rex !== 0 || fields.rex) this.byte(0x40 | rex);
+
+    if (row.map !== "legacy") this.byte(0x0f);
+    if (row.map === "0f38") this.byte(0x38);
+    if (row.map === "0f3a") this.byte(0x3a);
   }
 
   /** ModRM, SIB and displacement. @returns where a RIP-relative displacement is to be filled in, or -1 */

@@ -19,6 +19,7 @@ import {
   X87_TOP,
   XMM,
   XMM_STRIDE,
+  YMM_HIGH,
 } from "../../cpu/state.ts";
 import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "../../mmu/translator.ts";
 import { baseline, CODE, FS_BASE, GS_BASE, REGIONS, SNAPSHOT_SIZE, snapshotOffset } from "./arena.ts";
@@ -187,7 +188,10 @@ export class EngineTarget implements Target {
     for (let index = 0; index < 16; index++) {
       const to = index * XMM_STRIDE;
       const from = Fx.XMM + 16 * index;
-      for (let byte = 0; byte < 16; byte++) xmm[to + byte] = fx[from + byte];
+      for (let byte = 0; byte < 16; byte++) {
+        xmm[to + byte] = fx[from + byte];
+        xmm[to + YMM_HIGH + byte] = initial.ymm[16 * index + byte];
+      }
     }
   }
 
@@ -223,7 +227,10 @@ export class EngineTarget implements Target {
     for (let index = 0; index < 16; index++) {
       const from = index * XMM_STRIDE;
       const to = Fx.XMM + 16 * index;
-      for (let byte = 0; byte < 16; byte++) fx[to + byte] = xmm[from + byte];
+      for (let byte = 0; byte < 16; byte++) {
+        fx[to + byte] = xmm[from + byte];
+        result.ymm[16 * index + byte] = xmm[from + YMM_HIGH + byte];
+      }
     }
     this.takeChanges(result);
   }

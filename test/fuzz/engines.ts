@@ -2,38 +2,39 @@
 
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Engine } from "../../cpu/engine.ts";
-import { buildInterpreter } from "../../cpu/engines/interp/build.ts";
+import { generateInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
+import type { InterpreterCode } from "../../cpu/engines/interp/parts.ts";
 import { JitEngine } from "../../cpu/engines/jit/engine.ts";
 import { EngineTarget } from "./engine-target.ts";
 import type { Target } from "./target.ts";
 
 interface FuzzEngine {
-  create(cpu: Cpu, module: WebAssembly.Module): Engine;
+  create(cpu: Cpu, code: InterpreterCode): Engine;
   /** How often each case runs. */
   readonly passes: number;
 }
 
 export const FUZZ_ENGINES: Readonly<Record<string, FuzzEngine>> = {
-  interp: { create: (cpu, module) => new InterpreterEngine(cpu, module), passes: 1 },
+  interp: { create: (cpu, code) => new InterpreterEngine(cpu, code, { pairsAfter: 0 }), passes: 1 },
   // The first pass shows where control goes, then everything is compiled at once, loops and calls as a whole.
   jit: {
-    create: (cpu, module) => new JitEngine(cpu, module, { warm: 2, hot: 1, batch: 1, growth: 1, samples: 0 }),
+    create: (cpu, code) => new JitEngine(cpu, code, { warm: 2, hot: 1, batch: 1, growth: 1, samples: 0 }),
     passes: 3,
   },
   "jit-first": {
-    create: (cpu, module) =>
-      new JitEngine(cpu, module, { warm: 2, hot: 1, batch: 1, growth: 1, samples: Number.POSITIVE_INFINITY }),
+    create: (cpu, code) =>
+      new JitEngine(cpu, code, { warm: 2, hot: 1, batch: 1, growth: 1, samples: Number.POSITIVE_INFINITY }),
     passes: 3,
   },
 };
 
-let module: Promise<WebAssembly.Module> | undefined;
+let code: InterpreterCode | undefined;
 
 /** @param name one of {@link FUZZ_ENGINES} */
 export async function createTarget(name: string): Promise<Target> {
-  module ??= buildInterpreter().then((bytes) => new WebAssembly.Module(new Uint8Array(bytes)));
-  const compiled = await module;
+  code ??= generateInterpreter();
+  const interpreter = code;
   const { create, passes } = FUZZ_ENGINES[name];
-  return new EngineTarget((cpu) => create(cpu, compiled), { name, passes });
+  return new EngineTarget((cpu) => create(cpu, interpreter), { name, passes });
 }

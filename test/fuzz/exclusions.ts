@@ -1,6 +1,7 @@
 /** What the fuzzer does not generate, and why. `--report` prints this list. */
 
 import type { OpcodeRow } from "../../cpu/decoder/instruction.ts";
+import { toleranceOf } from "./tolerances.ts";
 
 interface Exclusion {
   readonly mnemonics: string;
@@ -50,9 +51,15 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     why: "moves the memory that later operands mean",
   },
   {
-    mnemonics: "rcpps rcpss rsqrtps rsqrtss f2xm1 fyl2x fyl2xp1 fptan fpatan fsin fcos fsincos",
+    mnemonics:
+      "rcpps rcpss rsqrtps rsqrtss vrcpps vrcpss vrsqrtps vrsqrtss f2xm1 fyl2x fyl2xp1 fptan fpatan fsin fcos fsincos",
     from: "sequences",
     why: "approximate: a tolerance applies to the result, not to what follows from it",
+  },
+  {
+    mnemonics: "vpgatherdd vpgatherdq vpgatherqd vpgatherqq vgatherdps vgatherdpd vgatherqps vgatherqpd",
+    from: "sequences",
+    why: "its indices are vectors: nearly all of them lead nowhere",
   },
   {
     mnemonics: "fnstenv fnsave fxsave fxsave64 xsave xsave64",
@@ -60,7 +67,7 @@ export const EXCLUSIONS: readonly Exclusion[] = [
     why: "stores the addresses of the last x87 instruction and operand, which are not compared",
   },
   {
-    mnemonics: "fldenv frstor fxrstor fxrstor64 xrstor xrstor64 ldmxcsr fldcw",
+    mnemonics: "fldenv frstor fxrstor fxrstor64 xrstor xrstor64 ldmxcsr vldmxcsr fldcw",
     from: "sequences",
     why: "needs an image that it accepts, and unmasks exceptions that end the sequence",
   },
@@ -86,7 +93,6 @@ const REASONS = index();
 /** Why no case is generated for a row, or undefined if it is. */
 export function exclusionOf(row: OpcodeRow, features: ReadonlySet<string>): string | undefined {
   if (row.mode === "not64") return "does not exist in 64-bit mode";
-  if (row.vex !== undefined) return "VEX encodings come with x86-64-v3";
   if (row.feature !== undefined && !features.has(row.feature)) return `our processor has no ${row.feature}`;
   for (const operand of row.operands) {
     if (operand.class === "control" || operand.class === "debug") return "is a matter of privilege";
@@ -98,5 +104,5 @@ export function isExcludedFromSequences({ mnemonic, operands }: OpcodeRow): bool
   const loadsSegment = operands.some(
     (operand) => operand.class === "segment" && operand.access !== undefined,
   );
-  return loadsSegment || REASONS.sequences.has(mnemonic);
+  return loadsSegment || REASONS.sequences.has(mnemonic) || toleranceOf(mnemonic) !== undefined;
 }

@@ -4,7 +4,7 @@
  */
 
 import type { OpcodeRow } from "../../cpu/decoder/instruction.ts";
-import { FEATURES } from "../../cpu/model.ts";
+import { IMPLEMENTED_FEATURES } from "../../cpu/model.ts";
 
 /** The names of /proc/cpuinfo where they differ. */
 const HOST_NAMES: Readonly<Record<string, string>> = {
@@ -19,7 +19,7 @@ const HOST_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** What our processor has. */
-export const OUR_FEATURES: ReadonlySet<string> = FEATURES;
+export const OUR_FEATURES: ReadonlySet<string> = IMPLEMENTED_FEATURES;
 
 /** Rows of our processor that the host does not have; without them it is no oracle for the rest of a case either. */
 export function missingOnHost(rows: readonly OpcodeRow[], host: ReadonlySet<string>): ReadonlySet<string> {

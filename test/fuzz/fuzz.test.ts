@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROWS } from "../../cpu/decoder/rows.ts";
-import { buildInterpreter } from "../../cpu/engines/interp/build.ts";
+import { generateInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
 import { CODE, DATA, STACK } from "./arena.ts";
 import { Case, FinalState, Outcome } from "./case.ts";
@@ -219,8 +219,8 @@ describe.skipIf(reason !== undefined)("the interpreter", () => {
   let interpreter: Target;
   beforeAll(async () => {
     silicon = new Silicon();
-    const module = new WebAssembly.Module(await buildInterpreter());
-    interpreter = new EngineTarget((cpu) => new InterpreterEngine(cpu, module));
+    const code = generateInterpreter();
+    interpreter = new EngineTarget((cpu) => new InterpreterEngine(cpu, code, { pairsAfter: 0 }));
   });
   afterAll(() => silicon.close());
 

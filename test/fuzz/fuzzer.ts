@@ -205,7 +205,7 @@ function kindOf(found: readonly Difference[]): string {
 function placeOf(what: string): string {
   if (what.startsWith("[")) return "memory";
   if (/^(r[a-z0-9]+)$/.test(what) && what !== "rip") return "registers";
-  return what.replace(/^(xmm|st)\d+$/, "$1");
+  return what.replace(/^(xmm|ymm|st)\d+(\.high)?$/, "$1");
 }
 
 /** Two targets, to run single cases on. */

@@ -78,6 +78,12 @@ export function randomRegisters(random: Random, into: Case, kind: Kind, unmasked
     if (index > 0 && random.chance(10)) fx.copyWithin(at, at - 16, at);
     else fill(random, random.chance(75) ? vectorKind : random.pick(VECTOR_KINDS), fx, at, 16);
   }
+  const { ymm } = into;
+  const highKind = random.chance(75) ? vectorKind : random.pick(VECTOR_KINDS);
+  for (let at = 0; at < ymm.length; at += 16) {
+    if (random.chance(5)) ymm.set(fx.subarray(Fx.XMM + at, Fx.XMM + at + 16), at);
+    else fill(random, highKind, ymm, at, 16);
+  }
 }
 
 /** A neighbour of another extended number, perhaps negated: sums cancel, quotients are near 1. */

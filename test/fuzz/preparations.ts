@@ -4,11 +4,13 @@
  */
 
 import { Flag } from "../../cpu/state.ts";
+import { YMM_COMPONENT } from "../../cpu/xsave.ts";
 import { chooseTarget } from "./address.ts";
 import { CODE, DATA, FS_BASE, GS_BASE, STACK } from "./arena.ts";
 import { Fx } from "./case.ts";
 import { type Choice, patchMemory } from "./choose.ts";
 import type { Draft } from "./draft.ts";
+import { NO_BASE, RIP_BASE } from "./encode.ts";
 import { randomFcw, randomFlags, randomMxcsr } from "./initial-state.ts";
 import { memoryBytes, type RowPlan } from "./row-plan.ts";
 import { f80, fill } from "./values.ts";
@@ -218,6 +220,32 @@ function maskedMove(draft: Draft): void {
   draft.assign(RDI, chooseTarget(draft.random, 16, 1, 0).address);
 }
 
+/** The indices of a gather lead into the data, as a rule; the base is where its operand was meant to be. */
+function gather(draft: Draft, { row }: RowPlan): void {
+  const { random, fields, case: initial } = draft;
+  const distinct = [...Array(16).keys()];
+  const take = () => distinct.splice(random.below(distinct.length), 1)[0];
+  const { memory } = fields;
+  memory.index = take();
+  fields.reg = take();
+  fields.vvvv = take();
+  const view = new DataView(initial.bytes.buffer);
+  const isQuad = /^v(p?)gatherq/.test(row.mnemonic);
+  const half = (part: Uint8Array, at: number): void => {
+    for (let byte = 0; byte < 16; byte += isQuad ? 8 : 4) {
+      const index = random.chance(95) ? random.between(-400, 400) : random.u32() | 0;
+      view.setInt32(part.byteOffset + at + byte, index, true);
+      if (isQuad) view.setInt32(part.byteOffset + at + byte + 4, index >> 31, true);
+    }
+  };
+  half(initial.fx, Fx.XMM + 16 * memory.index);
+  half(initial.ymm, 16 * memory.index);
+  if (memory.base === RIP_BASE) {
+    memory.base = NO_BASE;
+    memory.displacement = DATA.address + 0x2000;
+  }
+}
+
 /** The comparison succeeds in half of the cases. */
 function compareExchange(draft: Draft, { row, rm }: RowPlan, choice: Choice): void {
   const { random, fields, case: initial } = draft;
@@ -295,10 +323,13 @@ function xsaveImage(draft: Draft, _: RowPlan, choice: Choice): void {
   const { random } = draft;
   fxImage(draft);
   const header = new Uint8Array(64);
-  header[0] = random.below(4);
+  header[0] = random.below(8);
   if (random.chance(5)) header[random.between(8, 63)] = random.below(256);
   if (choice.target !== undefined && choice.isPatchable)
     draft.case.patch(Number(choice.target) + 512, header);
+  fill(random, "integer", image, 0, 256);
+  if (choice.target !== undefined && choice.isPatchable)
+    draft.case.patch(Number(choice.target) + YMM_COMPONENT.offset, image.subarray(0, 256));
 }
 
 /** Selectors of Linux's user segments, null selectors, kernel segments, and one beyond the table; not the one whose
@@ -396,10 +427,11 @@ export const PREPARATIONS: ReadonlyMap<string, Preparation> = new Map<string, Pr
       ["call", call],
       ["jmp loop loope loopne jrcxz jo jno jb jae je jne jbe ja js jns jp jnp jl jge jle jg", nearBranch],
       ["xlat", translate],
-      ["maskmovq maskmovdqu", maskedMove],
+      ["maskmovq maskmovdqu vmaskmovdqu", maskedMove],
+      ["vpgatherdd vpgatherdq vpgatherqd vpgatherqq vgatherdps vgatherdpd vgatherqps vgatherqpd", gather],
       ["cmpxchg cmpxchg8b cmpxchg16b", compareExchange],
-      ["pcmpestri pcmpestrm", explicitLengths],
-      ["ldmxcsr", mxcsr],
+      ["pcmpestri pcmpestrm vpcmpestri vpcmpestrm", explicitLengths],
+      ["ldmxcsr vldmxcsr", mxcsr],
       ["fldcw", controlWord],
       ["fldenv frstor", environment],
       ["fxrstor fxrstor64", fxImage],

@@ -90,7 +90,11 @@ function describeInputs(initial: Case): string[] {
   }
   for (let index = 0; index < 16; index++) {
     const at = Fx.XMM + 16 * index;
-    if (!isZero(at, 16)) inputs.push(`xmm${index}=${vector(initial, at)}`);
+    if (!isZero(at, 16)) inputs.push(`xmm${index}=${vector(initial.fx, at)}`);
+  }
+  for (let index = 0; index < 16; index++) {
+    const high = initial.ymm.subarray(16 * index, 16 * index + 16);
+    if (high.some((byte) => byte !== 0)) inputs.push(`ymm${index}.high=${vector(high, 0)}`);
   }
   initial.forEachPatch((address, bytes) => {
     if (address >= CODE.address) return;

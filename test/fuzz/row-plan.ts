@@ -29,7 +29,7 @@ export interface RowPlan {
 }
 
 /** What `--only` may name besides mnemonics. */
-export const GROUPS = ["int", "x87", "mmx", "sse", "crypto"] as const;
+export const GROUPS = ["int", "x87", "mmx", "sse", "crypto", "avx"] as const;
 export type Group = (typeof GROUPS)[number];
 
 const STACK = new Set("push pop pushf popf call ret enter leave".split(" "));
@@ -47,7 +47,7 @@ function hasSibling({ map, opcode, vex }: OpcodeRow, prefixes: readonly string[]
 }
 
 function kindOf(row: OpcodeRow): Kind {
-  const { mnemonic } = row;
+  const mnemonic = row.vex === undefined ? row.mnemonic : row.mnemonic.replace(/^v/, "");
   if (row.map === "legacy" && row.opcode >= 0xd8 && row.opcode <= 0xdf) return x87Kind(row);
   const converted = /^cvtt?(ps|ss|pd|sd|si|pi|dq)2/.exec(mnemonic)?.[1];
   if (converted !== undefined)
@@ -80,6 +80,8 @@ function groupOf(row: OpcodeRow): Group {
   if (row.map === "legacy" && ((row.opcode >= 0xd8 && row.opcode <= 0xdf) || row.mnemonic === "fwait"))
     return "x87";
   const classes = row.operands.map((operand) => operand.class);
+  if (row.vex !== undefined && !classes.every((name) => /^(gpr|immediate)/.test(name))) return "avx";
+  if (row.vex !== undefined && classes.length === 0) return "avx";
   if (["aes", "sha", "pclmul", "gfni"].includes(row.feature ?? "")) return "crypto";
   if (classes.some((name) => name.startsWith("xmm"))) return "sse";
   if (classes.some((name) => name.startsWith("mmx")) || row.mnemonic === "emms") return "mmx";
@@ -89,7 +91,8 @@ function groupOf(row: OpcodeRow): Group {
 
 export function planRow(row: OpcodeRow): RowPlan {
   const rm = row.operands.find((operand) => operand.source === "rm");
-  const optionalPrefix = row.prefix === undefined;
+  const isVex = row.vex !== undefined;
+  const optionalPrefix = row.prefix === undefined && !isVex;
   return {
     row,
     rm,
@@ -98,7 +101,9 @@ export function planRow(row: OpcodeRow): RowPlan {
     canBeMemory: row.hasModrm && row.mod !== "reg" && (rm === undefined || /mem/i.test(rm.class)),
     canBeRegister: row.hasModrm && row.mod !== "mem",
     isSized: row.operands.some(({ size }) => "vzy".includes(size)) || IMPLICITLY_SIZED.has(row.mnemonic),
-    allows66: optionalPrefix ? !hasSibling(row, ["66", "np"]) : row.prefix === "f2" || row.prefix === "f3",
+    allows66: optionalPrefix
+      ? !hasSibling(row, ["66", "np"])
+      : !isVex && (row.prefix === "f2" || row.prefix === "f3"),
     allowsRepeat: optionalPrefix && !hasSibling(row, ["f2", "f3", "np"]) && !row.mnemonic.startsWith("ud"),
     usesStack: STACK.has(row.mnemonic),
     isBranch:
@@ -113,8 +118,8 @@ export function planRow(row: OpcodeRow): RowPlan {
 const IMPLICITLY_SIZED = new Set("cbw cwd pushf popf enter leave fldenv fnstenv frstor fnsave".split(" "));
 
 /** Bytes that a memory operand has; areas without a size of their own (FXSAVE, prefetches) get a generous one. */
-export function memoryBytes(spec: OperandSpec | undefined, operandSize: number): number {
+export function memoryBytes(spec: OperandSpec | undefined, operandSize: number, vexL = 0): number {
   if (spec === undefined) return 1;
-  const bits = operandBitsFor(spec, operandSize, 0);
+  const bits = operandBitsFor(spec, operandSize, vexL);
   return bits > 0 ? bits / 8 : 8;
 }

@@ -36,6 +36,10 @@ const FLAVOURS: readonly (readonly Group[])[] = [
   ["x87", "mmx"],
   ["int", "mmx", "sse"],
   ["sse", "crypto"],
+  ["avx"],
+  ["avx"],
+  ["avx", "sse"],
+  ["int", "avx"],
   GROUPS,
 ];
 

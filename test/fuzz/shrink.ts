@@ -24,6 +24,7 @@ export async function shrink(failing: Case, analysis: Analysis, fails: Fails): P
   const shrinker = new Shrinker(failing, analysis, fails);
   await shrinker.removeInstructions();
   await shrinker.simplifyRegisters();
+  await shrinker.simplifyUpperHalves();
   await shrinker.removePatches();
   return shrinker.best;
 }
@@ -133,6 +134,14 @@ class Shrinker {
       await this.attempt((candidate) => {
         candidate.fx.fill(0, at, at + 16);
       });
+    }
+  }
+
+  async simplifyUpperHalves(): Promise<void> {
+    await this.attempt((candidate) => candidate.ymm.fill(0));
+    for (let at = 0; at < this.best.ymm.length; at += 16) {
+      if (this.best.ymm.subarray(at, at + 16).every((byte) => byte === 0)) continue;
+      await this.attempt((candidate) => candidate.ymm.fill(0, at, at + 16));
     }
   }
 

@@ -27,7 +27,7 @@
 
 /* ---- case.ts ---- */
 
-enum { FX_SIZE = 416, MAXIMUM_REGIONS = 8, MAXIMUM_SNAPSHOT = 1 << 16 };
+enum { FX_SIZE = 416, YMM_SIZE = 256, MAXIMUM_REGIONS = 8, MAXIMUM_SNAPSHOT = 1 << 16 };
 
 struct registers {
   uint32_t size;  /* of the whole record */
@@ -37,8 +37,9 @@ struct registers {
   uint8_t fx[FX_SIZE];
   uint64_t address; /* results only: CR2 after a page fault */
   uint64_t fs_base, gs_base; /* results only */
+  uint8_t ymm[YMM_SIZE]; /* the upper halves */
 };
-_Static_assert(sizeof(struct registers) == 600, "case.ts");
+_Static_assert(sizeof(struct registers) == 856, "case.ts");
 
 struct patch {
   uint32_t address, length;
@@ -193,6 +194,16 @@ struct frame {
   struct context context;
 };
 
+/* The XSAVE area that fpstate points to: SDM vol. 1, 13.4; the place of the YMM component is the same everywhere. */
+enum { XSTATE_X87 = 1, XSTATE_SSE = 2, XSTATE_YMM = 4, XSTATE_BV_AT = 512, XSTATE_YMM_AT = 576 };
+
+/* Does the frame hold YMM registers? Bytes 464…511 describe it (struct _fpx_sw_bytes). */
+static int has_ymm(const struct context *context) {
+  return (((struct _fpx_sw_bytes *)(context->fpstate + 464))->xfeatures & XSTATE_YMM) != 0;
+}
+
+static uint64_t *xstate_bv(struct context *context) { return (uint64_t *)(context->fpstate + XSTATE_BV_AT); }
+
 /* Undoes the patches of the current case, in memory and in `expected`. */
 static void remove_patches(void) {
   struct registers *header = (struct registers *)current_case;
@@ -234,6 +245,9 @@ static void finish_case(struct context *context, uint32_t vector) {
   result->error = vector < 32 ? (uint32_t)context->err : 0;
   result->address = vector == 14 ? context->cr2 : 0;
   memcpy(result->fx, context->fpstate, FX_SIZE);
+  /* A component in its initial configuration need not be there. */
+  if (has_ymm(context) && *xstate_bv(context) & XSTATE_YMM) memcpy(result->ymm, context->fpstate + XSTATE_YMM_AT, YMM_SIZE);
+  else memset(result->ymm, 0, YMM_SIZE);
   take_segments(result);
   struct change *changes = (struct change *)(result + 1);
   struct change *end = take_changes(changes);
@@ -278,6 +292,9 @@ static void begin_case(struct context *context) {
 #define LOAD(number, name) context->name = header->gpr[number];
   EACH_REGISTER(LOAD)
   memcpy(context->fpstate, header->fx, FX_SIZE);
+  if (!has_ymm(context)) return;
+  memcpy(context->fpstate + XSTATE_YMM_AT, header->ymm, YMM_SIZE);
+  *xstate_bv(context) |= XSTATE_X87 | XSTATE_SSE | XSTATE_YMM;
 }
 
 /* ---- signals ---- */

@@ -5,7 +5,7 @@
  * batches in both directions: length, number of records, the records (case.ts).
  */
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { resolve } from "node:path";
@@ -62,7 +62,24 @@ export function buildSilicon(): string {
 export function hostFeatures(): ReadonlySet<string> {
   if (!existsSync("/proc/cpuinfo")) return new Set();
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"));
-  return new Set((flags?.[1] ?? "").trim().split(/\s+/));
+  const features = new Set((flags?.[1] ?? "").trim().split(/\s+/));
+  if (!features.has("abm") && executesLzcnt()) features.add("abm");
+  return features;
+}
+
+/**
+ * Some machines hide LZCNT in CPUID; the encoding is that of BSR with a prefix, and means it all the same.
+ */
+function executesLzcnt(): boolean {
+  if (process.platform !== "linux" || process.arch !== "x64") return false;
+  const program = resolve(BUILD_FOLDER, "lzcnt");
+  if (!existsSync(program)) {
+    mkdirSync(BUILD_FOLDER, { recursive: true });
+    const source = 'int main(void) { int r; __asm__("lzcnt %1, %0" : "=r"(r) : "r"(1)); return r != 31; }';
+    const built = spawnSync("gcc", ["-x", "c", "-", "-o", program], { input: source });
+    if (built.status !== 0) return false;
+  }
+  return spawnSync(program).status === 0;
 }
 
 export class Silicon implements Target {

@@ -79,8 +79,11 @@ setp setnp cmovp cmovnp jp jnp     | P      |        |
 setl setge cmovl cmovge jl jge     | SO     |        |
 setle setg cmovle cmovg jle jg     | SZO    |        |
 loope loopne                       | Z      |        |
-comiss comisd ucomiss ucomisd      |        | OSZAPC |
-pcmpestri pcmpestrm pcmpistri pcmpistrm |   | OSZAPC |
+comiss comisd ucomiss ucomisd vcomiss vcomisd vucomiss vucomisd | | OSZAPC |
+pcmpestri pcmpestrm pcmpistri pcmpistrm vpcmpestri vpcmpestrm vpcmpistri vpcmpistrm | | OSZAPC |
+vptest vtestps vtestpd             |        | OSZAPC |
+andn blsi blsr blsmsk bzhi         |        | OSZC   | AP
+bextr                              |        | OZC    | SAP
 fcomi fcomip fucomi fucomip        |        | OSZAPC |
 fcmovb fcmovnb                     | C      |        | 023
 fcmove fcmovne                     | Z      |        | 023

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
+import { InterpreterCode } from "../../cpu/engines/interp/parts.ts";
 import { DevFs } from "../../kernel/fs/devfs.ts";
 import { registerMemoryDevices } from "../../kernel/fs/memory-devices.ts";
 import { ProcFs } from "../../kernel/fs/procfs/procfs.ts";
@@ -30,11 +31,11 @@ import { HurriedClock } from "./hurried-clock.ts";
 /** What all RAM file systems together may hold at most: what a guest writes must not be what bounds the test. */
 const FILE_SPACE = 8 << 20;
 
-let compiled: WebAssembly.Module | undefined;
+let compiled: InterpreterCode | undefined;
 
 /** The built interpreter. */
-function interpreter(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(readFileSync(join(DIST, "interp.wasm")));
+function interpreter(): InterpreterCode {
+  compiled ??= new InterpreterCode((part) => readFileSync(join(DIST, `interp-${part}.wasm`)));
   return compiled;
 }
 
@@ -85,7 +86,7 @@ export class HostileSystem {
       clock,
       entropy: host.entropy,
       createEngine: (cpu) => {
-        const gate = new EngineGate(new InterpreterEngine(cpu, interpreter()), cpu);
+        const gate = new EngineGate(new InterpreterEngine(cpu, interpreter(), { pairsAfter: 0 }), cpu);
         gates.push(gate);
         return gate;
       },

@@ -4,13 +4,15 @@
  */
 
 import { spawn } from "node:child_process";
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { REPOSITORY } from "../../scripts/repository.ts";
 import { compile, missingCompiler } from "../harness/compiler.ts";
 import { OSV_VM_RUN } from "../harness/osv-vm.ts";
 import { type Outcome, runProcess } from "../harness/process.ts";
-import { describeWith } from "../harness/requirements.ts";
+import { describeWith, missingTool } from "../harness/requirements.ts";
 
 /** A machine with little memory: what fills it is soon done. */
 const OURS = [...OSV_VM_RUN, "--memory", "64M"];
@@ -54,21 +56,46 @@ const STOPPED = [
   ...["timer-many", "signal-many", "epoll-deep", "epoll-circle", "closed-pipe-ignored", "execute-again"],
 ];
 
+const IS_ROOT = process.getuid?.() === 0;
+/** A file system of its own in /tmp and /dev/shm, small, and gone with the program whatever is left in it. */
+const OWN_FILES = [
+  ...(IS_ROOT ? ["unshare", "--mount"] : ["unshare", "--user", "--map-root-user", "--mount"]),
+  ...["sh", "-c"],
+  // The program itself may be below what is mounted over.
+  'exec 9<"$1"; shift; for at in /tmp /dev/shm; do mount -t tmpfs -o size=64m,nr_inodes=30000 none $at || exit 99; done; ' +
+    '/proc/self/fd/9 "$@"; exit $?',
+  "own-files",
+];
+/** Limits of descriptors and processes do not concern root. */
+const AS_NOBODY = [
+  ...["prlimit", "--nproc=200", "--nofile=1024", "--core=0"],
+  ...(IS_ROOT ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []),
+];
+
+/** Acts that the host stops too if it is told to: and how it is told. */
+const STOPPED_WITH: readonly {
+  readonly act: string;
+  readonly host: readonly string[];
+}[] = [
+  { act: "reserve", host: [] },
+  { act: "file-fill", host: OWN_FILES },
+  { act: "directory-many", host: OWN_FILES },
+  { act: "directory-deep", host: OWN_FILES },
+  { act: "mount-deep", host: OWN_FILES },
+  { act: "descriptor-circle", host: AS_NOBODY },
+  { act: "descriptor-deep", host: AS_NOBODY },
+  { act: "thread-many", host: AS_NOBODY },
+];
+
 /** Acts that must not be tried on the host, and how they end here. */
 const NOT_ON_HOST: readonly (readonly [act: string, status: number, output: RegExp])[] = [
-  ["reserve", 3, /^reservations: 1, then ENOMEM$/],
-  ["thread-many", 3, /^threads: 100, then EAGAIN$/],
-  ["child-many", 3, /^children: 10, then (EAGAIN|ENOMEM)$/],
-  ["file-fill", 3, /^pages: 1, then ENOSPC$/],
+  // Each child takes memory, and execve(2) has none before there are too many processes. (With --memory 512M it is
+  // EAGAIN, as on a host with a limit.)
+  ["child-many", 3, /^children: 10, then ENOMEM$/],
+  // It fills the host's memory.
   ["memory-file-fill", 3, /^pages: 1, then ENOSPC$/],
-  ["directory-many", 3, /^files: 1, then ENOSPC$/],
+  // The host's fs.mount-max is for all of it, and far away.
   ["mount-many", 3, /^mounts: 1, then ENOSPC$/],
-  // It leaves directories behind that only it can reach.
-  ["directory-deep", 3, /^directories: 1, named: 0, removed: 0$/],
-  ["mount-deep", 3, /^mounts: 1, busy: 1, detached: 1$/],
-  // On the host this is root, whom limits of descriptors do not concern.
-  ["descriptor-circle", 3, /^circles: 1, then ETOOMANYREFS$/],
-  ["descriptor-deep", 3, /^sockets: 1, then ETOOMANYREFS$/],
 ];
 
 /** What is not as on the host yet, and why. */
@@ -76,12 +103,26 @@ const NOT_YET: Readonly<Record<string, string>> = {
   "single-step": "the engines do not look at RFLAGS.TF",
 };
 
-describeWith([missingCompiler("glibc")], "a program that misbehaves", () => {
+const NEEDED = [
+  missingCompiler("glibc"),
+  missingTool("unshare", "util-linux"),
+  missingTool("setpriv", "util-linux"),
+  missingTool("prlimit", "util-linux"),
+];
+
+describeWith(NEEDED, "a program that misbehaves", () => {
   let program = "";
+  /** A copy that anybody may execute. */
+  let reachable = "";
 
   beforeAll(() => {
     const source = join(REPOSITORY, "test/hostile/programs/misbehave.c");
     program = compile(source, "glibc", ["-static-pie", "-O1", "-Wno-infinite-recursion"]);
+    const folder = mkdtempSync(join(tmpdir(), "misbehave-"));
+    chmodSync(folder, 0o755);
+    reachable = join(folder, "misbehave");
+    copyFileSync(program, reachable);
+    return () => rmSync(folder, { recursive: true });
   });
 
   const onHost = (act: string) => runProcess([...LIMITED, program, act], { timeout: TIMEOUT });
@@ -126,6 +167,16 @@ describeWith([missingCompiler("glibc")], "a program that misbehaves", () => {
       expect(text(ours)).toBe(text(host));
       expect(ours.status).toBe(host.status);
       expectLittleMemory(ours);
+    });
+
+    it.each(STOPPED_WITH)("($act) is stopped as on a host with a limit", async ({ act, host: limit }) => {
+      const [host, ours] = await Promise.all([
+        runProcess([...limit, reachable, act], { timeout: TIMEOUT }),
+        onOsvVm(act),
+      ]);
+      expect(text(host)).not.toBe("");
+      expect(text(ours)).toBe(text(host));
+      expect(ours.status).toBe(host.status);
     });
 
     it.each(NOT_ON_HOST)("(%s) ends with status %i", async (act, status, output) => {

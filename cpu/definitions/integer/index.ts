@@ -1,6 +1,7 @@
 /** Registers the definitions of the general-purpose instructions. */
 
 import "./arithmetic.ts";
+import "./bit-manipulation.ts";
 import "./bits.ts";
 import "./conditional.ts";
 import "./control.ts";

@@ -17,7 +17,7 @@ define("cvtss2sd", (b, dst, src) => {
   fastOrExact(b, fast, (value) => dst.writePart("f64", value), b.op("f64.promote_f32", x), {
     helper: "sse.cvtss2sd",
     args: [x],
-    result: () => b.helperResult(0, "f64"),
+    result: "f64",
   });
 });
 define("cvtps2pd", (b, dst, src) => {
@@ -27,7 +27,7 @@ define("cvtps2pd", (b, dst, src) => {
   fastOrExact(b, fast, (value) => dst.writeVector(value), b.op("f64x2.promote_low_f32x4", x), {
     helper: "sse.cvtps2pd",
     args: [x],
-    result: () => b.helperResult(0, "v128"),
+    result: "v128",
   });
 });
 
@@ -53,7 +53,7 @@ for (const [mnemonic, shape, demote, promote] of [
       () => shape.all(b, "eq", back, x),
       (value) => (shape === DOUBLE ? dst.writePart("f32", value) : dst.writeVector(value)),
       result,
-      { helper: `sse.${mnemonic}`, args: [x], result: () => b.helperResult(0, result.type) },
+      { helper: `sse.${mnemonic}`, args: [x], result: result.type },
     );
   });
 }
@@ -72,7 +72,7 @@ define("cvtsi2sd", (b, dst, src) => {
   fastOrExact(b, fast, write, b.op("f64.convert_i64_s", x), {
     helper: "sse.cvtsi2sd.64",
     args: [x],
-    result: () => b.helperResult(0, "f64"),
+    result: "f64",
   });
 });
 define("cvtsi2ss", (b, dst, src) => {
@@ -81,7 +81,7 @@ define("cvtsi2ss", (b, dst, src) => {
   fastOrExact(b, fast, (value) => dst.writePart("f32", value), b.op("f32.convert_i64_s", x), {
     helper: `sse.cvtsi2ss.${src.bits}`,
     args: [x],
-    result: () => b.helperResult(0, "f32"),
+    result: "f32",
   });
 });
 
@@ -108,7 +108,7 @@ define("cvtdq2ps", (b, dst, src) => {
   fastOrExact(b, b.or(nearestIsSilent(b), isExact), (value) => dst.writeVector(value), result, {
     helper: "sse.cvtdq2ps",
     args: [x],
-    result: () => b.helperResult(0, "v128"),
+    result: "v128",
   });
 });
 
@@ -133,7 +133,7 @@ for (const truncate of [true, false]) {
       fastOrExact(b, fast, (value) => dst.write(value), b.op(`i64.trunc_sat_${type}_s`, whole), {
         helper: `sse.${prefix}${name}.${dst.bits}`,
         args: [x],
-        result: () => b.helperResult(0, "i64"),
+        result: "i64",
       });
     });
   }
@@ -150,7 +150,7 @@ for (const truncate of [true, false]) {
       fastOrExact(b, fast, (value) => dst.writeVector(value), b.op(convert, whole), {
         helper: `sse.${prefix}${name}`,
         args: [x],
-        result: () => b.helperResult(0, "v128"),
+        result: "v128",
       });
     });
   }

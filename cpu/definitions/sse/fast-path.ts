@@ -8,8 +8,8 @@
  */
 
 import type { Builder } from "../../ir/builder.ts";
-import type { Value } from "../../ir/value.ts";
-import { MXCSR } from "../../state.ts";
+import type { Type, Value } from "../../ir/value.ts";
+import { HALF_SLOTS, MXCSR } from "../../state.ts";
 
 /** MXCSR (Intel SDM vol. 1, 10.2.3). */
 const Mxcsr = { PE: 0x0020, DAZ: 0x0040, MASKS: 0x1f80, PM: 0x1000, RC: 0x6000, FTZ: 0x8000 } as const;
@@ -47,12 +47,24 @@ export function all(b: Builder, ...conditions: Value[]): Value {
 /** The helper that does what the fast path cannot. */
 export interface ExactPath {
   readonly helper: string;
+  /** At most {@link HALF_SLOTS}. */
   readonly args: readonly Value[];
-  /** Reads its result. */
-  result(): Value;
+  /** Type of its result, which is in slot 0. */
+  readonly result: Type;
 }
 
-/** Writes `result` if `fast` holds, else what the helper computes. */
+/** What {@link fastOrExact} was asked for. */
+interface Alternatives {
+  readonly fast: Value;
+  readonly write: (value: Value) => void;
+  readonly result: Value;
+  readonly path: ExactPath;
+}
+
+/** While {@link joinHalves} is at work: what its halves ask for. */
+let halves: Alternatives[] | undefined;
+
+/** Writes `result` if `fast` holds, else what the helper computes. The last thing that a definition does. */
 export function fastOrExact(
   b: Builder,
   fast: Value,
@@ -60,12 +72,46 @@ export function fastOrExact(
   result: Value,
   path: ExactPath,
 ): void {
+  if (halves !== undefined) {
+    halves.push({ fast, write, result, path });
+    return;
+  }
   b.if(
     fast,
     () => write(result),
     () => {
       b.helper(path.helper, path.args);
-      write(path.result());
+      write(b.helperResult(0, path.result));
+    },
+  );
+}
+
+/**
+ * Defines a 256-bit instruction by its halves. Either the fast path does both of them, or the helper `….256`: an exception in
+ * one of them must leave the other undone.
+ */
+export function joinHalves(b: Builder, define: (half: 0 | 1) => void): void {
+  const collected: Alternatives[] = [];
+  halves = collected;
+  try {
+    define(0);
+    define(1);
+  } finally {
+    halves = undefined;
+  }
+  if (collected.length === 0) return;
+  const [low, high] = collected;
+  const unused = Array.from({ length: HALF_SLOTS - low.path.args.length }, () => b.const32(0));
+  b.if(
+    b.and(low.fast, high.fast),
+    () => {
+      low.write(low.result);
+      high.write(high.result);
+    },
+    () => {
+      b.helper(`${low.path.helper}.256`, [...low.path.args, ...unused, ...high.path.args]);
+      low.write(b.helperResult(0, low.path.result));
+      high.write(b.helperResult(HALF_SLOTS, high.path.result));
     },
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/value.ts";
-import { define } from "../registry.ts";
+import { type Definition, define, defineWithContext } from "../registry.ts";
 import { all, fastOrExact } from "./fast-path.ts";
 import { DOUBLE, type FloatShape, SHAPES, SINGLE } from "./float-shape.ts";
 
@@ -11,14 +11,17 @@ function isPlain(b: Builder, shape: FloatShape, x: Value, y: Value): Value {
   return all(b, shape.ordered(b, x, y), shape.noDenormal(b, x), shape.noDenormal(b, y));
 }
 
-// The predicate is a value here: bits 0…1 choose, bit 2 negates; the fourth choice is "unordered".
-for (const shape of SHAPES) {
+/**
+ * Comparisons to masks. The predicate is a value here: bits 0…1 choose, bit 2 negates; the fourth choice is "unordered".
+ * VEX has two bits more, which say what becomes of NaNs: between ordered operands they make no difference.
+ */
+export function compareToMask(shape: FloatShape, predicates: 8 | 32): Definition {
   const { suffix } = shape;
   const isVector = shape.lanes > 1;
-  define(`cmp${suffix}`, (b, dst, src, predicate) => {
+  return (b, [dst, src, predicate]) => {
     const x = shape.target(dst);
     const y = shape.source(b, src);
-    const selector = b.and(b.wrap(predicate.read()), b.const32(7));
+    const selector = b.and(b.wrap(predicate.read()), b.const32(predicates - 1));
     const never = isVector ? b.op("i64x2.splat", b.const64(0)) : b.const64(0);
     const mask = (name: string) => {
       const test = shape.op(b, name, x, y);
@@ -38,9 +41,12 @@ for (const shape of SHAPES) {
     fastOrExact(b, isPlain(b, shape, x, y), write, result, {
       helper: `sse.cmp${suffix}`,
       args: [x, y, selector],
-      result: () => b.helperResult(0, isVector ? "v128" : "i64"),
+      result: isVector ? "v128" : "i64",
     });
-  });
+  };
+}
+for (const shape of SHAPES) {
+  defineWithContext(`cmp${shape.suffix}`, compareToMask(shape, 8));
 }
 
 /** All ones or zero. */

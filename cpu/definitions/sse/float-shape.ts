@@ -5,7 +5,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
-import type { Value } from "../../ir/value.ts";
+import type { Type, Value } from "../../ir/value.ts";
 
 export interface FloatShape {
   readonly suffix: "ss" | "sd" | "ps" | "pd";
@@ -15,8 +15,8 @@ export interface FloatShape {
   /** Reads the destination as a source. */
   target(operand: Operand): Value;
   write(operand: Operand, value: Value): void;
-  /** What a helper left in its first result slot. */
-  result(b: Builder): Value;
+  /** The type of its values. */
+  readonly type: Type;
   /** The same number in every lane. */
   constant(b: Builder, value: number): Value;
   op(b: Builder, name: string, ...args: Value[]): Value;
@@ -66,7 +66,7 @@ function scalarShape(precision: "single" | "double"): FloatShape {
     source: (_b, operand) => operand.readPart(type),
     target: (operand) => operand.readPart(type),
     write: (operand, value) => operand.writePart(type, value),
-    result: (b) => b.helperResult(0, type),
+    type,
     constant: (b, value) => (double ? b.constF64(value) : b.constF32(value)),
     op: (b, name, ...args) => b.op(`${type}.${name}`, ...args),
     noDenormal: (b, x) => b.geU(b.sub(magnitude(b, x), integer(b, 1n)), integer(b, smallest - 1n)),
@@ -115,7 +115,7 @@ function vectorShape(precision: "single" | "double"): FloatShape {
     source: (_b, operand) => operand.readVector(true),
     target: (operand) => operand.readVector(),
     write: (operand, value) => operand.writeVector(value),
-    result: (b) => b.helperResult(0, "v128"),
+    type: "v128",
     constant: (b, value) => b.op(`${float}.splat`, double ? b.constF64(value) : b.constF32(value)),
     op: (b, name, ...args) => b.op(`${float}.${name}`, ...args),
     noDenormal: (b, x) => {

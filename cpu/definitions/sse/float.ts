@@ -82,7 +82,7 @@ function compute(
     () => operation.isExact(b, shape, x, y, result),
     (value) => shape.write(dst, value),
     result,
-    { helper: `sse.${helper}${shape.suffix}`, args, result: () => shape.result(b) },
+    { helper: `sse.${helper}${shape.suffix}`, args, result: shape.type },
   );
 }
 
@@ -110,7 +110,7 @@ for (const shape of SHAPES) {
       () => isExactProduct(b, shape, y, root, root),
       (value) => shape.write(dst, value),
       root,
-      { helper: `sse.sqrt${suffix}`, args: [y, y], result: () => shape.result(b) },
+      { helper: `sse.sqrt${suffix}`, args: [y, y], result: shape.type },
     );
   });
 
@@ -127,7 +127,7 @@ for (const shape of SHAPES) {
       fastOrExact(b, fast, (value) => shape.write(dst, value), result, {
         helper: `sse.${name}${suffix}`,
         args: [x, y],
-        result: () => shape.result(b),
+        result: shape.type,
       });
     });
   }
@@ -209,7 +209,7 @@ for (const [shape, suffix] of [
         ),
       (value) => dst.writeVector(value),
       b.op("v128.and", sum, laneMask(b, shape, selector, 0)),
-      { helper: `sse.dp${suffix}`, args: [x, y, selector], result: () => shape.result(b) },
+      { helper: `sse.dp${suffix}`, args: [x, y, selector], result: shape.type },
     );
   });
 }
@@ -230,7 +230,7 @@ for (const name of ["rcp", "rsqrt"]) {
   for (const shape of [SINGLE, PACKED_SINGLE]) {
     define(`${name}${shape.suffix}`, (b, dst, src) => {
       b.helper(`sse.${name}${shape.suffix}`, [shape.source(b, src)], false);
-      shape.write(dst, shape.result(b));
+      shape.write(dst, b.helperResult(0, shape.type));
     });
   }
 }

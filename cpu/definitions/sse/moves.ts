@@ -4,9 +4,9 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { Register, X87_TAGS, X87_TOP } from "../../state.ts";
-import { define } from "../registry.ts";
+import { define, defineWithContext, type InstructionContext } from "../registry.ts";
 import { defineWaiting } from "../x87/wait.ts";
-import { defineVector, isMmx, readPacked, writeMmx } from "./packed.ts";
+import { defineVector, defineVectorWithContext, isMmx, readPacked, writeMmx } from "./packed.ts";
 
 function moveVector(aligned: boolean) {
   return (_b: Builder, dst: Operand, src: Operand): void => dst.writeVector(src.readVector(aligned), aligned);
@@ -53,9 +53,9 @@ for (const mnemonic of ["movlps", "movlpd"]) {
   define(mnemonic, (_b, dst, src) => dst.writePart("q0", src.readPart("q0")));
 }
 for (const mnemonic of ["movhps", "movhpd"]) {
-  define(mnemonic, (b, dst, src) => {
+  define(mnemonic, (_b, dst, src) => {
     if (dst.isMemory) dst.writePart("q0", src.readPart("q1"));
-    else b.setXmm(dst.register, src.readPart("q0"), "q1");
+    else dst.writePart("q1", src.readPart("q0"));
   });
 }
 define("movhlps", (_b, dst, src) => dst.writePart("q0", src.readPart("q1")));
@@ -71,13 +71,18 @@ define("movshdup", (b, dst, src) => {
   dst.writeVector(b.shuffle(x, x, [4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15]));
 });
 
+/** DS:RDI, of the address size. */
+function destinationIndex(b: Builder, { addressSize }: InstructionContext): Value {
+  return b.add(b.encoded("segmentBase"), b.gpr(Register.RDI, addressSize === 32 ? 32 : 64));
+}
+
 /** MASKMOVDQU, MASKMOVQ: the selected bytes at DS:RDI. All bytes must be writable, selected or not. */
-defineVector("maskmovdqu", (b, src, mask) => {
-  const memory = b.modify(b.gpr(Register.RDI), "v128");
+defineWithContext("maskmovdqu", (b, [src, mask], context) => {
+  const memory = b.modify(destinationIndex(b, context), "v128");
   memory.write(selectBytes(b, src.readVector(), memory.value, mask.readVector()));
 });
-defineVector("maskmovq", (b, src, mask) => {
-  const memory = b.modify(b.gpr(Register.RDI), "u64");
+defineVectorWithContext("maskmovq", (b, [src, mask], context) => {
+  const memory = b.modify(destinationIndex(b, context), "u64");
   const selected = selectBytes(b, readPacked(b, src), b.op("i64x2.splat", memory.value), readPacked(b, mask));
   memory.write(b.lane("i64x2.extract_lane", 0, selected));
 });

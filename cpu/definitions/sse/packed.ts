@@ -7,7 +7,7 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { X87, X87_STRIDE, X87_TAGS, X87_TOP } from "../../state.ts";
-import { define } from "../registry.ts";
+import { type Definition, defineWithContext } from "../registry.ts";
 import { wait } from "../x87/wait.ts";
 
 /** A vector operand; memory must be aligned for XMM instructions. MMX registers and 64-bit memory fill the low half. */
@@ -43,10 +43,15 @@ export function defineVector(
   mnemonic: string,
   definition: (b: Builder, ...operands: Operand[]) => void,
 ): void {
-  define(mnemonic, (b, ...operands) => {
+  defineVectorWithContext(mnemonic, (b, operands) => definition(b, ...operands));
+}
+
+/** As {@link defineVector}, for instructions whose meaning depends on prefixes too. */
+export function defineVectorWithContext(mnemonic: string, definition: Definition): void {
+  defineWithContext(mnemonic, (b, operands, context) => {
     const usesMmx = operands.some(isMmx);
     if (usesMmx) wait(b);
-    definition(b, ...operands);
+    definition(b, operands, context);
     if (usesMmx) enterMmx(b);
   });
 }

@@ -24,7 +24,7 @@ for (const shape of SHAPES) {
     fastOrExact(b, fast, (value) => shape.write(dst, value), result, {
       helper: `sse.round${shape.suffix}`,
       args: [x, x, selector],
-      result: () => shape.result(b),
+      result: shape.type,
     });
   });
 }

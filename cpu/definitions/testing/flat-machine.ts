@@ -5,6 +5,7 @@ import { Cpu } from "../../cpu.ts";
 import type { Exit } from "../../engine.ts";
 import { generateInterpreter } from "../../engines/interp/build.ts";
 import { InterpreterEngine } from "../../engines/interp/engine.ts";
+import type { InterpreterCode } from "../../engines/interp/parts.ts";
 import { EXCEPTION_ERROR, EXCEPTION_VECTOR } from "../../state.ts";
 
 const RAM_SIZE = 1 << 20;
@@ -23,7 +24,7 @@ class FlatTranslator implements Translator {
   }
 }
 
-let module: WebAssembly.Module | undefined;
+let code: InterpreterCode | undefined;
 
 export class FlatMachine {
   /** What RDTSC answers. */
@@ -32,13 +33,13 @@ export class FlatMachine {
   private readonly engine: InterpreterEngine;
 
   constructor() {
-    module ??= new WebAssembly.Module(new Uint8Array(generateInterpreter().bytes));
+    code ??= generateInterpreter();
     this.cpu = new Cpu({
       ramSize: RAM_SIZE,
       translator: new FlatTranslator(),
       host: { timeStampCounter: () => this.timeStampCounter, random: (bytes) => bytes.fill(0xa5) },
     });
-    this.engine = new InterpreterEngine(this.cpu, module);
+    this.engine = new InterpreterEngine(this.cpu, code, { pairsAfter: 0 });
   }
 
   /** Runs instructions given in hexadecimal. */

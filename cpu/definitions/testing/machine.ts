@@ -5,6 +5,7 @@ import { Cpu } from "../../cpu.ts";
 import { Exit } from "../../engine.ts";
 import { generateInterpreter } from "../../engines/interp/build.ts";
 import { InterpreterEngine } from "../../engines/interp/engine.ts";
+import type { InterpreterCode } from "../../engines/interp/parts.ts";
 import { EXCEPTION_VECTOR, Vector, XMM, XMM_STRIDE } from "../../state.ts";
 
 const RAM_SIZE = 1 << 18;
@@ -28,7 +29,7 @@ const identity: Translator = {
   },
 };
 
-let compiled: WebAssembly.Module | undefined;
+let compiled: InterpreterCode | undefined;
 
 export class Machine {
   readonly cpu: Cpu;
@@ -38,10 +39,10 @@ export class Machine {
   private readonly placed = new Map<string, number>();
 
   constructor() {
-    compiled ??= new WebAssembly.Module(generateInterpreter().bytes);
+    compiled ??= generateInterpreter();
     const host = { timeStampCounter: () => 0, random: () => undefined };
     this.cpu = new Cpu({ ramSize: RAM_SIZE, translator: identity, host });
-    this.engine = new InterpreterEngine(this.cpu, compiled);
+    this.engine = new InterpreterEngine(this.cpu, compiled, { pairsAfter: 0 });
   }
 
   /** Executes instructions. @returns the vector of the exception they raised, or undefined */
@@ -59,6 +60,11 @@ export class Machine {
     if (this.engine.run(1000) !== Exit.Exception) throw new Error("the code does not end");
     const vector = this.cpu.getI32(EXCEPTION_VECTOR);
     return vector === Vector.BP ? undefined : vector;
+  }
+
+  /** The bytes of a YMM register, live. */
+  ymm(index: number): Uint8Array {
+    return this.cpu.stateBytes(XMM + index * XMM_STRIDE, XMM_STRIDE);
   }
 
   /** The bytes of an XMM register, live. */

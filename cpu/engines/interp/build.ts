@@ -1,33 +1,31 @@
 /**
- * Generates the interpreter: a WebAssembly module with one handler per distinct form of every defined instruction, and a
- * custom section that tells which handler belongs to which form.
+ * Generates the interpreter: WebAssembly modules (parts.ts) with one handler per distinct form of every defined
+ * instruction, and a custom section that tells which handler belongs to which form.
  */
 
 import { ROWS } from "../../decoder/rows.ts";
 import { definitionOf } from "../../definitions/registry.ts";
-import { FEATURES } from "../../model.ts";
+import { IMPLEMENTED_FEATURES } from "../../model.ts";
 import "../../definitions/index.ts";
 import { Builder } from "../../ir/builder.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import type { Instructions } from "../../ir/value.ts";
 import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD, Vector } from "../../state.ts";
+import { SYSTEM_FEATURES } from "../../system/system-model.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
-import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
+import { ModuleBuilder, type Signature, type WasmType } from "../../wasm/module-builder.ts";
 import { lowerStackRefill } from "../jit/stack-entry.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";
 import {
-  addressIndex,
   buildForm,
   buildInto,
   type CodeKind,
   FLAGS_DEAD,
   type Form,
-  formKey,
   formsOf,
   handlerAddressForm,
+  keyOfForm,
   legacyFormsOf,
-  PREFIX_FORMS,
-  sizeIndex,
 } from "./forms.ts";
 import {
   encodeHandlerTable,
@@ -38,6 +36,7 @@ import {
 } from "./handler-table.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
+import { InterpreterCode, PART_COUNT, Part, partOf } from "./parts.ts";
 import {
   FIRST_INSTRUCTION_HANDLER,
   Leave,
@@ -52,21 +51,24 @@ const ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i32"], results: [
 const REGION_SLOW: Signature = { parameters: ["i32"], results: ["i32"] };
 const SLOW_ACCESS: Signature = { parameters: ["i32", "i32", "i32", "i64", "i32"], results: ["i32"] };
 
-export interface InterpreterModule {
-  readonly bytes: Uint8Array;
-  readonly handlers: number;
+/** Generates the interpreter, to be used at once. */
+export function generateInterpreter(kind: CodeKind = "long"): InterpreterCode {
+  const parts = buildInterpreter(kind);
+  return new InterpreterCode((part) => parts[part]);
 }
 
-/** The interpreter as it is stored beside the program: for 64-bit code, or for the other kinds. */
-export async function buildInterpreter(kind: CodeKind = "long"): Promise<Uint8Array> {
-  return generateInterpreter(kind).bytes;
+/** A handler of an instruction; its place in the function table is known when all of them are there. */
+interface BuiltHandler {
+  readonly name: string;
+  readonly locals: readonly WasmType[];
+  readonly code: Uint8Array;
+  readonly facts: HandlerFacts;
+  /** The first of the parts whose instructions use it. */
+  part: number;
 }
 
-/** Generates the module. Throws if a definition does not fit its rows. */
-export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule {
-  const isLegacy = kind === "legacy";
-  const helperNames = new Set<string>();
-  const module = new ModuleBuilder();
+/** Declares what every part imports, in the same order: code can then be generated before it is known where it goes. */
+function declareImports(module: ModuleBuilder, helperNames: readonly string[]) {
   const imports = {
     load: module.importFunction("env", "load", ACCESS),
     modify: module.importFunction("env", "modify", ACCESS),
@@ -82,44 +84,16 @@ export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule 
     regionStore: module.importFunction("env", "regionStore", REGION_SLOW),
     regionProbe: module.importFunction("env", "regionProbe", REGION_SLOW),
   };
-
-  // Helpers are imports too, and imports come first: find out which ones there are before anything is lowered.
-  const built: { form: Form; instructions: Instructions }[] = [];
-  for (const row of ROWS) {
-    const definition = definitionOf(row.mnemonic);
-    if (definition === undefined || row.vex !== undefined) continue;
-    if (row.mode === (isLegacy ? "only64" : "not64")) continue;
-    if (row.feature !== undefined && !FEATURES.has(row.feature)) continue;
-    for (const form of isLegacy ? legacyFormsOf(row) : formsOf(row)) {
-      try {
-        built.push({ form, instructions: buildForm(form, definition) });
-      } catch (error) {
-        throw new Error(
-          `${row.mnemonic} (${form.operandSize}, ${form.rm}, ${form.prefix}): ${String(error)}`,
-        );
-      }
-    }
-  }
-  for (const { instructions } of built) collectHelpers(instructions, helperNames);
   const helperIndex = new Map<string, number>();
-  for (const name of [...helperNames].sort())
-    helperIndex.set(name, module.importFunction("helper", name, HANDLER));
-
+  for (const name of helperNames) helperIndex.set(name, module.importFunction("helper", name, HANDLER));
   module.importMemory(1);
   const handlerType = module.type(HANDLER);
-  const slow = (name: string, target: number) => {
-    const code = new ByteWriter();
-    code.byte(0x20).u32(0).byte(0x20).u32(3).byte(0x37).byte(0).u32(ACCESS_ADDRESS);
-    for (const parameter of [0, 1, 2, 4]) code.byte(0x20).u32(parameter);
-    code.byte(0x10).u32(target).byte(0x0b);
-    return module.addFunction(name, SLOW_ACCESS, [], code.toBytes());
-  };
   const runtime: Runtime = {
     handlerType,
-    load: slow("load", imports.load),
-    modify: slow("modify", imports.modify),
-    store: slow("store", imports.store),
-    probe: slow("probe", imports.probe),
+    load: addSlowAccess(module, "load", imports.load),
+    modify: addSlowAccess(module, "modify", imports.modify),
+    store: addSlowAccess(module, "store", imports.store),
+    probe: addSlowAccess(module, "probe", imports.probe),
     commit: imports.commit,
     link: imports.link,
     lookup: imports.lookup,
@@ -129,87 +103,88 @@ export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule 
       return index;
     },
   };
+  return { imports, runtime };
+}
 
-  const functions: number[] = [];
-  const facts: HandlerFacts[] = [];
+function isImplemented(feature: string): boolean {
+  return IMPLEMENTED_FEATURES.has(feature) || SYSTEM_FEATURES.has(feature);
+}
+
+function addSlowAccess(module: ModuleBuilder, name: string, target: number): number {
+  const code = new ByteWriter();
+  code.byte(0x20).u32(0).byte(0x20).u32(3).byte(0x37).byte(0).u32(ACCESS_ADDRESS);
+  for (const parameter of [0, 1, 2, 4]) code.byte(0x20).u32(parameter);
+  code.byte(0x10).u32(target).byte(0x0b);
+  return module.addFunction(name, SLOW_ACCESS, [], code.toBytes());
+}
+
+/**
+ * The parts of the interpreter as they are stored beside the program: for 64-bit code, or one part for the other kinds.
+ * Throws if a definition does not fit its rows.
+ */
+export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffer>[] {
+  const isLegacy = kind === "legacy";
+  // Helpers are imports, and imports come first: find out which ones there are before anything is lowered.
+  const helperNames = new Set<string>();
+  const built: { form: Form; instructions: Instructions }[] = [];
+  for (const row of ROWS) {
+    const definition = definitionOf(row.mnemonic);
+    if (definition === undefined || row.mode === (isLegacy ? "only64" : "not64")) continue;
+    if (row.feature !== undefined && !isImplemented(row.feature)) continue;
+    for (const form of isLegacy ? legacyFormsOf(row) : formsOf(row)) {
+      try {
+        built.push({ form, instructions: buildForm(form, definition) });
+      } catch (error) {
+        throw new Error(
+          `${row.mnemonic} (${form.operandSize}, ${form.rm}, ${form.prefix}, L${form.vexL}): ${String(error)}`,
+        );
+      }
+    }
+  }
+  for (const { instructions } of built) collectHelpers(instructions, helperNames);
+  const helpers = [...helperNames].sort();
+  const modules = Array.from({ length: isLegacy ? 1 : PART_COUNT }, () => {
+    const module = new ModuleBuilder();
+    return { module, ...declareImports(module, helpers) };
+  });
+  const { module, imports, runtime } = modules[Part.Common];
+  const { handlerType } = runtime;
+
+  const handlers: BuiltHandler[] = [];
   const handlerOfCode = new Map<string, number>();
-  const addHandler = (name: string, instructions: Instructions): number => {
+  const addHandler = (part: number, name: string, instructions: Instructions): number => {
     const lowered = lowerHandler(instructions, runtime);
     const identity = `${lowered.locals.join()}:${bytesKey(lowered.code)}:${instructions.flagsRead}:${instructions.flagsWritten}`;
     let index = handlerOfCode.get(identity);
     if (index === undefined) {
-      index = functions.length;
-      functions.push(module.addFunction(name, HANDLER, lowered.locals, lowered.code));
-      facts.push(instructions);
+      index = handlers.length;
+      handlers.push({ name, locals: lowered.locals, code: lowered.code, facts: instructions, part });
       handlerOfCode.set(identity, index);
     }
+    const handler = handlers[index];
+    handler.part = Math.min(handler.part, part);
     return index;
   };
-
-  // Handlers that are no instruction's; see Handler in record.ts for the order.
-  const plain = (build: (b: Builder) => void): Instructions => {
-    const b = new Builder();
-    build(b);
-    return b.finish();
-  };
-  functions.push(module.addFunction("stale", HANDLER, [], leaveCode(Leave.Stale)));
-  const addSpecial = (name: string, instructions: Instructions) => {
-    const lowered = lowerHandler(instructions, runtime);
-    functions.push(module.addFunction(name, HANDLER, lowered.locals, lowered.code));
-  };
-  addSpecial(
-    "continue",
-    plain((b) => b.branch()),
-  );
-  functions.push(module.addFunction("budget-end", HANDLER, [], budgetEndCode()));
-  addSpecial(
-    "undefined",
-    plain((b) => b.exception(Vector.UD)),
-  );
-  addSpecial(
-    "protection",
-    plain((b) => b.exception(Vector.GP)),
-  );
-  functions.push(module.addFunction("count", HANDLER, ["i32"], countCode(imports.hot, handlerType)));
-  addSpecial(
-    "skip",
-    plain(() => undefined),
-  );
-  addSpecial(
-    "not-available",
-    plain((b) => b.exception(Vector.NM)),
-  );
-  while (functions.length < FIRST_INSTRUCTION_HANDLER) functions.push(functions[0]);
-  const none: HandlerFacts = {
-    transfers: true,
-    fallsThrough: false,
-    flagsRead: 15,
-    flagsWritten: 0,
-    observable: true,
-  };
-  while (facts.length < FIRST_INSTRUCTION_HANDLER) facts.push(none);
 
   const keys: [number, number][] = [];
   const fused: [number, number, number][] = [];
   const fusedDone = new Set<number>();
   const candidates: Candidate[] = [];
   for (const { form, instructions } of built) {
-    const key = formKey(
-      form.row.id,
-      sizeIndex(form.operandSize, form.legacyStack),
-      addressIndex(form.rm),
-      PREFIX_FORMS.indexOf(form.prefix),
-    );
+    const key = keyOfForm(form);
     const definition = definitionOf(form.row.mnemonic);
     if (definition === undefined) continue;
-    const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${form.prefix === "none" ? "" : `.${form.prefix}`}`;
-    const handler = addHandler(name, instructions);
+    const prefix = form.prefix === "none" ? "" : `.${form.prefix}`;
+    const length = form.vexL === 0 ? "" : ".ymm";
+    const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${prefix}${length}`;
+    const part = isLegacy ? Part.Common : partOf(form);
+    const handler = addHandler(part, name, instructions);
     keys.push([key, handler]);
     candidates.push({ name, handler, form, definition, instructions });
     if (instructions.flagsWritten !== 0 && !instructions.transfers) {
       const deadForm = { ...form, flagsDead: true };
       const dead = buildForm(deadForm, definition);
-      const deadHandler = addHandler(`${name}.noflags`, dead);
+      const deadHandler = addHandler(part, `${name}.noflags`, dead);
       keys.push([key + FLAGS_DEAD, deadHandler]);
       candidates.push({
         name: `${name}.noflags`,
@@ -227,7 +202,7 @@ export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule 
         b.branch(b.flags.condition(code));
         const instructions = b.finish();
         const fusedName = `${name}+j${CONDITION_SUFFIXES[code]}`;
-        const fusedHandler = addHandler(fusedName, instructions);
+        const fusedHandler = addHandler(part, fusedName, instructions);
         fused.push([handler, code, fusedHandler]);
         candidates.push({
           name: fusedName,
@@ -241,12 +216,42 @@ export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule 
     }
   }
 
+  for (const [first, , both] of fused)
+    handlers[both].part = Math.min(handlers[both].part, handlers[first].part);
+
   const pairs = (isLegacy ? [] : findPairs(candidates)).map(({ first, second, instructions, bits }) => {
-    const handler = addHandler(`${first.name} & ${second.name}`, instructions);
+    const handler = addHandler(Part.Pairs, `${first.name} & ${second.name}`, instructions);
     return { first: first.handler, second: second.handler, handler, bits };
   });
 
-  module.defineTable(functions, REGION_SLOTS);
+  // Places in the function table: what is no instruction's, then one part behind the other.
+  const special = addSpecialHandlers(module, imports, runtime);
+  const order = handlers
+    .map((_, index) => index)
+    .sort((a, b) => handlers[a].part - handlers[b].part || a - b);
+  const places = new Uint32Array(handlers.length);
+  order.forEach((index, place) => {
+    places[index] = FIRST_INSTRUCTION_HANDLER + place;
+  });
+  const functions: number[][] = modules.map(() => []);
+  functions[Part.Common].push(...special);
+  for (const index of order) {
+    const { name, locals, code, part } = handlers[index];
+    functions[part].push(modules[part].module.addFunction(name, HANDLER, locals, code));
+  }
+
+  const starts: number[] = [];
+  let size = 0;
+  for (const part of functions) {
+    starts.push(size);
+    size += part.length;
+  }
+  modules.forEach(({ module: part }, index) => {
+    if (index === Part.Common) part.defineTable(size + REGION_SLOTS);
+    else part.importTable(size);
+    part.fillTable(starts[index], functions[index]);
+  });
+
   // What regions leave through (jit/lower.ts).
   for (const [name, { locals, code }] of [
     ["enter", lowerEnter(runtime)],
@@ -271,12 +276,59 @@ export function generateInterpreter(kind: CodeKind = "long"): InterpreterModule 
   for (const parameter of [0, 1, 2, 1]) run.byte(0x20).u32(parameter);
   run.byte(0x28).byte(2).u32(0).byte(0x11).u32(handlerType).u32(0).byte(0x0b);
   module.exportFunction("run", module.addFunction("run", HANDLER, [], run.toBytes()));
-  module.addCustomSection(
-    HANDLER_SECTION,
-    encodeHandlerTable({ rows: ROWS.length, facts, keys, fused, pairs }),
-  );
-  module.addCustomSection("name", module.nameSection());
-  return { bytes: module.toBytes(), handlers: functions.length };
+
+  const none: HandlerFacts = {
+    transfers: true,
+    fallsThrough: false,
+    flagsRead: 15,
+    flagsWritten: 0,
+    observable: true,
+  };
+  const table = encodeHandlerTable({
+    starts,
+    facts: [...special.map(() => none), ...order.map((index) => handlers[index].facts)],
+    keys: keys.map(([key, handler]) => [key, places[handler]]),
+    fused: fused.map(([first, condition, handler]) => [places[first], condition, places[handler]]),
+    pairs: pairs.map(({ first, second, handler, bits }) => ({
+      first: places[first],
+      second: places[second],
+      handler: places[handler],
+      bits,
+    })),
+  });
+  module.addCustomSection(HANDLER_SECTION, table);
+  return modules.map(({ module: part }) => {
+    part.addCustomSection("name", part.nameSection());
+    return part.toBytes();
+  });
+}
+
+/** Handlers that are no instruction's; see Handler in record.ts for the order. @returns their functions */
+function addSpecialHandlers(
+  module: ModuleBuilder,
+  imports: { readonly hot: number },
+  runtime: Runtime,
+): number[] {
+  const functions: number[] = [];
+  const addCode = (name: string, locals: readonly WasmType[], code: Uint8Array) => {
+    functions.push(module.addFunction(name, HANDLER, locals, code));
+  };
+  const addInstructions = (name: string, build: (b: Builder) => void) => {
+    const b = new Builder();
+    build(b);
+    const lowered = lowerHandler(b.finish(), runtime);
+    addCode(name, lowered.locals, lowered.code);
+  };
+  addCode("stale", [], leaveCode(Leave.Stale));
+  addInstructions("continue", (b) => b.branch());
+  addCode("budget-end", [], budgetEndCode());
+  addInstructions("undefined", (b) => b.exception(Vector.UD));
+  addInstructions("protection", (b) => b.exception(Vector.GP));
+  addCode("count", ["i32"], countCode(imports.hot, runtime.handlerType));
+  addInstructions("skip", () => undefined);
+  addInstructions("not-available", (b) => b.exception(Vector.NM));
+  while (functions.length < FIRST_INSTRUCTION_HANDLER) functions.push(functions[0]);
+  return functions;
 }
 
 function isFusable(form: Form): boolean {

@@ -9,7 +9,6 @@ import { type Cpu, RECORD_AREA_BYTES, RetryAlone } from "../../cpu.ts";
 import { Exit, type SystemEngine } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
-import { FEATURES } from "../../model.ts";
 import {
   ACCESS_ADDRESS,
   EXCEPTION_ADDRESS,
@@ -27,6 +26,7 @@ import {
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { HANDLER_SECTION, HandlerTable } from "./handler-table.ts";
+import { type InterpreterCode, Part } from "./parts.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
 import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
@@ -41,12 +41,25 @@ const BUDGET_ENDS = 16;
 /** Beyond ±2^47 an address is not canonical: #GP. */
 const CANONICAL_LIMIT = 0x800000000000;
 
+/**
+ * Pairs are joined after so many instructions, some milliseconds: they make programs a third faster, and the start of one
+ * that ends before 10 ms slower.
+ */
+const PAIRS_AFTER = 1_000_000;
+
 export interface InterpreterStatistics {
   instructions: number;
   traces: number;
   traceInstructions: number;
   invalidations: number;
   flushes: number;
+}
+
+export interface InterpreterOptions {
+  /** Instructions until pairs are joined. */
+  readonly pairsAfter?: number;
+  /** Loads the interpreter of 16- and 32-bit code, which a whole PC needs when it gets there. */
+  readonly loadLegacy?: () => InterpreterCode;
 }
 
 type Run = (state: number, record: number, budget: number) => number;
@@ -103,34 +116,70 @@ export class InterpreterEngine implements SystemEngine {
   /** The record of the instruction that has called TypeScript; 0 outside. */
   private activeRecord = 0;
 
+  private readonly handlers: HandlerTable;
+  private readonly isLoaded: boolean[] = [];
+  private pairsAfter: number;
+
   /**
-   * @param module the generated interpreter (build.ts), compiled
-   * @param legacyModule loads the one for 16- and 32-bit code, which a whole PC needs when it gets there
+   * @param code the generated interpreter (build.ts)
    */
   constructor(
     protected readonly cpu: Cpu,
-    module: WebAssembly.Module,
-    private readonly legacyModule?: () => WebAssembly.Module,
+    private readonly code: InterpreterCode,
+    private readonly options: InterpreterOptions = {},
   ) {
-    const table = handlerTableOf(module);
+    const module = code.module(Part.Common);
+    this.handlers = handlerTableOf(module);
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
     this.facts = createRecordFacts(cpu.memory.buffer, cpu.recordBase + RECORD_AREA_BYTES, RECORDS);
-    this.translator = new TraceTranslator(this.memory, cpu.recordBase, cpu.mmu, table, FEATURES, this.facts);
+    this.translator = new TraceTranslator(
+      this.memory,
+      cpu.recordBase,
+      cpu.mmu,
+      this.handlers,
+      cpu.system?.features ?? cpu.model.features,
+      this.facts,
+      { load: (handler) => this.loadPartOf(handler) },
+    );
     cpu.whereabouts = this;
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     this.moduleImports = this.imports(module);
     this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;
+    this.isLoaded[Part.Common] = true;
     this.runLong = this.exports.run as Run;
     this.runHandlers = this.runLong;
+    this.pairsAfter = options.pairsAfter ?? PAIRS_AFTER;
   }
 
   private legacyHandlers(): { readonly run: Run; readonly table: HandlerTable } {
-    if (this.legacyModule === undefined)
-      throw new Error("this machine has no interpreter for 16- and 32-bit code");
-    const module = this.legacyModule();
+    const module = this.options.loadLegacy?.().module(Part.Common);
+    if (module === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
     const instance = new WebAssembly.Instance(module, this.imports(module));
     return { run: instance.exports.run as Run, table: handlerTableOf(module) };
+  }
+
+  private loadPart(part: number): void {
+    if (this.isLoaded[part]) return;
+    const { env, helper } = this.moduleImports;
+    // It puts its handlers into the table.
+    new WebAssembly.Instance(this.code.module(part), { env: { ...env, table: this.exports.table }, helper });
+    this.isLoaded[part] = true;
+  }
+
+  /** @returns the first handler of the first part that is not loaded */
+  private loadPartOf(handler: number): number {
+    const { starts } = this.handlers;
+    this.loadPart(starts.findLastIndex((start) => start <= handler));
+    return starts.find((_, part) => !this.isLoaded[part]) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** From now on pairs are joined; what has been translated without them is translated again. */
+  private joinPairs(): void {
+    this.pairsAfter = Number.POSITIVE_INFINITY;
+    this.loadPart(Part.Pairs);
+    this.translator.joinsPairs = true;
+    if (this.statistics.traces > 0) this.flush();
   }
 
   /** Mnemonics that the guest used and nothing defines: for reports. */
@@ -140,6 +189,7 @@ export class InterpreterEngine implements SystemEngine {
 
   run(budget: number): Exit {
     const { cpu } = this;
+    if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
     this.stepNext = false;
     this.runBudget = budget;
@@ -780,7 +830,7 @@ export class InterpreterEngine implements SystemEngine {
 function handlerTableOf(module: WebAssembly.Module): HandlerTable {
   const sections = WebAssembly.Module.customSections(module, HANDLER_SECTION);
   if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
-  return new HandlerTable(new Uint8Array(sections[0]));
+  return new HandlerTable(sections[0]);
 }
 
 /** As generated code computes it (lower.ts). */
@@ -813,7 +863,11 @@ function physicalRanges(trace: Trace): [start: number, length: number][] {
 }
 
 function coversPhysical(trace: Trace, start: number, length: number): boolean {
-  return physicalRanges(trace).some(([from, bytes]) => from < start + length && start < from + bytes);
+  const bytes = trace.end - trace.rip;
+  const inFirst = trace.secondPage < 0 ? bytes : PAGE_SIZE - (trace.physical % PAGE_SIZE);
+  const { physical, secondPage } = trace;
+  if (physical < start + length && start < physical + inFirst) return true;
+  return secondPage >= 0 && secondPage < start + length && start < secondPage + bytes - inFirst;
 }
 
 function insert<Key>(map: Map<Key, Set<Trace>>, key: Key, trace: Trace): void {

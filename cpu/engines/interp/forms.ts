@@ -32,6 +32,7 @@ export const ADDRESS_FORMS = [
   "absolute",
   "segmentedAbsolute",
   "narrow",
+  "general",
 ] as const;
 /** The same outside of 64-bit mode: "register" also stands for a 32-bit address of an instruction without ModRM. */
 export const LEGACY_ADDRESS_FORMS = ["register", "legacy32", "legacy16"] as const;
@@ -48,21 +49,26 @@ export interface Form {
   readonly row: OpcodeRow;
   readonly operandSize: 16 | 32 | 64;
   readonly rm: RmForm;
+  /** "none" with a VEX prefix, which allows no other. */
   readonly prefix: PrefixForm;
+  /** VEX.L, where operands depend on it; otherwise 0. */
+  readonly vexL: 0 | 1;
   readonly flagsDead: boolean;
   /** Outside of 64-bit mode: size of the stack pointer. */
   readonly legacyStack?: 16 | 32;
 }
 
 /** Key of the form whose flags are read; add {@link FLAGS_DEAD} for the other. */
-export function formKey(
-  rowId: number,
-  operandSizeIndex: number,
-  rmIndex: number,
-  prefixIndex: number,
-): number {
-  return (rowId << 8) | (operandSizeIndex << 6) | (rmIndex << 3) | prefixIndex;
+export function keyOfForm(form: Form): number {
+  const { row, operandSize, rm, prefix, vexL, legacyStack } = form;
+  return formKey(
+    row.id,
+    sizeIndex(operandSize, legacyStack),
+    addressIndex(rm),
+    row.vex === undefined ? PREFIX_FORMS.indexOf(prefix) : vexL,
+  );
 }
+
 /** Position of an operand size, and outside of 64-bit mode of a stack size, in a key. */
 export function sizeIndex(operandSize: number, legacyStack: number | undefined): number {
   if (legacyStack === undefined) return operandSize === 16 ? 0 : operandSize === 32 ? 1 : 2;
@@ -75,18 +81,24 @@ export function addressIndex(form: RmForm): number {
   return legacy >= 0 ? legacy : (ADDRESS_FORMS as readonly RmForm[]).indexOf(form);
 }
 
+/** @param variant index of the prefix form, or VEX.L */
+export function formKey(rowId: number, sizeIndex: number, rmIndex: number, variant: number): number {
+  return (rowId << 8) | (sizeIndex << 6) | (rmIndex << 3) | variant;
+}
+
 /** The form of a key. */
 export function formOfKey(row: OpcodeRow, key: number): Form {
+  const variant = key & 3;
   return {
     row,
     operandSize: OPERAND_SIZES[(key >> 6) & 3],
     rm: ADDRESS_FORMS[(key >> 3) & 7],
-    prefix: PREFIX_FORMS[key & 3],
+    prefix: row.vex === undefined ? PREFIX_FORMS[variant] : "none",
+    vexL: row.vex === undefined ? 0 : ((variant & 1) as 0 | 1),
     flagsDead: false,
   };
 }
 export const FLAGS_DEAD = 4;
-export const FORM_KEYS_PER_ROW = 256;
 
 /**
  * Instructions whose memory operands get a handler for each address form; the others make do with the general ones.
@@ -100,8 +112,15 @@ const SPECIALISED = new Set(
   ).split(" "),
 );
 
+/** VEX has one general address form for all but these: there are as many of them as of all others together. */
+const SPECIALISED_VEX = new Set<string>();
+
 /** The address form that a row's handlers use for what the instruction has. */
 export function handlerAddressForm(row: OpcodeRow, form: RmForm): RmForm {
+  if (row.vex !== undefined) {
+    const keeps = form === "register" || usesAddressSize(row) || SPECIALISED_VEX.has(row.mnemonic);
+    return keeps ? form : "general";
+  }
   if (SPECIALISED.has(row.mnemonic)) return form;
   switch (form) {
     case "base":
@@ -118,53 +137,74 @@ export function handlerAddressForm(row: OpcodeRow, form: RmForm): RmForm {
 export function formsOf(row: OpcodeRow): Form[] {
   const forms: Form[] = [];
   const rm = row.operands.some((spec) => spec.source === "rm");
-  const string = row.operands.some((spec) => spec.source === "si" || spec.source === "di");
   const moffs = row.operands.some((spec) => spec.source === "moffs");
   const addresses: RmForm[] = [];
   if (moffs) addresses.push("absolute", "segmentedAbsolute");
   else {
     if (!rm || row.mod !== "mem") addresses.push("register");
-    if (rm && row.mod !== "reg") addresses.push(...ADDRESS_FORMS.slice(1));
-    if (string || usesAddressSize(row)) addresses.push("narrow");
+    if (rm && row.mod !== "reg") addresses.push(...MEMORY_FORMS);
+    if (usesAddressSize(row)) addresses.push("narrow");
   }
-  for (const operandSize of OPERAND_SIZES) {
-    for (const form of new Set(addresses.map((address) => handlerAddressForm(row, address)))) {
+  const shared = { row, flagsDead: false } as const;
+  for (const operandSize of row.vex === undefined ? OPERAND_SIZES : vexOperandSizes(row)) {
+    for (const rm of new Set(addresses.map((address) => handlerAddressForm(row, address)))) {
+      if (row.vex !== undefined) {
+        for (const vexL of vectorLengths(row))
+          forms.push({ ...shared, operandSize, rm, prefix: "none", vexL });
+        continue;
+      }
       const prefixes: PrefixForm[] = ["none"];
       if (row.rep !== undefined) prefixes.push("rep", "repne");
-      if (row.lock === true && form !== "register") prefixes.push("locked");
-      for (const prefix of prefixes) forms.push({ row, operandSize, rm: form, prefix, flagsDead: false });
+      if (row.lock === true && rm !== "register") prefixes.push("locked");
+      for (const prefix of prefixes) forms.push({ ...shared, operandSize, rm, prefix, vexL: 0 });
     }
   }
   return forms;
 }
 
-/** All forms of a row outside of 64-bit mode. */
+/** All forms of a row outside of 64-bit mode. Those with a VEX prefix are not executed there. */
 export function legacyFormsOf(row: OpcodeRow): Form[] {
+  if (row.vex !== undefined) return [];
   const rm = row.operands.some((spec) => spec.source === "rm");
-  const string = row.operands.some((spec) => spec.source === "si" || spec.source === "di");
   const addresses: RmForm[] = [];
   if (row.operands.some((spec) => spec.source === "moffs")) addresses.push("legacy32");
   else {
     if (!rm || row.mod !== "mem") addresses.push("register");
     if (rm && row.mod !== "reg") addresses.push("legacy32", "legacy16");
-    if (string || usesAddressSize(row)) addresses.push("legacy16");
+    if (usesAddressSize(row)) addresses.push("legacy16");
   }
   const prefixesOf = (form: RmForm): PrefixForm[] => [
     "none",
     ...(row.rep !== undefined ? (["rep", "repne"] as const) : []),
     ...(row.lock === true && form !== "register" ? (["locked"] as const) : []),
   ];
+  const shared = { row, vexL: 0, flagsDead: false } as const;
   const forms: Form[] = [];
   for (const operandSize of [16, 32] as const)
     for (const legacyStack of [16, 32] as const)
-      for (const address of addresses)
-        for (const prefix of prefixesOf(address))
-          forms.push({ row, operandSize, rm: address, prefix, flagsDead: false, legacyStack });
+      for (const rm of addresses)
+        for (const prefix of prefixesOf(rm)) forms.push({ ...shared, operandSize, rm, prefix, legacyStack });
   return forms;
 }
 
-function usesAddressSize(row: OpcodeRow): boolean {
-  return /^(loop|loope|loopne|jrcxz|jecxz|jcxz|maskmov|xlat)/.test(row.mnemonic);
+/** What the memory operand of an instruction may be before {@link handlerAddressForm}. */
+const MEMORY_FORMS = ADDRESS_FORMS.filter((form) => form !== "register" && form !== "general");
+
+/** Has the instruction an address, or a count, of the address size, besides a memory operand? */
+export function usesAddressSize(row: OpcodeRow): boolean {
+  const isString = row.operands.some(({ source }) => source === "si" || source === "di");
+  return isString || /^(loop|loope|loopne|jrcxz|jecxz|jcxz|v?maskmov(q|dqu)$|xlat)/.test(row.mnemonic);
+}
+
+/** VEX.W is the operand size of general registers. */
+export function vexOperandSizes(row: OpcodeRow): readonly (32 | 64)[] {
+  return row.operands.some(({ size }) => size === "y") ? [32, 64] : [32];
+}
+
+/** Values of VEX.L that mean different operands. */
+export function vectorLengths(row: OpcodeRow): readonly (0 | 1)[] {
+  if (row.vex?.l !== undefined) return [row.vex.l];
+  return row.operands.some(({ size }) => size === "x") ? [0, 1] : [0];
 }
 
 /** Builds the IR of a form. */
@@ -202,7 +242,7 @@ function addressSizeOf({ rm, legacyStack }: Form): 16 | 32 | 64 {
 }
 
 /** Slots of the decoded record that carry the register operands' numbers, by operand. */
-export const SLOTS: readonly RecordSlot[] = [0, 1, 2];
+export const SLOTS: readonly RecordSlot[] = [0, 1, 2, 7];
 
 function createOperand(
   b: Builder,
@@ -211,8 +251,17 @@ function createOperand(
   form: Form,
   slots: readonly RecordSlot[],
 ): Operand {
-  const bits = operandBitsFor(spec, form.operandSize, 0);
-  const memory = (addressForm: AddressForm) => new MemoryOperand(b, bits, addressForm, spec.access === "rw");
+  const { row } = form;
+  const bits = operandBitsFor(spec, form.operandSize, form.vexL);
+  const access = { modifies: spec.access === "rw", unaligned: row.vex !== undefined && row.aligned !== true };
+  const memory = (addressForm: AddressForm) => {
+    if (row.vsib === undefined) return new MemoryOperand(b, bits, addressForm, access);
+    const vectorBits = row.vsib === "ymm" ? 256 : 128;
+    return new MemoryOperand(b, bits, addressForm, access, {
+      register: { slot: slots[index] },
+      bits: vectorBits,
+    });
+  };
   const narrow = form.rm === "narrow";
   const isLegacy = form.legacyStack !== undefined;
   const half = form.rm === "legacy16";
@@ -227,7 +276,6 @@ function createOperand(
       if (isLegacy) return memory("legacy32");
       return memory(form.rm === "segmentedAbsolute" ? "segmentedAbsolute" : "absolute");
     case "imm":
-    case "is4":
       return new ImmediateOperand(b, spec.signExtend === true ? form.operandSize : bits, false);
     case "imm2":
       return new ImmediateOperand(b, 8, true);
@@ -237,7 +285,7 @@ function createOperand(
       if (spec.class === "immediate") return new ImmediateOperand(b, bits, false);
       break;
     case "rm":
-      if (form.rm !== "register") return memory(form.rm);
+      if (form.rm !== "register" && row.mod !== "reg") return memory(form.rm);
       break;
   }
   if (index >= slots.length) throw new Error(`the record has no slot for operand ${index}`);
@@ -258,6 +306,6 @@ function createOperand(
     case "debug":
       return new NamedOperand(b, spec.class, bits, register);
     default:
-      throw new Error(`${form.row.mnemonic}: operand class ${spec.class} from ${spec.source}`);
+      throw new Error(`${row.mnemonic}: operand class ${spec.class} from ${spec.source}`);
   }
 }

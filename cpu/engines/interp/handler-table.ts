@@ -4,7 +4,6 @@
 
 import type { ConditionCode } from "../../ir/flags.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
-import { FORM_KEYS_PER_ROW } from "./forms.ts";
 
 export const HANDLER_SECTION = "osv.handlers";
 
@@ -51,86 +50,124 @@ export interface PairEntry {
   readonly bits: number;
 }
 
+/*
+ * The section is arrays of little-endian numbers that are used where they are: nothing is parsed at start. A head of 32-bit
+ * numbers tells how many there are; then come the 32-bit arrays, the 16-bit ones and the bytes. Keys are in ascending
+ * order.
+ */
+const HEAD = ["parts", "handlers", "keys", "fused", "pairs"] as const;
+
+/** @param table `starts` is the first handler of each part */
 export function encodeHandlerTable(table: {
-  rows: number;
+  starts: readonly number[];
   facts: readonly HandlerFacts[];
   keys: readonly (readonly [key: number, handler: number])[];
   fused: readonly (readonly [first: number, condition: number, handler: number])[];
   pairs: readonly PairEntry[];
 }): Uint8Array {
-  const out = new ByteWriter().u32(table.rows).u32(table.facts.length);
-  for (const facts of table.facts) {
-    out.byte(facts.flagsRead | (facts.flagsWritten << 4));
-    out.byte(
-      (facts.transfers ? TRANSFERS : 0) |
-        (facts.fallsThrough ? FALLS_THROUGH : 0) |
-        (facts.observable ? OBSERVABLE : 0),
-    );
-  }
-  out.u32(table.keys.length);
-  for (const [key, handler] of table.keys) out.u32(key).u32(handler);
-  out.u32(table.fused.length);
-  for (const [first, condition, handler] of table.fused) out.u32(first).u32(condition).u32(handler);
-  out.u32(table.pairs.length);
-  for (const { first, second, handler, bits } of table.pairs)
-    out.u32(first).u32(second).u32(handler).u32(bits);
-  return out.toBytes();
+  const keys = table.keys.toSorted(([a], [b]) => a - b);
+  const fused = table.fused
+    .map(([first, condition, handler]) => [first * 16 + condition, handler] as const)
+    .sort(([a], [b]) => a - b);
+  // Forms with the same handler may make the same pair more than once.
+  const pairOfKey = new Map(table.pairs.map((pair) => [pairKey(pair.first, pair.second), pair]));
+  const pairs = [...pairOfKey]
+    .map(([key, { handler, bits }]) => [key, handler, bits] as const)
+    .sort(([a], [b]) => a - b);
+  const isFirst = new Uint8Array(table.facts.length);
+  for (const { first } of table.pairs) isFirst[first] = 1;
+  const words = Uint32Array.from([
+    ...[table.starts, table.facts, keys, fused, pairs].map(({ length }) => length),
+    ...table.starts,
+    ...keys.map(([key]) => key),
+    ...fused.map(([key]) => key),
+    ...pairs.map(([key]) => key),
+  ]);
+  const halves = Uint16Array.from([...keys, ...fused, ...pairs].map(([, handler]) => handler));
+  const flags = Uint8Array.from(
+    table.facts,
+    ({ flagsRead, flagsWritten }) => flagsRead | (flagsWritten << 4),
+  );
+  const traits = Uint8Array.from(
+    table.facts,
+    ({ transfers, fallsThrough, observable }) =>
+      (transfers ? TRANSFERS : 0) | (fallsThrough ? FALLS_THROUGH : 0) | (observable ? OBSERVABLE : 0),
+  );
+  const out = new ByteWriter();
+  for (const array of [words, halves]) out.bytes(new Uint8Array(array.buffer));
+  return out
+    .bytes(flags)
+    .bytes(traits)
+    .bytes(isFirst)
+    .bytes(pairs.map(([, , bits]) => bits))
+    .toBytes();
 }
 
-/** The decoded section; lookups are plain array accesses. */
+function pairKey(first: number, second: number): number {
+  return first * 65536 + second;
+}
+
+/** The section as the engine uses it. */
 export class HandlerTable {
-  /** Handler by form key; 0 = none. */
-  private readonly byKey: Uint16Array;
+  /** First handler of each part (parts.ts). */
+  readonly starts: Uint32Array;
+  private readonly keys: Uint32Array;
+  private readonly keyHandlers: Uint16Array;
+  /** First handler × 16 + condition. */
+  private readonly fusedKeys: Uint32Array;
+  private readonly fusedHandlers: Uint16Array;
+  private readonly pairKeys: Uint32Array;
+  private readonly pairHandlers: Uint16Array;
+  private readonly pairBits: Uint8Array;
   private readonly flags: Uint8Array;
-  private readonly bits: Uint8Array;
-  /** Fused handler by first handler × 16 + condition; 0 = none. */
-  private readonly fused: Uint16Array;
-  /** Handler × 64 + {@link PairBit}s, by first handler × 65536 + second. */
-  private readonly pairs = new Map<number, number>();
+  private readonly traits: Uint8Array;
   private readonly isFirstOfPair: Uint8Array;
 
-  constructor(bytes: Uint8Array) {
-    const reader = new LebReader(bytes);
-    const rows = reader.u32();
-    const count = reader.u32();
-    this.byKey = new Uint16Array(rows * FORM_KEYS_PER_ROW);
-    this.flags = new Uint8Array(count);
-    this.bits = new Uint8Array(count);
-    this.fused = new Uint16Array(count * 16);
-    for (let index = 0; index < count; index++) {
-      this.flags[index] = reader.byte();
-      this.bits[index] = reader.byte();
-    }
-    for (let left = reader.u32(); left > 0; left--) {
-      const key = reader.u32();
-      this.byKey[key] = reader.u32();
-    }
-    for (let left = reader.u32(); left > 0; left--) {
-      const first = reader.u32();
-      const condition = reader.u32();
-      this.fused[first * 16 + condition] = reader.u32();
-    }
-    this.isFirstOfPair = new Uint8Array(count);
-    for (let left = reader.u32(); left > 0; left--) {
-      const first = reader.u32();
-      const second = reader.u32();
-      const handler = reader.u32();
-      this.pairs.set(first * 65536 + second, handler * PAIR_BITS + reader.u32());
-      this.isFirstOfPair[first] = 1;
-    }
+  constructor(section: ArrayBuffer) {
+    const [parts, handlers, keys, fused, pairs] = new Uint32Array(section, 0, HEAD.length);
+    let at = HEAD.length * 4;
+    const words = (count: number) => {
+      at += count * 4;
+      return new Uint32Array(section, at - count * 4, count);
+    };
+    const halves = (count: number) => {
+      at += count * 2;
+      return new Uint16Array(section, at - count * 2, count);
+    };
+    const bytes = (count: number) => {
+      at += count;
+      return new Uint8Array(section, at - count, count);
+    };
+    this.starts = words(parts);
+    this.keys = words(keys);
+    this.fusedKeys = words(fused);
+    this.pairKeys = words(pairs);
+    this.keyHandlers = halves(keys);
+    this.fusedHandlers = halves(fused);
+    this.pairHandlers = halves(pairs);
+    this.flags = bytes(handlers);
+    this.traits = bytes(handlers);
+    this.isFirstOfPair = bytes(handlers);
+    this.pairBits = bytes(pairs);
   }
 
+  /** Handler of a form's key; 0 = none. */
   handler(key: number): number {
-    return this.byKey[key];
+    const index = indexOf(this.keys, key);
+    return index < 0 ? 0 : this.keyHandlers[index];
   }
 
+  /** Handler of a comparison with a conditional jump behind it; 0 = none. */
   fusedHandler(first: number, condition: number): number {
-    return this.fused[first * 16 + condition];
+    const index = indexOf(this.fusedKeys, first * 16 + condition);
+    return index < 0 ? 0 : this.fusedHandlers[index];
   }
 
   /** Handler × 64 + {@link PairBit}s of the handler that executes both, or 0. */
   pair(first: number, second: number): number {
-    return this.isFirstOfPair[first] === 0 ? 0 : (this.pairs.get(first * 65536 + second) ?? 0);
+    if (this.isFirstOfPair[first] === 0) return 0;
+    const index = indexOf(this.pairKeys, pairKey(first, second));
+    return index < 0 ? 0 : this.pairHandlers[index] * PAIR_BITS + this.pairBits[index];
   }
 
   flagsRead(handler: number): number {
@@ -142,32 +179,26 @@ export class HandlerTable {
   }
 
   transfers(handler: number): boolean {
-    return (this.bits[handler] & TRANSFERS) !== 0;
+    return (this.traits[handler] & TRANSFERS) !== 0;
   }
 
   fallsThrough(handler: number): boolean {
-    return (this.bits[handler] & FALLS_THROUGH) !== 0;
+    return (this.traits[handler] & FALLS_THROUGH) !== 0;
   }
 
   observable(handler: number): boolean {
-    return (this.bits[handler] & OBSERVABLE) !== 0;
+    return (this.traits[handler] & OBSERVABLE) !== 0;
   }
 }
 
-class LebReader {
-  private at = 0;
-  constructor(private readonly bytes: Uint8Array) {}
-
-  byte(): number {
-    return this.bytes[this.at++];
+/** Index of a number among ascending ones, or -1. */
+function indexOf(sorted: Uint32Array, wanted: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle] < wanted) low = middle + 1;
+    else high = middle;
   }
-
-  u32(): number {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.bytes[this.at++];
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return value >>> 0;
-    }
-  }
+  return sorted[low] === wanted ? low : -1;
 }

@@ -5,7 +5,7 @@
  * handler. All three parameters live in machine registers; guest registers live in memory at `state`.
  */
 
-import type { EncodedField, Instructions, Place, RegisterRef, Value } from "../../ir/value.ts";
+import type { EncodedField, Instructions, Place, RegisterRef, Value, VectorPart } from "../../ir/value.ts";
 import {
   EXCEPTION_ERROR,
   EXCEPTION_VECTOR,
@@ -22,6 +22,7 @@ import {
   X87_STRIDE,
   XMM,
   XMM_STRIDE,
+  YMM_HIGH,
 } from "../../state.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
 import {
@@ -91,6 +92,17 @@ export function lowerEnter(runtime: Runtime): LoweredHandler {
 export function lowerJump(runtime: Runtime): LoweredHandler {
   return new HandlerLowering(runtime).jumpFunction();
 }
+
+/** Where the parts of a vector register begin. */
+const PART_OFFSET: Readonly<Record<VectorPart, number>> = {
+  v128: 0,
+  q0: 0,
+  q1: 8,
+  d0: 0,
+  f64: 0,
+  f32: 0,
+  high: YMM_HIGH,
+};
 
 class HandlerLowering extends WasmLowering {
   /** The second instruction of a pair is being lowered. */
@@ -348,7 +360,7 @@ class HandlerLowering extends WasmLowering {
       case "xmm":
       case "mmx": {
         const [base, stride] = place.kind === "xmm" ? [XMM, XMM_STRIDE] : [X87, X87_STRIDE];
-        const part = place.kind === "xmm" && place.part === "q1" ? 8 : 0;
+        const part = place.kind === "xmm" ? PART_OFFSET[place.part] : 0;
         this.get(STATE);
         if ("fixed" in place.register) return base + place.register.fixed * stride + part;
         this.registerNumber(place.register);

@@ -17,11 +17,16 @@ export const RECORD_SLOT2 = 6;
 export const RECORD_RETIRE = 6;
 /** u8: instructions from here to the end of the trace: what the budget must cover to enter here. */
 export const RECORD_NEED = 7;
-/** u8 each: state offsets of base and index register, log2 of the scale, state offset of the segment base. */
+/**
+ * u8 each: state offsets of base and index register, log2 of the scale, state offset of the segment base. The address form
+ * "general" has {@link NARROW_ADDRESS} in the scale.
+ */
 export const RECORD_BASE = 8;
 export const RECORD_INDEX = 9;
 export const RECORD_SCALE = 10;
 export const RECORD_SEGMENT = 11;
+/** Added to the scale: the address has 32 bits. */
+export const NARROW_ADDRESS = 0x40;
 /** i32 */
 export const RECORD_DISPLACEMENT = 12;
 /** i64 */
@@ -35,9 +40,11 @@ export const RECORD_PAIR_PLAIN_SLOT = 8;
 export const RECORD_PAIR_PLAIN_IMMEDIATE = 12; // i32, sign-extended
 export const RECORD_PAIR_MEMORY_SLOT = 24;
 export const RECORD_PAIR_MEMORY_IMMEDIATE = 28; // i32, sign-extended
+/** u8: register of a fourth operand (VBLENDVPS …): such instructions have no immediate. */
+export const RECORD_SLOT_FOURTH = 16;
 /** Byte of each register slot (RecordSlot). */
-export const SLOT_BYTES = [4, 5, 6, 8, 9, 24, 25] as const;
-/** i64, where the address is known: RIP-relative operands. */
+export const SLOT_BYTES = [4, 5, 6, 8, 9, 24, 25, RECORD_SLOT_FOURTH] as const;
+/** i64, where the address is known: RIP-relative operands; in the address form "general" a displacement. */
 export const RECORD_ABSOLUTE = 24;
 /** u32, in branches: linear address of the target's record; 0 = not resolved yet. */
 export const RECORD_LINK = 24;

@@ -6,6 +6,7 @@
 import { type Mmu, PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type CodeSize, createInstruction, DecodeResult, Decoder } from "../../decoder/decoder.ts";
+import { fusedSigns } from "../../decoder/fused-signs.ts";
 import {
   BASE_RIP,
   type Instruction,
@@ -31,11 +32,15 @@ import {
   type RmForm,
   SLOTS,
   sizeIndex,
+  usesAddressSize,
+  vectorLengths,
+  vexOperandSizes,
 } from "./forms.ts";
 import type { HandlerTable } from "./handler-table.ts";
 import { joinPairs } from "./pair-records.ts";
 import {
   Handler,
+  NARROW_ADDRESS,
   RECORD_ABSOLUTE,
   RECORD_BASE,
   RECORD_DISPLACEMENT,
@@ -49,8 +54,8 @@ import {
   RECORD_SEGMENT,
   RECORD_SHIFT,
   RECORD_SIZE,
-  RECORD_SLOT0,
   RECORD_SLOT2,
+  SLOT_BYTES,
   TRACE_LIMIT,
 } from "./record.ts";
 import type { RecordFacts } from "./record-facts.ts";
@@ -67,6 +72,12 @@ export interface DecodedForm {
   readonly condition: number;
   /** A copy of its record. */
   readonly record: DataView;
+}
+
+/** The parts of the interpreter that can be executed. */
+export interface LoadedParts {
+  /** Loads the part that has a handler. @returns the first handler of the first part that is still missing */
+  load(handler: number): number;
 }
 
 /** A translated run of instructions. */
@@ -99,14 +110,15 @@ export interface TraceMapping {
   readonly transient: number[];
 }
 
-const REGISTER_FORM = addressIndex("register");
 const PREFIX_LOCKED = 3;
 
 /** What recording an instruction of a row takes, prepared once per row. */
 interface RowPlan {
   /** Handlers by address form are the row's own, or the general ones: index of the form by index of the form. */
   readonly address: Uint8Array;
-  readonly slots: readonly { readonly slot: number; readonly spec: OperandSpec; readonly rm: boolean }[];
+  readonly slots: readonly { readonly byte: number; readonly spec: OperandSpec; readonly rm: boolean }[];
+  /** Byte of the record for the number of a gather's index register, or -1. */
+  readonly vectorIndex: number;
   /** A constant for RECORD_IMMEDIATE. */
   readonly constant: number | undefined;
   readonly immediate: boolean;
@@ -117,6 +129,12 @@ interface RowPlan {
   readonly branch: boolean;
   readonly memory: boolean;
   readonly string: boolean;
+  /** Memory operands are of the form "general". */
+  readonly general: boolean;
+  /** There is an address, or a count, of the address size besides the memory operand. */
+  readonly usesAddressSize: boolean;
+  /** Has a VEX prefix: VEX.L and VEX.W that its operands depend on. */
+  readonly vex: { readonly l: boolean; readonly w: boolean } | undefined;
   /** Condition code of Jcc, or -1. */
   readonly condition: number;
   /** A trace goes on behind it although it leaves the engine: a system call comes back. */
@@ -134,25 +152,33 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>, is64Bit: boolean
   const slots = operands.flatMap((spec, index) => {
     const register =
       !["imm", "imm2", "rel", "moffs", "si", "di"].includes(spec.source) && spec.class !== "immediate";
-    return register && index < 3 ? [{ slot: SLOTS[index], spec, rm: spec.source === "rm" }] : [];
+    return register ? [{ byte: SLOT_BYTES[SLOTS[index]], spec, rm: spec.source === "rm" }] : [];
   });
-  const constant = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
+  const fixed = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
   const available =
-    row.vex === undefined &&
+    (is64Bit || row.vex === undefined) &&
     row.mode !== (is64Bit ? "not64" : "only64") &&
     (row.feature === undefined || features.has(row.feature));
   const fallback = available || row.fallback === undefined ? undefined : ROW_TABLE.row(row.fallback);
   return {
     address: Uint8Array.from(ADDRESS_FORMS, (form) => addressIndex(handlerAddressForm(row, form))),
     slots,
-    constant,
+    vectorIndex:
+      row.vsib === undefined ? -1 : SLOT_BYTES[SLOTS[operands.findIndex(({ source }) => source === "rm")]],
+    constant: fixed ?? fusedSigns(row.mnemonic),
     immediate: uses("imm"),
     far: operands.some((spec) => spec.source === "imm" && spec.class === "branch"),
     moffs: uses("moffs"),
     second: uses("imm2"),
     branch: uses("rel"),
     memory: uses("rm"),
-    string: uses("si") || uses("di") || /^(xlat|maskmov)/.test(row.mnemonic),
+    string: uses("si") || uses("di") || /^(xlat|v?maskmov(q|dqu)$)/.test(row.mnemonic),
+    general: handlerAddressForm(row, "base") === "general",
+    usesAddressSize: usesAddressSize(row),
+    vex:
+      row.vex === undefined
+        ? undefined
+        : { l: vectorLengths(row).includes(1), w: vexOperandSizes(row).includes(64) },
     condition: CONDITION_SUFFIXES.findIndex((suffix) => row.mnemonic === `j${suffix}`),
     returns: row.mnemonic === "syscall",
     available,
@@ -180,6 +206,10 @@ export class TraceTranslator {
   private modeInUse: ExecutionMode = USER_CODE_MODE;
   /** Mnemonics that were met and have no definition. */
   readonly undefinedMnemonics = new Set<string>();
+  /** Whether pairs of records are joined: their handlers are a part of their own. */
+  joinsPairs = false;
+  /** First handler of the first part that is not loaded. */
+  private firstMissing = 0;
 
   constructor(
     private readonly memory: Uint8Array,
@@ -188,6 +218,7 @@ export class TraceTranslator {
     private readonly longTable: HandlerTable,
     private readonly features: ReadonlySet<string>,
     private readonly facts: RecordFacts,
+    private readonly parts: LoadedParts,
   ) {
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
@@ -333,8 +364,9 @@ export class TraceTranslator {
       record++;
     }
     this.dropDeadFlags(first, record - first);
-    const count = joinPairs(this.view, this.recordBase, table, facts, first, record - first);
-    this.writeNeeds(first, count);
+    let count = record - first;
+    if (this.joinsPairs) count = joinPairs(this.view, this.recordBase, table, facts, first, count);
+    this.finishRecords(first, count);
     const inFirst = Math.min(at - rip, pageEnd - physical);
     this.mmu.markCode(physical, inFirst);
     if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
@@ -429,26 +461,14 @@ export class TraceTranslator {
     const is64Bit = this.mode.codeSize === 64;
     let form: RmForm = "register";
     if (!is64Bit) form = this.writeLegacyAddress(address, plan);
-    else if (plan.memory && !instruction.rmIsRegister) form = this.writeMemoryOperand(address, next);
+    else if (plan.memory && !instruction.rmIsRegister) form = this.writeMemoryOperand(address, next, plan);
     else if (plan.moffs) {
       view.setInt32(address + RECORD_ABSOLUTE, instruction.immediateLow, true);
       view.setInt32(address + RECORD_ABSOLUTE + 4, instruction.immediateHigh, true);
       form = this.writeSegment(address) ? "segmentedAbsolute" : "absolute";
     } else {
       if (plan.string) this.writeSegment(address);
-      // A register stays one: 67 means nothing then.
-      if (instruction.addressSize === 32 && !plan.memory) form = "narrow";
-    }
-
-    for (const { slot, spec, rm } of plan.slots) {
-      if (rm && !instruction.rmIsRegister) continue;
-      const register = operandRegister(spec, instruction);
-      let value = register;
-      if (spec.class === "gpr" || spec.class === "gprOrMem") {
-        const high = spec.size === "b" && !instruction.rex && register >= 4 && register < 8;
-        value = high ? (register - 4) * 8 + 1 : register * 8;
-      }
-      view.setUint8(address + RECORD_SLOT0 + slot, value);
+      if (plan.usesAddressSize && instruction.addressSize === 32) form = "narrow";
     }
 
     if (plan.branch) this.facts.target[index] = this.branchTarget(next);
@@ -460,19 +480,30 @@ export class TraceTranslator {
     } else setNumber(view, address + RECORD_IMMEDIATE, plan.constant ?? next);
     if (plan.second) view.setUint8(address + RECORD_SLOT2, instruction.immediate2);
 
+    for (const { byte, spec, rm } of plan.slots) {
+      if (rm && !instruction.rmIsRegister) continue;
+      const register = operandRegister(spec, instruction);
+      let value = register;
+      if (spec.class === "gpr" || spec.class === "gprOrMem") {
+        const high = spec.size === "b" && !instruction.rex && register >= 4 && register < 8;
+        value = high ? (register - 4) * 8 + 1 : register * 8;
+      }
+      view.setUint8(address + byte, value);
+    }
+    if (plan.vectorIndex >= 0) view.setUint8(address + plan.vectorIndex, instruction.index);
+
     const { row } = instruction;
     const stack = this.mode.stackSize;
-    const size = sizeIndex(instruction.operandSize, is64Bit || stack === 64 ? undefined : stack);
-    let prefix = 0;
-    if (instruction.lock) prefix = PREFIX_LOCKED;
-    else if (row.rep !== undefined && instruction.rep) prefix = 1;
-    else if (row.rep !== undefined && instruction.repne) prefix = 2;
+    let size = sizeIndex(instruction.operandSize, is64Bit || stack === 64 ? undefined : stack);
+    let variant = 0;
+    if (plan.vex !== undefined) {
+      if (!plan.vex.w) size = 1;
+      if (plan.vex.l) variant = instruction.vexL;
+    } else if (instruction.lock) variant = PREFIX_LOCKED;
+    else if (row.rep !== undefined && instruction.rep) variant = 1;
+    else if (row.rep !== undefined && instruction.repne) variant = 2;
     const addressForm = is64Bit ? plan.address[addressIndex(form)] : addressIndex(form);
-    let key = formKey(row.id, size, addressForm, prefix);
-    if ((form === "narrow" || form === "legacy16") && this.table.handler(key) === 0) {
-      // The address size means nothing to an instruction without an address.
-      key = formKey(row.id, size, REGISTER_FORM, prefix);
-    }
+    const key = formKey(row.id, size, addressForm, variant);
     const handler = this.table.handler(key);
     view.setUint32(address + RECORD_HANDLER, handler, true);
     this.deadHandlers[index & 127] = this.table.handler(key + FLAGS_DEAD);
@@ -499,8 +530,8 @@ export class TraceTranslator {
       view.setInt32(address + RECORD_DISPLACEMENT, instruction.immediateLow, true);
       return "legacy32";
     }
-    if (plan.memory && instruction.rmIsRegister) return "register";
-    if (!plan.memory) return instruction.addressSize === 16 ? "legacy16" : "register";
+    if (!plan.memory || instruction.rmIsRegister)
+      return plan.usesAddressSize && instruction.addressSize === 16 ? "legacy16" : "register";
     const { base, index } = instruction;
     view.setUint8(address + RECORD_BASE, base === NO_REGISTER ? ZERO_SLOT : base * 8);
     view.setUint8(address + RECORD_INDEX, index === NO_REGISTER ? ZERO_SLOT : index * 8);
@@ -516,12 +547,20 @@ export class TraceTranslator {
     return based;
   }
 
-  private writeMemoryOperand(address: number, next: number): RmForm {
+  private writeMemoryOperand(address: number, next: number, plan: RowPlan): RmForm {
     const { instruction, view } = this;
     const { base, index, addressSize } = instruction;
     const segmented = this.writeSegment(address);
     const relative = base === BASE_RIP ? next : 0;
     const noBase = base === BASE_RIP || base === NO_REGISTER;
+    if (plan.general) {
+      const noIndex = index === NO_REGISTER || plan.vectorIndex >= 0;
+      view.setUint8(address + RECORD_BASE, noBase ? ZERO_SLOT : base * 8);
+      view.setUint8(address + RECORD_INDEX, noIndex ? ZERO_SLOT : index * 8);
+      view.setUint8(address + RECORD_SCALE, instruction.scale | (addressSize === 32 ? NARROW_ADDRESS : 0));
+      setNumber(view, address + RECORD_ABSOLUTE, instruction.displacement + relative);
+      return "base";
+    }
     if (noBase && index === NO_REGISTER && addressSize === 64) {
       setNumber(view, address + RECORD_ABSOLUTE, instruction.displacement + relative);
       return segmented ? "segmentedAbsolute" : "absolute";
@@ -557,12 +596,16 @@ export class TraceTranslator {
     }
   }
 
-  /** How many instructions there are from each record to the end. */
-  private writeNeeds(first: number, count: number): void {
+  /** Writes how many instructions there are from each record to the end, and sees to it that its handler is there. */
+  private finishRecords(first: number, count: number): void {
+    const isComplete = this.table !== this.longTable; // one part has all handlers of 16- and 32-bit code
     let need = 0;
     for (let index = first + count - 1; index >= first; index--) {
       need += this.facts.instructions[index];
-      this.view.setUint8(this.address(index) + RECORD_NEED, Math.max(1, need));
+      const address = this.address(index);
+      this.view.setUint8(address + RECORD_NEED, Math.max(1, need));
+      const handler = this.view.getUint32(address, true);
+      if (!isComplete && handler >= this.firstMissing) this.firstMissing = this.parts.load(handler);
     }
   }
 

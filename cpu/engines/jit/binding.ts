@@ -9,7 +9,7 @@ import {
   RECORD_SCALE,
   SLOT_BYTES,
 } from "../interp/record.ts";
-import { fieldBit, gprBit, xmmBit } from "./locals.ts";
+import { fieldBit, gprBit, highBit, xmmBit } from "./locals.ts";
 
 /** The number of a register; general registers: {@link gprByte} / 8. */
 export function registerNumber(record: DataView, register: RegisterRef): number {
@@ -28,7 +28,7 @@ export function placeBit(record: DataView, place: Place): number {
     case "gpr":
       return gprBit(gprByte(record, place.register) >> 3);
     case "xmm":
-      return xmmBit(registerNumber(record, place.register));
+      return (place.part === "high" ? highBit : xmmBit)(registerNumber(record, place.register));
     case "field":
       return fieldBit(place.offset);
     case "mmx":

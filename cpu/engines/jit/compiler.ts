@@ -18,7 +18,20 @@ import { createTemplate, HoleKind, type InstructionTemplate } from "./template.t
 
 const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
 
+/** How much effort regions are worth: made and entered quickly, or as fast as can be while they run. */
+export type RegionTier = "quick" | "optimized";
+
+/** What code is generated for regions: see LoweringOptions.writeThrough. */
+export interface GeneratedCode {
+  readonly writeThrough: boolean;
+  readonly tier: RegionTier;
+}
+
+/** Compiles a module as the tier deserves, if the host's WebAssembly can be told. */
+export type CompileModule = (bytes: Uint8Array<ArrayBuffer>, tier: RegionTier) => WebAssembly.Module;
+
 export interface CompilerHost extends RegionHost {
+  readonly compileModule: CompileModule;
   /** Decodes one instruction; undefined if it cannot be fetched or has no definition. */
   decode(rip: number): DecodedForm | undefined;
   /** Has control come to this address, as far as one knows? */
@@ -68,7 +81,7 @@ export class RegionCompiler {
   constructor(private readonly host: CompilerHost) {}
 
   /** Compiles the regions that begin at these addresses; those that cannot be are left out. */
-  compile(addresses: readonly number[], writeThrough: boolean): CompiledRegion[] {
+  compile(addresses: readonly number[], kind: GeneratedCode): CompiledRegion[] {
     const { host } = this;
     const claimed = new Set<number>();
     const regions: PlacedRegion[] = [];
@@ -87,11 +100,11 @@ export class RegionCompiler {
       for (const entry of region.entries) claimed.add(entry.rip);
       regions.push({ region, slot });
     }
-    return this.generate(regions, writeThrough);
+    return this.generate(regions, kind);
   }
 
   /** Compiles regions, known ones perhaps, to one module. */
-  generate(regions: readonly PlacedRegion[], writeThrough: boolean): CompiledRegion[] {
+  generate(regions: readonly PlacedRegion[], { writeThrough, tier }: GeneratedCode): CompiledRegion[] {
     if (regions.length === 0) return [];
     const { host } = this;
     const module = new ModuleBuilder();
@@ -108,7 +121,7 @@ export class RegionCompiler {
     });
     module.addCustomSection("name", module.nameSection());
     const bytes = module.toBytes();
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    const instance = new WebAssembly.Instance(host.compileModule(bytes, tier), {
       env: host.imports,
       helper: host.helpers,
     });

@@ -557,6 +557,7 @@ export abstract class Emitter {
   private extractPart(part: string): void {
     switch (part) {
       case "v128":
+      case "high":
         break;
       case "q0":
       case "q1":
@@ -591,7 +592,7 @@ export abstract class Emitter {
         break;
       case "xmm": {
         const bit = placeBit(record, place);
-        if (place.part !== "v128") this.insertPart(place.part, bit);
+        if (place.part !== "v128" && place.part !== "high") this.insertPart(place.part, bit);
         this.popPart(bit);
       }
     }

@@ -8,6 +8,7 @@ import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
 import { EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
+import type { InterpreterCode } from "../interp/parts.ts";
 import {
   Handler,
   RECORD_COUNTER,
@@ -19,7 +20,13 @@ import {
   TRACE_LIMIT,
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
-import { type CompiledRegion, RegionCompiler, type StoreFlags } from "./compiler.ts";
+import {
+  type CompiledRegion,
+  type CompileModule,
+  type GeneratedCode,
+  RegionCompiler,
+  type StoreFlags,
+} from "./compiler.ts";
 import type { FaultSite } from "./emitter.ts";
 import type { Region, RegionInstruction } from "./region.ts";
 import type { InstructionTemplate } from "./template.ts";
@@ -41,7 +48,7 @@ export interface JitThresholds {
   readonly growth?: number;
 }
 
-const THRESHOLDS: JitThresholds = { warm: 2000, hot: 6000, batch: 48, samples: 4 };
+const THRESHOLDS: JitThresholds = { warm: 1200, hot: 4000, batch: 48, samples: 4 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -57,14 +64,23 @@ const SAMPLE_WINDOW = 16;
 const PATIENCE_GROWTH = 4;
 const MOST_PATIENCE = 2 ** 20;
 
+/** What code regions get, one after the other as they prove to be hot. */
+const QUICK: GeneratedCode = { writeThrough: true, tier: "quick" };
+const OPTIMIZED: GeneratedCode = { writeThrough: true, tier: "optimized" };
+const FOR_LOOPS: GeneratedCode = { writeThrough: false, tier: "optimized" };
+/** Code without loops is worth optimizing after this many times as many samples, whenever they come. */
+const OPTIMIZED_FACTOR = 2;
+
 /** A compiled region that is in use. */
 interface InstalledRegion {
   readonly region: Region;
   readonly slot: number;
   /** The pieces of memory that its code was translated from. */
   readonly parts: RegionPart[];
-  /** How often the end of a run has been in it lately; -1 when that does not matter any more. */
+  code: GeneratedCode;
+  /** How often the end of a run has been in it, and how often lately. */
   samples: number;
+  recentSamples: number;
   /** Number of the last of these ends. */
   lastSample: number;
 }
@@ -100,15 +116,17 @@ export class JitEngine extends InterpreterEngine {
 
   constructor(
     cpu: Cpu,
-    module: WebAssembly.Module,
+    code: InterpreterCode,
     private readonly thresholds: JitThresholds = THRESHOLDS,
+    compileModule: CompileModule = (bytes) => new WebAssembly.Module(bytes),
   ) {
-    super(cpu, module);
+    super(cpu, code);
     this.table = this.exports.table as WebAssembly.Table;
     this.firstSlot = this.table.length - REGION_SLOTS;
     this.nextSlot = this.firstSlot;
     const { env, helper } = this.moduleImports;
     this.compiler = new RegionCompiler({
+      compileModule,
       decode: (rip) => {
         try {
           return this.translator.formAt(rip, SCRATCH_RECORD);
@@ -211,8 +229,8 @@ export class JitEngine extends InterpreterEngine {
       // Whatever cannot be compiled is not asked for again.
       for (const address of addresses) this.setHandler(address, Handler.Skip);
       if (this.hasRecords(EXIT_RECORD_RESERVE)) {
-        const writeThrough = this.thresholds.samples > 0;
-        for (const compiled of this.compiler.compile(addresses, writeThrough)) this.install(compiled);
+        const code = this.thresholds.samples > 0 ? QUICK : FOR_LOOPS;
+        for (const compiled of this.compiler.compile(addresses, code)) this.install(compiled);
       }
       return;
     }
@@ -231,7 +249,9 @@ export class JitEngine extends InterpreterEngine {
       region,
       slot,
       parts: [],
-      samples: hasLoop(region) ? 0 : -1,
+      code: this.thresholds.samples > 0 ? QUICK : FOR_LOOPS,
+      samples: 0,
+      recentSamples: 0,
       lastSample: 0,
     };
     region.entries.forEach(({ rip }, index) => {
@@ -248,15 +268,23 @@ export class JitEngine extends InterpreterEngine {
     this.sampleNumber++;
     for (const trace of this.tracesAt(rip)) {
       const { owner } = trace as Partial<RegionPart>;
-      if (owner === undefined || owner.samples < 0) continue;
-      if (this.sampleNumber - owner.lastSample > SAMPLE_WINDOW) owner.samples = 0;
-      owner.lastSample = this.sampleNumber;
-      if (++owner.samples < samples) continue;
-      owner.samples = -1;
-      if (!this.hasRecords(EXIT_RECORD_RESERVE)) return;
-      for (const { slot, code } of this.compiler.generate([owner], false)) this.table.set(slot, code);
-      return;
+      if (owner !== undefined && owner.code !== FOR_LOOPS) this.reconsider(owner);
     }
+  }
+
+  /** The end of a run was in a region: is it worth better code? */
+  private reconsider(owner: InstalledRegion): void {
+    const { samples } = this.thresholds;
+    if (this.sampleNumber - owner.lastSample > SAMPLE_WINDOW) owner.recentSamples = 0;
+    owner.lastSample = this.sampleNumber;
+    owner.recentSamples++;
+    owner.samples++;
+    let better = owner.code;
+    if (owner.recentSamples >= samples && hasLoop(owner.region)) better = FOR_LOOPS;
+    else if (owner.samples >= samples * OPTIMIZED_FACTOR) better = OPTIMIZED;
+    if (better === owner.code || !this.hasRecords(EXIT_RECORD_RESERVE)) return;
+    owner.code = better;
+    for (const { slot, code } of this.compiler.generate([owner], better)) this.table.set(slot, code);
   }
 
   /** Has the region dropped when its code changes. */

@@ -67,7 +67,7 @@ export interface CodeMap {
   readonly mostInstructions: number | undefined;
 }
 
-const MOST_INSTRUCTIONS = 500;
+const MOST_INSTRUCTIONS = 300;
 const MOST_BLOCKS = 150;
 /** A function that calls nothing and is not larger than this becomes part of its callers' regions. */
 const MOST_INLINED_INSTRUCTIONS = 48;

@@ -14,6 +14,7 @@ import { CheckEngine } from "../check/engine.ts";
 import { registersText } from "../check/outcome.ts";
 import { generateInterpreter } from "../interp/build.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
+import type { InterpreterCode } from "../interp/parts.ts";
 import { JitEngine } from "../jit/engine.ts";
 
 export const RAM_SIZE = 1 << 20;
@@ -22,11 +23,11 @@ export const DATA = 0x20000;
 export const STACK_TOP = 0x80000;
 export const INT3 = 0xcc;
 
-let compiled: WebAssembly.Module | undefined;
+let generated: InterpreterCode | undefined;
 
-export function interpreterModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(new Uint8Array(generateInterpreter().bytes));
-  return compiled;
+export function interpreterCode(): InterpreterCode {
+  generated ??= generateInterpreter();
+  return generated;
 }
 
 /** Every piece of code is compiled the first time it is met, in the way that loops get in the end. */
@@ -36,9 +37,12 @@ export const COMPILE_ALL_FIRST = { ...COMPILE_ALL, samples: Number.POSITIVE_INFI
 
 /** The engines that every test of an engine runs on. */
 export const TEST_ENGINES = {
-  interp: (cpu: Cpu): Engine => new InterpreterEngine(cpu, interpreterModule()),
-  jit: (cpu: Cpu): Engine => new JitEngine(cpu, interpreterModule(), COMPILE_ALL),
-  "jit, first tier": (cpu: Cpu): Engine => new JitEngine(cpu, interpreterModule(), COMPILE_ALL_FIRST),
+  interp: (cpu: Cpu): Engine => new InterpreterEngine(cpu, interpreterCode(), { pairsAfter: 0 }),
+  /** Starts without pairs, and joins them while the test runs. */
+  "interp, pairs later": (cpu: Cpu): Engine =>
+    new InterpreterEngine(cpu, interpreterCode(), { pairsAfter: 20 }),
+  jit: (cpu: Cpu): Engine => new JitEngine(cpu, interpreterCode(), COMPILE_ALL),
+  "jit, first tier": (cpu: Cpu): Engine => new JitEngine(cpu, interpreterCode(), COMPILE_ALL_FIRST),
   "check=interp,jit": (cpu: Cpu): Engine => new CheckEngine(cpu, [TEST_ENGINES.interp, TEST_ENGINES.jit]),
 } as const;
 export type TestEngine = keyof typeof TEST_ENGINES;

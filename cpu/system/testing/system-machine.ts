@@ -5,6 +5,7 @@ import { Cpu } from "../../cpu.ts";
 import type { SystemEngine } from "../../engine.ts";
 import { generateInterpreter } from "../../engines/interp/build.ts";
 import { InterpreterEngine } from "../../engines/interp/engine.ts";
+import type { InterpreterCode } from "../../engines/interp/parts.ts";
 import { Register, Segment } from "../../state.ts";
 import { SystemProcessor } from "../processor.ts";
 import { SystemState } from "../system-state.ts";
@@ -22,7 +23,7 @@ const SLICE = 100_000;
 
 const bytes = (code: string): number[] => code.split(" ").map((byte) => Number.parseInt(byte, 16));
 
-let compiled: { readonly long: WebAssembly.Module; readonly legacy: WebAssembly.Module } | undefined;
+let compiled: { readonly long: InterpreterCode; readonly legacy: InterpreterCode } | undefined;
 
 export class SystemMachine {
   readonly cpu: Cpu;
@@ -36,8 +37,8 @@ export class SystemMachine {
 
   constructor() {
     compiled ??= {
-      long: new WebAssembly.Module(new Uint8Array(generateInterpreter("long").bytes)),
-      legacy: new WebAssembly.Module(new Uint8Array(generateInterpreter("legacy").bytes)),
+      long: generateInterpreter("long"),
+      legacy: generateInterpreter("legacy"),
     };
     const platform: Platform = {
       bus: {
@@ -60,7 +61,7 @@ export class SystemMachine {
     });
     this.system = new SystemState(this.cpu, platform);
     const { long, legacy } = compiled;
-    this.engine = new InterpreterEngine(this.cpu, long, () => legacy);
+    this.engine = new InterpreterEngine(this.cpu, long, { loadLegacy: () => legacy });
     this.processor = new SystemProcessor(this.cpu, this.system, this.engine);
   }
 

@@ -1,12 +1,13 @@
 /** /proc/cpuinfo, from what CPUID answers (Linux: arch/x86/kernel/cpu/proc.c). */
 
-import { cpuid, FEATURES } from "../../../cpu/model.ts";
+import type { ProcessorModel } from "../../../cpu/model.ts";
 
 /** Linux' names (arch/x86/include/asm/cpufeatures.h) where ours differ; "": it shows none. */
 const LINUX_NAMES: Readonly<Record<string, string>> = {
   clflush: "clflush",
   cmpxchg16b: "cx16",
   lahf64: "lahf_lm",
+  lzcnt: "abm",
   osxsave: "",
   pclmul: "pclmulqdq",
   prefetchw: "3dnowprefetch",
@@ -25,7 +26,8 @@ function text(registers: readonly number[]): string {
   return characters.replace(/\0.*$/s, "");
 }
 
-export function processorText(): string {
+export function processorText(processor: ProcessorModel): string {
+  const cpuid = (leaf: number, subleaf: number) => processor.cpuid(leaf, subleaf);
   const first = cpuid(0, 0);
   const signature = cpuid(1, 0).eax;
   const family = (signature >>> 8) & 0xf;
@@ -36,7 +38,9 @@ export function processorText(): string {
   });
   const sizes = cpuid(0x80000008, 0).eax;
   const cache = cpuid(0x80000006, 0).ecx;
-  const flags = [...FEATURES].map((name) => LINUX_NAMES[name] ?? name).filter((name) => name !== "");
+  const flags = [...processor.features]
+    .map((name) => LINUX_NAMES[name] ?? name)
+    .filter((name) => name !== "");
   const lines: readonly (readonly [name: string, value: string | number])[] = [
     ["processor", 0],
     ["vendor_id", text([first.ebx, first.edx, first.ecx])],

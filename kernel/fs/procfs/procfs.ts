@@ -111,7 +111,7 @@ export class ProcFs implements SyntheticFileSystem {
     return new Map<string, SyntheticInode>([
       ["cgroups", fixedFile(this, "#subsys_name\thierarchy\tnum_cgroups\tenabled\n")],
       ["cmdline", fixedFile(this, `${commandLine}\n`)],
-      ["cpuinfo", file(processorText)],
+      ["cpuinfo", file(() => processorText(kernel.machine.cpu.model))],
       ["devices", file(() => devicesText(kernel))],
       ["diskstats", fixedFile(this, "")],
       ["filesystems", file(() => filesystemsText(kernel))],

@@ -1,6 +1,7 @@
 /** A shell on a kernel of its own, with a terminal or a script in memory, for tests: no processor, so no programs. */
 
 import type { Engine } from "../../../cpu/engine.ts";
+import { DEFAULT_MODEL } from "../../../cpu/model.ts";
 import { STATE_SIZE } from "../../../cpu/state.ts";
 import { DevFs } from "../../fs/devfs.ts";
 import { registerMemoryDevices } from "../../fs/memory-devices.ts";
@@ -41,6 +42,7 @@ function idleMachine(): Machine {
     ram: new Uint8Array(RAM_SIZE),
     engine,
     cpu: {
+      model: DEFAULT_MODEL,
       state: new DataView(new ArrayBuffer(STATE_SIZE)),
       rflags: 2,
       translator: { translate: () => false },

@@ -13,6 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["{mmu,cpu,devices,virtio,zfs,tcpip,kernel,debug,cli,bench,scripts}/**/*.test.ts"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
