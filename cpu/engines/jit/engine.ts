@@ -48,7 +48,7 @@ export interface JitThresholds {
   readonly growth?: number;
 }
 
-const THRESHOLDS: JitThresholds = { warm: 1200, hot: 4000, batch: 48, samples: 4 };
+const THRESHOLDS: JitThresholds = { warm: 6000, hot: 12000, batch: 32, samples: 5 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -69,7 +69,7 @@ const QUICK: GeneratedCode = { writeThrough: true, tier: "quick" };
 const OPTIMIZED: GeneratedCode = { writeThrough: true, tier: "optimized" };
 const FOR_LOOPS: GeneratedCode = { writeThrough: false, tier: "optimized" };
 /** Code without loops is worth optimizing after this many times as many samples, whenever they come. */
-const OPTIMIZED_FACTOR = 2;
+const OPTIMIZED_FACTOR = 12;
 
 /** A compiled region that is in use. */
 interface InstalledRegion {
