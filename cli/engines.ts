@@ -1,15 +1,18 @@
 /** The engines that `--engine` names, and how each is put together. */
 
+import { url as inspectorUrl } from "node:inspector";
 import type { Cpu } from "../cpu/cpu.ts";
-import type { Engine } from "../cpu/engine.ts";
+import type { CodeObserver, Engine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
+import { JsEngine } from "../cpu/engines/js/engine.ts";
 import { CommandError } from "./command-error.ts";
+import { createGuestConsole } from "./guest-console.ts";
 import { loadInterpreter } from "./interpreter-module.ts";
 
-export const ENGINES = ["interp", "jit"] as const;
+export const ENGINES = ["interp", "jit", "js"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 /** What executes the code: an engine, or two in lockstep. */
@@ -23,6 +26,10 @@ export interface EngineOptions {
   readonly jitThresholds?: JitThresholds;
   /** The text for a difference between two engines. */
   readonly describeDifference?: (difference: Difference) => string;
+  /** The text of one instruction. */
+  readonly disassemble?: (code: Uint8Array, rip: number) => string;
+  /** Told of all generated code. */
+  readonly observer?: CodeObserver;
 }
 
 /** Reads `jit`, or `check=interp,jit`; undefined if it is neither. */
@@ -63,11 +70,40 @@ function finer(name: EngineName): ((cpu: Cpu, instructions: number) => Engine) |
     });
 }
 
-function createOne(name: EngineName, cpu: Cpu, { jitThresholds }: EngineOptions): Engine {
+function createOne(name: EngineName, cpu: Cpu, options: EngineOptions): Engine {
   switch (name) {
-    case "interp":
-      return new InterpreterEngine(cpu, loadInterpreter());
-    case "jit":
-      return new JitEngine(cpu, loadInterpreter(), jitThresholds);
+    case "interp": {
+      const engine = new InterpreterEngine(cpu, loadInterpreter());
+      engine.observer = options.observer;
+      return engine;
+    }
+    case "jit": {
+      const engine = new JitEngine(cpu, loadInterpreter(), options.jitThresholds);
+      engine.observer = options.observer;
+      return engine;
+    }
+    case "js":
+      return createJsEngine(cpu, options);
   }
+}
+
+/** Was Node told to let a debugger in (node --inspect-brk)? */
+export function isDebugged(): boolean {
+  return inspectorUrl() !== undefined;
+}
+
+/** With a debugger attached (node --inspect-brk) it stops before the first guest instruction. */
+function createJsEngine(cpu: Cpu, { disassemble, observer }: EngineOptions): Engine {
+  const debugged = isDebugged();
+  const engine = new JsEngine(cpu, loadInterpreter(), {
+    // Not node:vm: it is JavaScript of Node's, in which a debugger that steps into the next block would stop.
+    // biome-ignore lint/security/noGlobalEval: what generated JavaScript is run with; it is text of our own
+    evaluate: (text) => globalThis.eval(text),
+    disassemble,
+    observer,
+    sourceMaps: debugged || observer !== undefined,
+    stopAtStart: debugged,
+  });
+  if (debugged) Object.assign(globalThis, { guest: createGuestConsole(cpu, engine) });
+  return engine;
 }

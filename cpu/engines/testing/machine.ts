@@ -1,5 +1,6 @@
 /** A processor with any engine and 1 MiB of memory whose pages can be mapped as a test likes: for tests of engines. */
 
+import { runInThisContext } from "node:vm";
 import {
   Access,
   PAGE_SIZE,
@@ -15,6 +16,7 @@ import { registersText } from "../check/outcome.ts";
 import { generateInterpreter } from "../interp/build.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import { JitEngine } from "../jit/engine.ts";
+import { JsEngine } from "../js/engine.ts";
 
 export const RAM_SIZE = 1 << 20;
 export const CODE = 0x10000;
@@ -39,6 +41,7 @@ export const TEST_ENGINES = {
   interp: (cpu: Cpu): Engine => new InterpreterEngine(cpu, interpreterModule()),
   jit: (cpu: Cpu): Engine => new JitEngine(cpu, interpreterModule(), COMPILE_ALL),
   "jit, first tier": (cpu: Cpu): Engine => new JitEngine(cpu, interpreterModule(), COMPILE_ALL_FIRST),
+  js: (cpu: Cpu): Engine => new JsEngine(cpu, interpreterModule(), { evaluate: runInThisContext }),
   "check=interp,jit": (cpu: Cpu): Engine => new CheckEngine(cpu, [TEST_ENGINES.interp, TEST_ENGINES.jit]),
 } as const;
 export type TestEngine = keyof typeof TEST_ENGINES;
