@@ -104,12 +104,16 @@ export class JsLowering {
     this.names.clear();
     const repeats = contains(body, ({ do: kind }) => kind === "again");
     const start = this.lines.length;
+    // Lines that belong to the first of two must not move any more when the second begins.
+    const isJoined = contains(body, ({ do: kind }) => kind === "second");
     if (repeats) this.open("repeat: for (;;) {");
+    else if (isJoined) this.open("{");
     this.block(body);
     if (repeats) {
       this.line("break;");
       this.close();
-    } else if (this.lines.slice(start).some((text) => /^\s*(const|let) /.test(text))) {
+    } else if (isJoined) this.close();
+    else if (this.lines.slice(start).some((text) => /^\s*(const|let) /.test(text))) {
       // Its names are its own.
       for (let index = start; index < this.lines.length; index++)
         this.lines[index] = INDENT + this.lines[index];
