@@ -67,7 +67,7 @@ describe("the JavaScript engine", () => {
     let current = "";
     let mapped = 0;
     for (const [index, line] of text.split("\n").entries()) {
-      const comment = /^\s*\/\/ (.*\d:.*)$/.exec(line);
+      const comment = /^\s*\/\/ (.*[0-9a-f]:.*)$/.exec(line);
       if (comment !== null) [, current] = comment;
       if (segments[index].length === 1) continue;
       const entry = sourceMap.findEntry(index, 0);
