@@ -6,7 +6,7 @@
 import { PageFault } from "../../../mmu/mmu.ts";
 import { Access, PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
-import { type Engine, Exit } from "../../engine.ts";
+import { type CodeObserver, type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
 import {
@@ -63,6 +63,8 @@ export class InterpreterEngine implements Engine {
     invalidations: 0,
     flushes: 0,
   };
+  /** Told of every trace. */
+  observer: CodeObserver | undefined;
   private readonly runHandlers: Run;
   protected readonly moduleImports: WebAssembly.Imports;
   protected readonly exports: WebAssembly.Exports;
@@ -307,7 +309,27 @@ export class InterpreterEngine implements Engine {
     this.byRip.set(rip, trace);
     this.insertPhysical(trace);
     this.insertVirtual(trace);
+    if (this.observer !== undefined) this.observeTrace(this.observer, trace);
     return trace;
+  }
+
+  private observeTrace(observer: CodeObserver, trace: Trace): void {
+    const { facts } = this;
+    const start = this.recordOf(trace);
+    const indices = [...Array(trace.count).keys()].map((index) => trace.first + index);
+    observer.onCode({
+      language: "records",
+      content: this.memory.slice(start, start + (trace.count << RECORD_SHIFT)),
+      regions: [
+        {
+          rip: trace.rip,
+          blocks: indices.map((index) => ({
+            rip: facts.rip[index],
+            end: facts.rip[index] + facts.length[index],
+          })),
+        },
+      ],
+    });
   }
 
   protected insertVirtual(trace: Trace): void {

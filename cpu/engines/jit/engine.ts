@@ -6,6 +6,7 @@
 import { PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
+import type { CodePiece } from "../../engine.ts";
 import { EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
@@ -141,6 +142,7 @@ export class JitEngine extends InterpreterEngine {
       allocateSlot: () => this.freeSlots.pop() ?? (this.nextSlot < this.table.length ? this.nextSlot++ : -1),
       exitRecord: (rip) => this.exitRecord(rip),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
+      onModule: (bytes, regions) => this.observer?.onCode(codePieceOf(bytes, regions)),
       imports: { ...env, ...this.exports },
       helpers: helper,
       mostInstructions: thresholds.instructions,
@@ -385,4 +387,16 @@ function codeRanges({ blocks }: Region): [start: number, end: number][] {
     }
     return pieces;
   });
+}
+
+function codePieceOf(content: Uint8Array, regions: readonly Region[]): CodePiece {
+  return {
+    language: "wasm",
+    content,
+    regions: regions.map(({ rip, blocks }) => ({
+      rip,
+      blocks: blocks.map(({ rip: start, end }) => ({ rip: start, end })),
+      name: `region_${rip.toString(16)}`,
+    })),
+  };
 }
