@@ -185,6 +185,7 @@ function isNearExtended(silicon: FinalState, ours: FinalState, at: number, { tol
 }
 
 function isNearSingle(silicon: FinalState, ours: FinalState, at: number, { tolerance }: Analysis): boolean {
+  if (tolerance?.kind === "nan") return haveSameNaNs(silicon, ours, at);
   if (tolerance?.kind !== "f32") return false;
   for (let lane = at; lane < at + 16; lane += 4) {
     const a = silicon.view.getUint32(silicon.fx.byteOffset + lane, true);
@@ -196,6 +197,20 @@ function isNearSingle(silicon: FinalState, ours: FinalState, at: number, { toler
     if (Math.abs(x - y) > tolerance.amount * Math.abs(x)) return false;
   }
   return true;
+}
+
+/** Whether all that differs are NaNs on both sides, singles or doubles. */
+function haveSameNaNs(silicon: FinalState, ours: FinalState, start: number): boolean {
+  const agree = (read: (view: DataView, at: number) => number, bytes: number): boolean => {
+    for (let at = start; at < start + 16; at += bytes) {
+      const theirs = read(silicon.view, silicon.fx.byteOffset + at);
+      if (!Object.is(theirs, read(ours.view, ours.fx.byteOffset + at))) return false;
+    }
+    return true;
+  };
+  return (
+    agree((view, at) => view.getFloat32(at, true), 4) || agree((view, at) => view.getFloat64(at, true), 8)
+  );
 }
 
 function compareMemory(

@@ -368,7 +368,8 @@ export class TraceTranslator {
       form = this.writeSegment(address) ? "segmentedAbsolute" : "absolute";
     } else {
       if (plan.string) this.writeSegment(address);
-      if (instruction.addressSize === 32) form = "narrow";
+      // A register operand has no address: it is not the memory form of the same row that is meant.
+      if (instruction.addressSize === 32 && !plan.memory) form = "narrow";
     }
 
     for (const { slot, spec, rm } of plan.slots) {
