@@ -98,7 +98,8 @@ function chooseSizes(draft: Draft, { row, isSized, allows66, isBranch }: RowPlan
   const isDoubleShift = row.mnemonic === "shld" || row.mnemonic === "shrd";
   if (row.mnemonic === "bswap" || (isDoubleShift && !draft.isSingle)) narrow = false;
   if (narrow && isBranch && draft.host.matters("nearBranch16")) narrow = false;
-  if (fields.rexW && /^l[fgs]s$/.test(row.mnemonic) && draft.host.matters("farPointer64")) fields.rexW = false;
+  if (fields.rexW && /^l[fgs]s$/.test(row.mnemonic) && draft.host.matters("farPointer64"))
+    fields.rexW = false;
   if (narrow) fields.prefixes.push(OPERAND_SIZE_PREFIX);
   const is66 = narrow || row.prefix === "66";
   const wide = fields.rexW || row.size64 === "f64" || (row.size64 === "d64" && !is66);
@@ -147,7 +148,9 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
 
 /** In a loop the counter, in a function the stack pointer may be another than {@link Draft} knows. */
 function maySlip({ isSingle, fields: { memory } }: Draft): boolean {
-  return !isSingle && [memory.base, memory.index].some((register) => register === RSP || register === COUNTER);
+  return (
+    !isSingle && [memory.base, memory.index].some((register) => register === RSP || register === COUNTER)
+  );
 }
 
 /** Sizes of save areas. Processors access all of an XSAVE area of theirs, whatever is asked for: so much the host's has. */

@@ -84,7 +84,12 @@ const KNOWN_DISAGREEMENTS = [
 describe("flag effects", () => {
   it("are those of iced-x86 for every instruction that is generated", () => {
     const rows = ROWS.filter((row) => exclusionOf(row, OUR_FEATURES) === undefined);
-    const generator = new Generator({ seed: 1, rows, length: 1, host: new VendorDifferences("GenuineIntel") });
+    const generator = new Generator({
+      seed: 1,
+      rows,
+      length: 1,
+      host: new VendorDifferences("GenuineIntel"),
+    });
     const initial = new Case();
     const decoder = new Decoder();
     const instruction = createInstruction();

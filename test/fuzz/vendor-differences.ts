@@ -130,7 +130,8 @@ export class VendorDifferences {
    * @param row of the instruction that the case ended in
    */
   adjust(row: OpcodeRow, silicon: FinalState, ours: FinalState): void {
-    const isFault = silicon.vector === ours.vector && silicon.rip === ours.rip && silicon.vector !== Vector.BP;
+    const isFault =
+      silicon.vector === ours.vector && silicon.rip === ours.rip && silicon.vector !== Vector.BP;
     const isMmx = row.operands.some((operand) => operand.class.startsWith("mmx"));
     if (!isFault || !isMmx || (ours.fsw & TOP) !== 0 || (silicon.fsw & TOP) === 0) return;
     if (this.matters("mmxFault")) clearTop(silicon);
