@@ -261,8 +261,8 @@ static void exchange_batches(void) {
 
 /* ---- into the code of a case ---- */
 
-/* Some kernels and hypervisors answer a return to user mode with #GP if RSP is not canonical (FRED's ERETU does, Intel
- * FRED specification, 6.2.3). So the last step is taken in user mode. */
+/* On some hosts a return to user mode with an RSP that is not canonical ends in #GP at the address returned to (seen on
+ * Linux 6.18 on a virtual EPYC). So the last step is taken in user mode. */
 __attribute__((used)) static uint64_t resume_rsp, resume_rip;
 
 __attribute__((naked)) static void resume(void) {

@@ -13,7 +13,7 @@ interface VendorDifference {
   readonly what: string;
   /** What is done about it: the form is not generated, or what it left is not compared. */
   readonly way: "not generated" | "not compared";
-  /** "Observed": no manual says it; seen on AMD family 1Ah, model 2 (Zen 5). */
+  /** "Observed": on AMD family 1Ah, model 2; our model, which differs, agrees with Intel's silicon. No manual is cited yet. */
   readonly source: string;
 }
 
@@ -24,43 +24,43 @@ export const VENDOR_DIFFERENCES = {
     vendor: AMD,
     what: "66 before a near branch makes its operand 16 bits, which truncates RIP; Intel ignores it",
     way: "not generated",
-    source: "AMD APM vol. 1, 3.7.9, table 3-9; Intel SDM vol. 2, Jcc and CALL: fixed at 64 bits",
+    source: "AMD APM vol. 1, 3.7.9, table 3-9; observed",
   },
   farPointer64: {
     vendor: AMD,
     what: "LFS, LGS and LSS have no m16:64: REX.W leaves the offset at 32 bits",
     way: "not generated",
-    source: "observed; Intel SDM vol. 2, LDS/LES/LFS/LGS/LSS has the form as Intel's own",
+    source: "observed",
   },
   prefetchRegister: {
     vendor: AMD,
     what: "0F 0D with a register is #UD, not a NOP",
     way: "not generated",
-    source: "AMD APM vol. 3, PREFETCH, PREFETCHW: memory operands only; observed",
+    source: "observed",
   },
   undefinedCutOff: {
     vendor: AMD,
     what: "UD0 and UD1 are #UD before their ModRM byte is fetched",
     way: "not generated",
-    source: "observed; Intel SDM vol. 2, UD: whether a ModRM byte is fetched is up to the processor",
+    source: "observed",
   },
   repeatZero32: {
     vendor: AMD,
     what: "a repeated string instruction with 32-bit addresses and a count of zero leaves RCX, RSI and RDI whole",
     way: "not generated",
-    source: "observed; Intel zero-extends them",
+    source: "observed",
   },
   popSegmentRead: {
     vendor: AMD,
     what: "POP of FS or GS reads all 8 bytes of the stack slot, Intel 2",
     way: "not generated",
-    source: "observed; Intel SDM vol. 2, PUSH: segment registers may be 16-bit accesses",
+    source: "observed",
   },
   shaAlignment: {
     vendor: AMD,
     what: "SHA instructions accept misaligned memory operands",
     way: "not generated",
-    source: "observed; Intel SDM vol. 2, 2.4.4: exception class 4, #GP",
+    source: "observed",
   },
   shaAlignmentFault: {
     vendor: AMD,
@@ -78,25 +78,25 @@ export const VENDOR_DIFFERENCES = {
     vendor: AMD,
     what: "an MMX instruction that faults has not set TOP to 0 before",
     way: "not compared",
-    source: "observed: Intel's processors have",
+    source: "observed",
   },
   callNotCanonical: {
     vendor: AMD,
     what: "CALL of an address that is not canonical has not written its return address when it faults",
     way: "not compared",
-    source: "observed: Intel's processors have",
+    source: "observed",
   },
   compareOrder: {
     vendor: AMD,
     what: "CMPS whose operands both fault names the one at RSI, Intel the one at RDI",
     way: "not compared",
-    source: "observed; Intel SDM vol. 3, table 6-2: priorities of faults within an instruction vary",
+    source: "observed",
   },
   x87StoreFault: {
     vendor: AMD,
     what: "an x87 store to memory that faults does so before an unmasked exception stops the store",
     way: "not compared",
-    source: "observed; Intel SDM vol. 3, table 6-2: priorities of faults within an instruction vary",
+    source: "observed",
   },
 } as const satisfies Record<string, VendorDifference>;
 
