@@ -12,3 +12,9 @@ export async function createDisassembler(): Promise<Disassembler> {
     return instructions.map((instruction) => `${formatInstruction(instruction)}\n`).join("");
   };
 }
+
+/** The text of single instructions, for the code that engines generate. */
+export async function createInstructionText(): Promise<(code: Uint8Array, rip: number) => string> {
+  const { disassemble } = await import("../debug/disassembly.ts");
+  return (code, rip) => disassemble(code, BigInt(rip)).next().value?.text ?? "";
+}

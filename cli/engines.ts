@@ -1,15 +1,16 @@
 /** The engines that `--engine` names, and how each is put together. */
 
+import { url as inspectorUrl } from "node:inspector";
 import type { Cpu } from "../cpu/cpu.ts";
-import type { Engine, SystemEngine } from "../cpu/engine.ts";
+import type { CodeObserver, Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
-import type { JitEngine, JitThresholds } from "../cpu/engines/jit/engine.ts";
+import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
 import { compileRegionModule } from "./host/region-module.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
-export const ENGINES = ["interp", "jit"] as const;
+export const ENGINES = ["interp", "jit", "js"] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 /** What executes the code: an engine, or two in lockstep. */
@@ -23,6 +24,10 @@ export interface EngineOptions {
   readonly jitThresholds?: JitThresholds;
   /** The text for a difference between two engines. */
   readonly describeDifference?: (difference: Difference) => string;
+  /** The text of one instruction. */
+  readonly disassemble?: (code: Uint8Array, rip: number) => string;
+  /** Told of all generated code. */
+  readonly observer?: CodeObserver;
 }
 
 /** Reads `jit`, or `check=interp,jit`; undefined if it is neither. */
@@ -41,19 +46,27 @@ export function processorsOf({ engines }: EngineChoice): number {
 /** Makes the engine for a processor; it executes from then on whatever the processor's RIP points to. */
 export type EngineFactory = (cpu: Cpu) => Engine;
 
+/** The JIT with short regions, that compiles all it meets. */
+const FINE = { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0 } as const;
+
 /** Loads what the choice needs, and no more: the JIT's compiler with all definitions takes 10 ms. */
 export async function loadEngine(
   { engines }: EngineChoice,
-  { jitThresholds, describeDifference }: EngineOptions = {},
+  options: EngineOptions = {},
 ): Promise<EngineFactory> {
-  const Jit = engines.includes("jit") ? (await import("../cpu/engines/jit/engine.ts")).JitEngine : undefined;
-  const [first, second] = engines.map((name) => factoryOf(name, Jit, jitThresholds));
+  const [first, second] = await Promise.all(engines.map((name) => factoryOf(name, options)));
   if (second === undefined) return first;
   const { CheckEngine } = await import("../cpu/engines/check/engine.ts");
-  const [finerFirst, finerSecond] = engines.map((name) => finer(name, Jit));
+  const jit = engines.includes("jit") ? await loadJit(options) : undefined;
+  const finer = engines.map((name) =>
+    name === "jit" && jit !== undefined
+      ? (cpu: Cpu, instructions: number) => jit(cpu, { ...FINE, instructions })
+      : undefined,
+  );
+  const { describeDifference } = options;
   return (cpu) =>
     new CheckEngine(cpu, [first, second], {
-      finer: [finerFirst, finerSecond],
+      finer: [finer[0], finer[1]],
       ...(describeDifference !== undefined && {
         onDifference: (difference: Difference) => {
           throw new CommandError(describeDifference(difference));
@@ -62,23 +75,53 @@ export async function loadEngine(
     });
 }
 
-/** The JIT with short regions, that compiles all it meets. */
-function finer(
-  name: EngineName,
-  Jit: typeof JitEngine | undefined,
-): ((cpu: Cpu, instructions: number) => Engine) | undefined {
-  if (name !== "jit") return undefined;
-  return (cpu, instructions) =>
-    factoryOf(name, Jit, { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0, instructions })(cpu);
+async function factoryOf(name: EngineName, options: EngineOptions): Promise<EngineFactory> {
+  switch (name) {
+    case "interp":
+      return (cpu) => observed(new InterpreterEngine(cpu, loadInterpreter()), options);
+    case "jit": {
+      const jit = await loadJit(options);
+      return (cpu) => jit(cpu, options.jitThresholds);
+    }
+    case "js":
+      return await loadJs(options);
+  }
 }
 
-function factoryOf(
-  name: EngineName,
-  Jit: typeof JitEngine | undefined,
-  thresholds: JitThresholds | undefined,
-): EngineFactory {
-  if (name === "interp" || Jit === undefined) return (cpu) => new InterpreterEngine(cpu, loadInterpreter());
-  return (cpu) => new Jit(cpu, loadInterpreter(), thresholds, compileRegionModule);
+function observed<T extends InterpreterEngine>(engine: T, { observer }: EngineOptions): T {
+  engine.observer = observer;
+  return engine;
+}
+
+async function loadJit(options: EngineOptions) {
+  const { JitEngine } = await import("../cpu/engines/jit/engine.ts");
+  return (cpu: Cpu, thresholds: JitThresholds | undefined) =>
+    observed(new JitEngine(cpu, loadInterpreter(), thresholds, compileRegionModule), options);
+}
+
+/** Was Node told to let a debugger in (node --inspect-brk)? */
+export function isDebugged(): boolean {
+  return inspectorUrl() !== undefined;
+}
+
+/** With a debugger attached (node --inspect-brk) it stops before the first guest instruction. */
+async function loadJs({ disassemble, observer }: EngineOptions): Promise<EngineFactory> {
+  const { JsEngine } = await import("../cpu/engines/js/engine.ts");
+  const { createGuestConsole } = await import("./guest-console.ts");
+  const debugged = isDebugged();
+  return (cpu) => {
+    const engine = new JsEngine(cpu, loadInterpreter(), {
+      // Not node:vm: it is JavaScript of Node's, in which a debugger that steps into the next block would stop.
+      // biome-ignore lint/security/noGlobalEval: what generated JavaScript is run with; it is text of our own
+      evaluate: (text) => globalThis.eval(text),
+      disassemble,
+      observer,
+      sourceMaps: debugged || observer !== undefined,
+      stopAtStart: debugged,
+    });
+    if (debugged) Object.assign(globalThis, { guest: createGuestConsole(cpu, engine) });
+    return engine;
+  };
 }
 
 /** The same for a whole PC. */

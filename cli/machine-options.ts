@@ -23,6 +23,8 @@ export interface MachineOptions {
   trace: readonly TraceTopic[];
   deterministic: boolean;
   stats: boolean;
+  /** Where to write the code that the engine generates. */
+  dumpCode?: string;
 }
 
 /** What `--trace` can show. */
@@ -30,7 +32,7 @@ export const TRACE_TOPICS = ["syscalls"] as const;
 export type TraceTopic = (typeof TRACE_TOPICS)[number];
 
 const DEFAULT_ENGINE: EngineChoice = { engines: ["interp"] };
-const COMING_ENGINES = ["js", "native"];
+const COMING_ENGINES = ["native"];
 
 const MIB = 2 ** 20;
 /** Less than this holds no Linux program with its stack. */
@@ -153,5 +155,6 @@ export function addMachineOptions(command: Command): Command {
     .addOption(new Option("--disk <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--gdb [port]").argParser(unavailable).preset("").hideHelp())
     .option("--deterministic", "run on instruction time: the same input gives the same run", false)
+    .option("--dump-code <dir>", "write the code that the engine generates to this directory")
     .option("--stats", "print instructions, time and speed to stderr at the end", false);
 }

@@ -1,5 +1,6 @@
 /** `node osv-vm …`: reads the command line and starts the command, whose code is loaded only then. */
 
+import { isMainThread } from "node:worker_threads";
 import { Command, CommanderError } from "commander";
 import packageDescription from "../package.json" with { type: "json" };
 import { addBootOptions, type BootOptions } from "./boot-options.ts";
@@ -117,4 +118,10 @@ async function main(parameters: string[]): Promise<void> {
   }
 }
 
-void main(process.argv.slice(2));
+/** A thread of ours runs this file too (disassembly-worker.ts). */
+async function serve(): Promise<void> {
+  const { serveDisassembly } = await import("./disassembly-worker.ts");
+  await serveDisassembly();
+}
+
+void (isMainThread ? main(process.argv.slice(2)) : serve());

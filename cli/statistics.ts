@@ -1,8 +1,10 @@
 /** `--stats`: what the machine did, on stderr at the end. */
 
+import type { Engine } from "../cpu/engine.ts";
 import { CheckEngine } from "../cpu/engines/check/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine } from "../cpu/engines/jit/engine.ts";
+import { JsEngine } from "../cpu/engines/js/engine.ts";
 import type { Clock } from "../kernel/host.ts";
 import type { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import type { OsvKernel } from "../kernel/osv-kernel.ts";
@@ -24,14 +26,18 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
       const count = (name: string, value: number, unit = "") =>
         lines.push([name, `${Math.round(value).toLocaleString("en-US")}${unit}`]);
       const { engine } = machine;
-      if (engine instanceof InterpreterEngine) {
-        const { instructions, traces, traceInstructions, invalidations, flushes } = engine.statistics;
+      const counts = countsOf(engine);
+      if (counts !== undefined) {
+        const { instructions, pieces, translated, invalidations, flushes } = counts;
         count("instructions", instructions);
         lines.push(["time", `${seconds.toFixed(3)} s`]);
         lines.push(["speed", `${(instructions / seconds / 1e6).toFixed(1)} M instructions/s`]);
         lines.push(["engine", `${engine.name} 100 %`]);
-        lines.push(["translated", `${traces} traces of ${traceInstructions} instructions`]);
-        count("invalidated", invalidations, " traces");
+        lines.push([
+          "translated",
+          `${translated} ${pieces} of ${counts.translatedInstructions} instructions`,
+        ]);
+        count("invalidated", invalidations, ` ${pieces}`);
         count("cache flushes", flushes);
       }
       if (engine instanceof JitEngine) {
@@ -56,4 +62,17 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
       return lines.map(([name, value]) => `${name.padEnd(18)}${value}\n`).join("");
     },
   };
+}
+
+/** What an engine counted, in one form. */
+function countsOf(engine: Engine) {
+  if (engine instanceof InterpreterEngine) {
+    const { traces, traceInstructions, ...others } = engine.statistics;
+    return { ...others, pieces: "traces", translated: traces, translatedInstructions: traceInstructions };
+  }
+  if (engine instanceof JsEngine) {
+    const { blocks, blockInstructions, ...others } = engine.statistics;
+    return { ...others, pieces: "blocks", translated: blocks, translatedInstructions: blockInstructions };
+  }
+  return undefined;
 }

@@ -5,8 +5,10 @@ import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
-import { createDisassembler } from "./crash-disassembly.ts";
-import { loadEngine, processorsOf } from "./engines.ts";
+import { createCodeDump } from "./code-dump.ts";
+import { createDisassembler, createInstructionText } from "./crash-disassembly.ts";
+import { createInstructionTextThread } from "./disassembly-worker.ts";
+import { isDebugged, loadEngine, processorsOf } from "./engines.ts";
 import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
@@ -39,7 +41,13 @@ export async function createSystem(
   const host = await NodeHost.open();
   try {
     const disassemble = options.verbose ? await createDisassembler() : undefined;
+    const dump = options.dumpCode === undefined ? undefined : await createCodeDump(options.dumpCode);
+    if (dump !== undefined) dump.skipRecords = !options.engine.engines.includes("interp");
     const engineOptions = {
+      ...(dump !== undefined && { observer: dump }),
+      ...(options.engine.engines.includes("js") && {
+        disassemble: isDebugged() ? await createInstructionTextThread() : await createInstructionText(),
+      }),
       ...(options.jitThresholds !== undefined && { jitThresholds: options.jitThresholds }),
       // The disassembler is loaded only where it may be needed.
       ...(processorsOf(options.engine) > 1 && (await import("../debug/difference-report.ts"))),
@@ -55,6 +63,7 @@ export async function createSystem(
       createEngine: await loadEngine(options.engine, engineOptions),
       processors: processorsOf(options.engine),
     });
+    if (dump !== undefined) dump.cpu = machine.processor;
     const encoder = new TextEncoder();
     // The terminal is in raw mode while programs run: it does not return the carriage by itself.
     const newline = host.stderr.isTerminal ? "\r\n" : "\n";

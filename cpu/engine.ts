@@ -48,3 +48,26 @@ export interface SystemEngine extends Engine {
   /** INVLPG. */
   pageChanged(address: number): void;
 }
+
+/** A piece of code that an engine has generated, for people who want to read it. */
+export interface CodePiece {
+  /** "records": what the interpreter executes (engines/interp/record.ts), one record after the other. */
+  readonly language: "javascript" | "wasm" | "records";
+  readonly content: string | Uint8Array;
+  /** What of the guest it executes. */
+  readonly regions: readonly CodeRegion[];
+}
+
+export interface CodeRegion {
+  /** Virtual address at which it is entered. */
+  readonly rip: number;
+  /** The guest code that it was made of; for records: of each record. */
+  readonly blocks: readonly { readonly rip: number; readonly end: number }[];
+  /** Name of its function, where the content has several. */
+  readonly name?: string;
+}
+
+/** Told of all code that an engine generates. It must not execute guest code. */
+export interface CodeObserver {
+  onCode(piece: CodePiece): void;
+}

@@ -88,22 +88,13 @@ export function analyse(initial: Case, end: FinalState): Analysis {
   return {
     steps,
     undefinedFlags,
-    provesNothing:
-      readsUndefined || refusedByHost(initial, end) || (range !== undefined && range.end > 1n << 64n),
+    provesNothing: readsUndefined || (range !== undefined && range.end > 1n << 64n),
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
     faultRange: range,
     ignored:
       first === undefined ? [] : ignoredMemory(first.instruction, initial, faulted ? range : undefined),
     originalWord: (address) => originalWord(initial, address),
   };
-}
-
-const RSP = 4;
-
-/** Where Linux uses FRED, no case begins with a stack pointer that is not canonical: ERETU raises #GP before it. */
-function refusedByHost(initial: Case, end: FinalState): boolean {
-  const rsp = BigInt.asIntN(64, initial.gpr[RSP]);
-  return end.vector === Vector.GP && end.rip === initial.rip && rsp !== BigInt.asIntN(48, rsp);
 }
 
 /** Every instruction that control may reach, by address. */
@@ -125,7 +116,8 @@ function decodeFrom(code: Uint8Array, start: number): Map<number, Node> {
     if (!/^(jmp|ret|ud)/.test(row.mnemonic)) next.push(behind);
     if (target >= 0) next.push(target);
     // An indirect jump in a sequence goes over bytes of INT3 (sequence.ts).
-    if (row.mnemonic === "jmp" && !isBranch) next.push(skipInt3(code, behind));
+    // So does a return to an address that the sequence has pushed.
+    if ((row.mnemonic === "jmp" && !isBranch) || row.mnemonic === "ret") next.push(skipInt3(code, behind));
     if (row.mnemonic === "call") {
       returns.push(behind);
       // An indirect call in a sequence goes over the jump that follows it.
@@ -135,7 +127,7 @@ function decodeFrom(code: Uint8Array, start: number): Map<number, Node> {
     work.push(...next);
   }
   for (const node of nodes.values()) {
-    if (node.mnemonic === "ret") nodes.set(node.address, { ...node, next: returns });
+    if (node.mnemonic === "ret") nodes.set(node.address, { ...node, next: [...node.next, ...returns] });
   }
   return nodes;
 }

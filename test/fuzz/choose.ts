@@ -9,8 +9,13 @@ import { fill, integer } from "./values.ts";
 
 const RAX = 0;
 const RDX = 2;
+const RSP = 4;
+/** Of the loops of a sequence: R15. */
+const COUNTER = 15;
 const OPERAND_SIZE_PREFIX = 0x66;
 const LOCK_PREFIX = 0xf0;
+/** FS, GS, address size. */
+const ADDRESS_PREFIXES = [0x64, 0x65, 0x67];
 /** ES, CS, SS, DS: without meaning in 64-bit mode. */
 const NULL_SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e];
 
@@ -55,6 +60,9 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
     fields.reg = draft.register(plan.reg?.access !== undefined && plan.reg.class === "gpr");
     if (plan.reg?.class === "segment") fields.reg = random.pick(plan.reg.access ? DATA_SEGMENTS : SEGMENTS);
     fields.rmIsRegister = plan.canBeRegister && (!plan.canBeMemory || random.chance(45));
+    // Rows of 0F 0D: prefetches.
+    if (fields.rmIsRegister && isPrefetch(plan) && draft.host.matters("prefetchRegister"))
+      fields.rmIsRegister = false;
     if (fields.rmIsRegister) {
       const isGeneral = plan.rm?.class === "gprOrMem" || plan.rm?.class === "gpr";
       fields.rm = row.rm ?? draft.register(plan.rm?.access !== undefined && isGeneral);
@@ -67,6 +75,15 @@ export function chooseFields(draft: Draft, plan: RowPlan): Choice {
   return choice;
 }
 
+/** MASKMOVQ and MASKMOVDQU have no ModRM memory operand, and yet an address. */
+function hasNoAddress({ row }: RowPlan): boolean {
+  return !row.mnemonic.includes("maskmov");
+}
+
+function isPrefetch({ row }: RowPlan): boolean {
+  return row.map === "0f" && row.opcode === 0x0d;
+}
+
 /** XSAVE and XRSTOR of x87, SSE and AVX state, which EDX:EAX asks for: the host has more. No address contains these. */
 function requestComponents(draft: Draft): void {
   const { random } = draft;
@@ -74,13 +91,16 @@ function requestComponents(draft: Draft): void {
   draft.assign(RDX, random.u64() & ~0xffff_ffffn);
 }
 
-function chooseSizes(draft: Draft, { row, isSized, allows66 }: RowPlan): void {
+function chooseSizes(draft: Draft, { row, isSized, allows66, isBranch }: RowPlan): void {
   const { fields, random } = draft;
   let narrow = allows66 && random.chance(isSized ? 25 : 4);
   fields.rexW = row.rexW !== undefined ? row.rexW === 1 : random.chance(isSized ? 40 : 4);
   // Undefined: BSWAP of a 16-bit register, and SHLD and SHRD of one by more than 16, which CL may hold (SDM vol. 2).
   const isDoubleShift = row.mnemonic === "shld" || row.mnemonic === "shrd";
   if (row.mnemonic === "bswap" || (isDoubleShift && !draft.isSingle)) narrow = false;
+  if (narrow && isBranch && draft.host.matters("nearBranch16")) narrow = false;
+  if (fields.rexW && /^l[fgs]s$/.test(row.mnemonic) && draft.host.matters("farPointer64"))
+    fields.rexW = false;
   if (narrow) fields.prefixes.push(OPERAND_SIZE_PREFIX);
   const is66 = narrow || row.prefix === "66";
   const wide = fields.rexW || row.size64 === "f64" || (row.size64 === "d64" && !is66);
@@ -126,9 +146,16 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
           : 16
         : 1;
   const risk = draft.isSingle ? 12 : 0.7;
-  const target = recentTarget(draft, bytes, alignment) ?? chooseTarget(random, bytes, alignment, risk);
+  let target = recentTarget(draft, bytes, alignment) ?? chooseTarget(random, bytes, alignment, risk);
+  if (plan.row.feature === "sha" && (target.address & 15n) !== 0n && draft.host.matters("shaAlignment"))
+    target = { ...target, address: target.address & -16n };
   draft.mayLoadRegisters = random.chance(30);
   aimAt(random, target.address, fields, draft, draft.code.address);
+  if (plan.row.feature === "sha" && maySlip(draft) && draft.host.matters("shaAlignment")) {
+    fields.rmIsRegister = true;
+    fields.rm = draft.register(false);
+    return;
+  }
   draft.recentTarget ??= target.address;
   choice.target = target.address;
   choice.isPatchable = target.writable && isData(target.address, bytes);
@@ -137,6 +164,13 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
     fill(random, random.chance(85) ? plan.kind : "integer", contents, 0, bytes);
     patchMemory(draft, contents.subarray(0, bytes));
   }
+}
+
+/** In a loop the counter, in a function the stack pointer may be another than {@link Draft} knows. */
+function maySlip({ isSingle, fields: { memory } }: Draft): boolean {
+  return (
+    !isSingle && [memory.base, memory.index].some((register) => register === RSP || register === COUNTER)
+  );
 }
 
 /** Sizes of save areas. Processors access all of an XSAVE area of theirs, whatever is asked for: so much the host's has. */
@@ -208,6 +242,9 @@ function choosePrefixes(draft: Draft, plan: RowPlan): void {
     prefixes.push(random.pick([0xf2, 0xf3]));
   }
   if (random.chance(3)) prefixes.push(random.pick(NULL_SEGMENT_PREFIXES));
+  // What an address-size or segment prefix means to the memory forms, register forms ignore.
+  if (row.hasModrm && fields.rmIsRegister && prefixes.length === 0 && hasNoAddress(plan) && random.chance(3))
+    prefixes.push(random.pick(ADDRESS_PREFIXES));
   if (prefixes.length > 1 && random.chance(50)) prefixes.reverse();
   // A prefix twice is no other than once. REX counts only in front of the opcode.
   if (prefixes.length > 0 && random.chance(2)) prefixes.push(prefixes[0]);

@@ -9,6 +9,7 @@ import { Case } from "./case.ts";
 import { CodeBuffer, createFields, type Fields } from "./encode.ts";
 import { Random } from "./random.ts";
 import { flagEffectOf, undefinedAfter } from "./undefined.ts";
+import type { VendorDifferences } from "./vendor-differences.ts";
 
 const RAX = 0;
 const RCX = 1;
@@ -56,10 +57,16 @@ export class Draft implements AddressRegisters {
   mayLoadRegisters = false;
   /** Address of a memory operand before this one. */
   recentTarget: bigint | undefined;
+  /** What the host does differently, and so is to be avoided. */
+  readonly host: VendorDifferences;
   private known = 0;
   private readonly values = new BigUint64Array(16);
   private readonly decoder = new Decoder();
   private readonly decoded = createInstruction();
+
+  constructor(host: VendorDifferences) {
+    this.host = host;
+  }
 
   begin(into: Case, isSingle: boolean, origin: number): void {
     this.case = into;

@@ -1,11 +1,13 @@
 /** The engines that are compared with the host CPU, and how: those that compile must have compiled what is compared. */
 
+import { runInThisContext } from "node:vm";
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Engine } from "../../cpu/engine.ts";
 import { generateInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
 import type { InterpreterCode } from "../../cpu/engines/interp/parts.ts";
 import { JitEngine } from "../../cpu/engines/jit/engine.ts";
+import { JsEngine } from "../../cpu/engines/js/engine.ts";
 import { EngineTarget } from "./engine-target.ts";
 import type { Target } from "./target.ts";
 
@@ -26,6 +28,10 @@ export const FUZZ_ENGINES: Readonly<Record<string, FuzzEngine>> = {
     create: (cpu, code) =>
       new JitEngine(cpu, code, { warm: 2, hot: 1, batch: 1, growth: 1, samples: Number.POSITIVE_INFINITY }),
     passes: 3,
+  },
+  js: {
+    create: (cpu, module) => new JsEngine(cpu, module, { evaluate: runInThisContext }),
+    passes: 1,
   },
 };
 

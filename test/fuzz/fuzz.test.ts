@@ -9,11 +9,13 @@ import { EngineTarget } from "./engine-target.ts";
 import { FaultyTarget } from "./faulty-target.ts";
 import { Fuzzer, type FuzzerOptions, Pair } from "./fuzzer.ts";
 import { Generator } from "./generate.ts";
+import { hostVendor } from "./host-cpu.ts";
 import { FCW_DEFAULT, FIXED_FLAGS, MXCSR_DEFAULT } from "./initial-state.ts";
 import { decodeCase, describeFailure, encodeCase, neverHit, rowName } from "./report.ts";
 import { NOT_DEFINED, selectRows } from "./selection.ts";
 import { buildSilicon, hostFeatures, Silicon, SiliconUnavailable } from "./silicon.ts";
 import type { Target } from "./target.ts";
+import { VendorDifferences } from "./vendor-differences.ts";
 
 /** Why there is no oracle here, or undefined. */
 function unavailable(): string | undefined {
@@ -27,6 +29,7 @@ function unavailable(): string | undefined {
   }
 }
 
+const host = new VendorDifferences(hostVendor());
 const reason = unavailable();
 if (reason !== undefined) console.log(`skipped: ${reason}`);
 
@@ -117,7 +120,7 @@ describe.skipIf(reason !== undefined)("the silicon oracle", () => {
 
   it("gives the same results when cases run again in another order", async () => {
     const { rows } = selectRows([], hostFeatures());
-    const generator = new Generator({ seed: 5, rows, length: 8 });
+    const generator = new Generator({ seed: 5, rows, length: 8, host });
     const cases = Array.from({ length: 200 }, (_, index) => {
       const initial = new Case();
       generator.generate(index, initial);
@@ -137,7 +140,7 @@ describe("the generator", () => {
   it("makes the same cases from the same seed, and others from another", () => {
     const { rows } = selectRows([], hostFeatures());
     const bytesOf = (seed: number) => {
-      const generator = new Generator({ seed, rows, length: 24 });
+      const generator = new Generator({ seed, rows, length: 24, host });
       const initial = new Case();
       return Array.from({ length: 50 }, (_, index) => {
         generator.generate(index, initial);
@@ -151,7 +154,7 @@ describe("the generator", () => {
   it("makes cases that survive the trip through a command line", () => {
     const { rows } = selectRows([], hostFeatures());
     const initial = new Case();
-    new Generator({ seed: 1, rows, length: 24 }).generate(1, initial);
+    new Generator({ seed: 1, rows, length: 24, host }).generate(1, initial);
     const copy = decodeCase(encodeCase(initial));
     expect([...copy.bytes.subarray(0, copy.size)]).toEqual([...initial.bytes.subarray(0, initial.size)]);
     expect(() => decodeCase("nonsense")).toThrow(RangeError);
@@ -163,8 +166,8 @@ async function fuzz(
   only: string[] = [],
 ) {
   const selection = selectRows(only, hostFeatures());
-  const generator = new Generator({ seed: 1, rows: selection.rows, length: 24 });
-  const summary = await new Fuzzer({ ...options, generator, rowCount: ROWS.length }).run();
+  const generator = new Generator({ seed: 1, rows: selection.rows, length: 24, host });
+  const summary = await new Fuzzer({ ...options, host, generator, rowCount: ROWS.length }).run();
   return { selection, summary };
 }
 
@@ -209,8 +212,8 @@ describe.skipIf(reason !== undefined)("the fuzzer", () => {
     const text = describeFailure(failure);
     expect(text).toContain("sbb ");
     const command = /--case (\S+)/.exec(text)?.[1] ?? "";
-    expect(await new Pair(silicon, subject).verdict(decodeCase(command))).toBeDefined();
-    expect(await new Pair(silicon, silicon).verdict(decodeCase(command))).toBeUndefined();
+    expect(await new Pair(silicon, subject, host).verdict(decodeCase(command))).toBeDefined();
+    expect(await new Pair(silicon, silicon, host).verdict(decodeCase(command))).toBeUndefined();
   });
 });
 

@@ -9,6 +9,8 @@ import { randomRegisters } from "./initial-state.ts";
 import { PREPARATIONS } from "./preparations.ts";
 import { planRow, type RowPlan } from "./row-plan.ts";
 import { SequenceMaker } from "./sequence.ts";
+import { toleranceOf } from "./tolerances.ts";
+import type { VendorDifferences } from "./vendor-differences.ts";
 
 const PAGE = 4096;
 const RSP = 4;
@@ -19,21 +21,26 @@ export interface GeneratorOptions {
   readonly rows: readonly OpcodeRow[];
   /** Sequences have at most this many instructions; 1: no sequences. */
   readonly length: number;
+  /** What the oracle does differently than our processor. */
+  readonly host: VendorDifferences;
 }
 
 export class Generator {
-  private readonly draft = new Draft();
+  private readonly draft: Draft;
   private readonly plans: readonly RowPlan[];
   private readonly sequences: SequenceMaker;
   private readonly seed: number;
   private readonly length: number;
 
   constructor(options: GeneratorOptions) {
+    this.draft = new Draft(options.host);
     this.seed = options.seed;
     this.length = options.length;
     this.plans = options.rows.map(planRow);
     if (this.plans.length === 0) throw new Error("nothing to generate: every row is excluded");
-    this.sequences = new SequenceMaker(this.plans);
+    // A NaN that may be another one does not stay where it is.
+    const inSequences = this.plans.filter(({ row }) => toleranceOf(row.mnemonic)?.kind !== "nan");
+    this.sequences = new SequenceMaker(inSequences);
   }
 
   /**
@@ -58,7 +65,7 @@ export class Generator {
   private single(into: Case, plan: RowPlan): void {
     const { draft } = this;
     const { random } = draft;
-    draft.begin(into, true, singleOrigin(draft));
+    draft.begin(into, true, singleOrigin(draft, plan));
     randomRegisters(random, into, plan.kind, 25);
     if (random.chance(80)) into.gpr[RSP] = BigInt(STACK.address + 0x1000 + 8 * random.below(0x100));
     const choice = chooseFields(draft, plan);
@@ -87,8 +94,9 @@ export class Generator {
 }
 
 /** Where an instruction stands: anywhere, across pages, or cut off by the end of mapped memory. */
-function singleOrigin({ random }: Draft): number {
+function singleOrigin({ random, host }: Draft, { row }: RowPlan): number {
   if (random.chance(80)) return CODE.address + random.below(PAGE - 64);
   if (random.chance(60)) return CODE.address + PAGE - random.between(1, 15);
+  if (/^ud[01]$/.test(row.mnemonic) && host.matters("undefinedCutOff")) return CODE.address;
   return CODE.address + CODE.size - random.between(1, 15);
 }

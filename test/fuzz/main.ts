@@ -5,17 +5,20 @@ import { ROWS } from "../../cpu/decoder/rows.ts";
 import { createTarget, FUZZ_ENGINES } from "./engines.ts";
 import { type Failure, Fuzzer, Pair } from "./fuzzer.ts";
 import { Generator } from "./generate.ts";
+import { hostVendor } from "./host-cpu.ts";
 import {
   decodeCase,
   describeCoverage,
   describeFailure,
   describeSummary,
+  describeVendorDifferences,
   neverHit,
   rowName,
 } from "./report.ts";
 import { NOT_DEFINED, type Selection, selectRows } from "./selection.ts";
 import { hostFeatures, Silicon, SiliconUnavailable } from "./silicon.ts";
 import type { Target } from "./target.ts";
+import { VendorDifferences } from "./vendor-differences.ts";
 
 const USAGE = `usage: npm run fuzz -- [options]
   --cases N         how many cases (100000)
@@ -76,7 +79,7 @@ function parse() {
 
 async function repeatCase(text: string, oracle: Target, subject: Target): Promise<number> {
   const initial = decodeCase(text);
-  const verdict = await new Pair(oracle, subject).verdict(initial);
+  const verdict = await new Pair(oracle, subject, differencesOf(oracle)).verdict(initial);
   if (verdict === undefined) {
     console.log(`${oracle.name} and ${subject.name} agree`);
     return 0;
@@ -111,6 +114,11 @@ async function main(): Promise<number> {
   }
 }
 
+/** The host CPU may be another vendor's; our engines are all the same processor. */
+function differencesOf(oracle: Target): VendorDifferences {
+  return new VendorDifferences(oracle instanceof Silicon ? hostVendor() : "GenuineIntel");
+}
+
 async function fuzz(
   oracle: Target,
   subject: Target,
@@ -119,10 +127,12 @@ async function fuzz(
 ): Promise<number> {
   const seed = integerOption("seed", options.seed, 0);
   const length = integerOption("length", options.length, 1);
+  const host = differencesOf(oracle);
   const fuzzer = new Fuzzer({
     oracle,
     subject,
-    generator: new Generator({ seed, rows: selection.rows, length }),
+    host,
+    generator: new Generator({ seed, rows: selection.rows, length, host }),
     cases: integerOption("cases", options.cases, 1),
     first: integerOption("first", options.first, 0),
     stopAfter: integerOption("stop-after", options["stop-after"], 1),
@@ -138,6 +148,7 @@ async function fuzz(
   const summary = await fuzzer.run();
   console.log(`\n${subject.name}: ${describeSummary(summary, (performance.now() - start) / 1000)}`);
 
+  for (const line of describeVendorDifferences(host)) console.log(line);
   let complete = true;
   if (options.report) {
     console.log(describeCoverage(summary, selection));

@@ -92,12 +92,15 @@ function string(draft: Draft, plan: RowPlan): void {
   const { random, fields, case: initial } = draft;
   const size = memoryBytes(plan.row.operands[0], fields.operandSize);
   const repeats = fields.prefixes.includes(0xf2) || fields.prefixes.includes(0xf3);
-  const narrow = random.chance(8);
+  let narrow = random.chance(8);
+  // In a sequence RCX may hold anything in a loop's second round.
+  if (narrow && repeats && !draft.isSingle && draft.host.matters("repeatZero32")) narrow = false;
   if (narrow) {
     fields.prefixes.push(0x67);
     fields.addressSize = 32;
   }
-  const length = random.chance(85) ? random.below(12) : random.below(600);
+  let length = random.chance(85) ? random.below(12) : random.below(600);
+  if (narrow && repeats && length === 0 && draft.host.matters("repeatZero32")) length = 1;
   const reach = repeats ? Math.max(1, length) * size : size;
   const risk = draft.isSingle ? 8 : 1;
   const useSegment = draft.isSingle && random.chance(8);
@@ -144,6 +147,11 @@ function stack(draft: Draft, plan: RowPlan): void {
   if (random.chance(8)) address = STACK.address + STACK.size - random.pick([0, 1, 2, 7, 8, 9, 16]);
   if (random.chance(10)) address += random.between(-7, 7);
   if (random.chance(1)) address = Number(random.pick([0x8000_0000_0004n, 0x7fff_ffff_fffcn]));
+  const isSegment = plan.row.operands[0]?.class === "segment";
+  if (isSegment && plan.row.mnemonic === "pop" && draft.host.has("popSegmentRead")) {
+    const last = STACK.address + STACK.size - 8;
+    if (address > last && draft.host.matters("popSegmentRead")) address = last;
+  }
   draft.assign(RSP, BigInt(address));
   const top = Number(draft.valueOf(RSP) ?? 0n);
   const isPatchable = top >= STACK.address && top + 8 <= STACK.address + STACK.size;

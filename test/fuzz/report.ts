@@ -9,6 +9,7 @@ import { extended, FLAG_NAMES, REGISTER_NAMES, vector } from "./compare.ts";
 import { EXCLUSIONS } from "./exclusions.ts";
 import type { Failure, Summary } from "./fuzzer.ts";
 import { FCW_DEFAULT, FIXED_FLAGS, MXCSR_DEFAULT } from "./initial-state.ts";
+import { VENDOR_DIFFERENCES, type VendorDifferences } from "./vendor-differences.ts";
 
 /** A case as text that `--case` takes. */
 export function encodeCase(value: Case): string {
@@ -111,6 +112,17 @@ function describeInputs(initial: Case): string[] {
     line += ` ${input}`;
   }
   return inputs.length > 0 ? [...lines, line] : [];
+}
+
+/** What the host does differently than our processor, and how often that mattered. */
+export function describeVendorDifferences({ counts }: VendorDifferences): string[] {
+  if (counts.size === 0) return [];
+  const lines = ["differences between vendors:"];
+  for (const [name, count] of counts) {
+    const { what, way, source } = VENDOR_DIFFERENCES[name];
+    lines.push(`${String(count).padStart(8)}  ${way}: ${what} (${source})`);
+  }
+  return lines;
 }
 
 export function describeSummary(summary: Summary, seconds: number): string {

@@ -1,6 +1,6 @@
 /** Instructions whose result the manual gives only approximately, and how far it may be off. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { hostVendor } from "./host-cpu.ts";
 
 /** How two results may differ. */
 export interface Tolerance {
@@ -31,11 +31,10 @@ const TRANSCENDENTAL: Tolerance = {
 const DOT_PRODUCT: Tolerance = {
   kind: "nan",
   amount: 0,
-  source:
-    "Intel SDM vol. 2, DPPS: the order of the additions is not defined; AMD's processors have another one",
+  source: "Intel SDM vol. 2, DPPS: horizontal propagation of NaNs is implementation dependent",
 };
 
-const isIntel = existsSync("/proc/cpuinfo") && readFileSync("/proc/cpuinfo", "utf8").includes("GenuineIntel");
+const isIntel = hostVendor() === "GenuineIntel";
 
 const TOLERANCES: ReadonlyMap<string, Tolerance> = new Map([
   ...["rcpps", "rcpss", "rsqrtps", "rsqrtss", "vrcpps", "vrcpss", "vrsqrtps", "vrsqrtss"].map(

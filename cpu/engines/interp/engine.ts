@@ -6,7 +6,7 @@
 import { PageFault } from "../../../mmu/mmu.ts";
 import { Access, PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RECORD_AREA_BYTES, RetryAlone } from "../../cpu.ts";
-import { Exit, type SystemEngine } from "../../engine.ts";
+import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
 import {
@@ -73,6 +73,8 @@ export class InterpreterEngine implements SystemEngine {
     invalidations: 0,
     flushes: 0,
   };
+  /** Told of every trace. */
+  observer: CodeObserver | undefined;
   private runHandlers: Run;
   private readonly runLong: Run;
   /** Handlers of 16- and 32-bit code, instantiated when such code is first executed. */
@@ -508,6 +510,7 @@ export class InterpreterEngine implements SystemEngine {
     this.byRip.set(rip, trace);
     this.insertPhysical(trace);
     this.insertVirtual(trace);
+    if (this.observer !== undefined) this.observeTrace(this.observer, trace);
     return trace;
   }
 
@@ -526,6 +529,25 @@ export class InterpreterEngine implements SystemEngine {
     // It has just been fetched: this only notes whether its pages are global.
     this.isCurrent(trace);
     return trace;
+  }
+
+  private observeTrace(observer: CodeObserver, trace: Trace): void {
+    const { facts } = this;
+    const start = this.recordOf(trace);
+    const indices = [...Array(trace.count).keys()].map((index) => trace.first + index);
+    observer.onCode({
+      language: "records",
+      content: this.memory.slice(start, start + (trace.count << RECORD_SHIFT)),
+      regions: [
+        {
+          rip: trace.rip,
+          blocks: indices.map((index) => ({
+            rip: facts.rip[index],
+            end: facts.rip[index] + facts.length[index],
+          })),
+        },
+      ],
+    });
   }
 
   protected insertVirtual(trace: Trace): void {

@@ -40,6 +40,8 @@ export interface CompilerHost extends RegionHost {
   knownNear(rip: number): readonly number[];
   /** A handler number for a region, or -1 if there are no more. */
   allocateSlot(): number;
+  /** Told of each module; its functions are named `region_` and the address of the region. */
+  onModule(bytes: Uint8Array, regions: readonly Region[]): void;
   /** What modules import: memory, and the interpreter's functions. */
   readonly imports: WebAssembly.ModuleImports;
   readonly helpers: WebAssembly.ModuleImports;
@@ -121,6 +123,10 @@ export class RegionCompiler {
     });
     module.addCustomSection("name", module.nameSection());
     const bytes = module.toBytes();
+    host.onModule(
+      bytes,
+      regions.map(({ region }) => region),
+    );
     const instance = new WebAssembly.Instance(host.compileModule(bytes, tier), {
       env: host.imports,
       helper: host.helpers,

@@ -6,6 +6,7 @@
 import { PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
+import type { CodePiece } from "../../engine.ts";
 import { EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
@@ -48,7 +49,7 @@ export interface JitThresholds {
   readonly growth?: number;
 }
 
-const THRESHOLDS: JitThresholds = { warm: 1200, hot: 4000, batch: 48, samples: 4 };
+const THRESHOLDS: JitThresholds = { warm: 6000, hot: 12000, batch: 32, samples: 5 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -69,7 +70,7 @@ const QUICK: GeneratedCode = { writeThrough: true, tier: "quick" };
 const OPTIMIZED: GeneratedCode = { writeThrough: true, tier: "optimized" };
 const FOR_LOOPS: GeneratedCode = { writeThrough: false, tier: "optimized" };
 /** Code without loops is worth optimizing after this many times as many samples, whenever they come. */
-const OPTIMIZED_FACTOR = 2;
+const OPTIMIZED_FACTOR = 12;
 
 /** A compiled region that is in use. */
 interface InstalledRegion {
@@ -141,6 +142,7 @@ export class JitEngine extends InterpreterEngine {
       allocateSlot: () => this.freeSlots.pop() ?? (this.nextSlot < this.table.length ? this.nextSlot++ : -1),
       exitRecord: (rip) => this.exitRecord(rip),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
+      onModule: (bytes, regions) => this.observer?.onCode(codePieceOf(bytes, regions)),
       imports: { ...env, ...this.exports },
       helpers: helper,
       mostInstructions: thresholds.instructions,
@@ -385,4 +387,16 @@ function codeRanges({ blocks }: Region): [start: number, end: number][] {
     }
     return pieces;
   });
+}
+
+function codePieceOf(content: Uint8Array, regions: readonly Region[]): CodePiece {
+  return {
+    language: "wasm",
+    content,
+    regions: regions.map(({ rip, blocks }) => ({
+      rip,
+      blocks: blocks.map(({ rip: start, end }) => ({ rip: start, end })),
+      name: `region_${rip.toString(16)}`,
+    })),
+  };
 }

@@ -1,5 +1,6 @@
 /** A processor with any engine and 1 MiB of memory whose pages can be mapped as a test likes: for tests of engines. */
 
+import { runInThisContext } from "node:vm";
 import {
   Access,
   PAGE_SIZE,
@@ -16,6 +17,7 @@ import { generateInterpreter } from "../interp/build.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
 import { JitEngine } from "../jit/engine.ts";
+import { JsEngine } from "../js/engine.ts";
 
 export const RAM_SIZE = 1 << 20;
 export const CODE = 0x10000;
@@ -43,6 +45,7 @@ export const TEST_ENGINES = {
     new InterpreterEngine(cpu, interpreterCode(), { pairsAfter: 20 }),
   jit: (cpu: Cpu): Engine => new JitEngine(cpu, interpreterCode(), COMPILE_ALL),
   "jit, first tier": (cpu: Cpu): Engine => new JitEngine(cpu, interpreterCode(), COMPILE_ALL_FIRST),
+  js: (cpu: Cpu): Engine => new JsEngine(cpu, interpreterCode(), { evaluate: runInThisContext }),
   "check=interp,jit": (cpu: Cpu): Engine => new CheckEngine(cpu, [TEST_ENGINES.interp, TEST_ENGINES.jit]),
 } as const;
 export type TestEngine = keyof typeof TEST_ENGINES;

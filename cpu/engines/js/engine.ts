@@ -1,0 +1,347 @@
+/**
+ * The JavaScript engine: every block of guest code becomes a JavaScript function that a person can read and step through
+ * in a debugger (docs/debugging.md). It keeps the whole state exact at every instruction, flags that nobody reads
+ * included; it is the reference for the faster engines.
+ */
+
+import { PageFault } from "../../../mmu/mmu.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
+import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
+import { type CodeObserver, type Engine, Exit } from "../../engine.ts";
+import { GuestException, helperNamed } from "../../helpers.ts";
+import "../../helpers/index.ts";
+import { EXCEPTION_ADDRESS, EXCEPTION_ERROR, EXCEPTION_VECTOR, EXIT_BUDGET, Vector } from "../../state.ts";
+import { HANDLER_SECTION, HandlerTable } from "../interp/handler-table.ts";
+import { type InterpreterCode, Part } from "../interp/parts.ts";
+import { RECORD_SHIFT } from "../interp/record.ts";
+import { createRecordFacts } from "../interp/record-facts.ts";
+import { TraceTranslator } from "../interp/trace.ts";
+import { nonCanonicalVector } from "../stack-segment.ts";
+import { BlockCache, type CachedBlock, physicalRanges } from "./block-cache.ts";
+import { generateBlock } from "./block-code.ts";
+import { address } from "./lower.ts";
+import { createRuntime, NonCanonicalAccess, type Runtime } from "./runtime.ts";
+import { BlockTranslator, type TranslatedBlock } from "./translator.ts";
+
+/** Beyond ±2^47 an address is not canonical: #GP. */
+const CANONICAL_LIMIT = 0x800000000000;
+/** So many blocks are kept: some 10 KB each, with V8's code. */
+const BLOCK_LIMIT = 20_000;
+const SINGLE = 1;
+
+export interface JsOptions {
+  /** Gives the value of a JavaScript expression, in the scope of a script: indirect eval, or node:vm. */
+  readonly evaluate: (text: string) => unknown;
+  /** The text of the instruction that these bytes begin with, such as `mov rax, rbx`; without it code shows bytes only. */
+  readonly disassemble?: ((code: Uint8Array, rip: number) => string) | undefined;
+  /** Source maps to listings of the guest's instructions: they take a third of the time of translation. */
+  readonly sourceMaps?: boolean;
+  /** An attached debugger stops before the first instruction. */
+  readonly stopAtStart?: boolean;
+  readonly observer?: CodeObserver | undefined;
+}
+
+export interface JsStatistics {
+  instructions: number;
+  blocks: number;
+  blockInstructions: number;
+  invalidations: number;
+  flushes: number;
+}
+
+interface JsBlock extends CachedBlock {
+  /** Executes it. @returns the address to go on at, or NaN: see {@link Interruption} */
+  readonly run: () => number;
+  /** Addresses of its instructions. */
+  readonly rips: readonly number[];
+  readonly isSingle: boolean;
+  /** Where control went from here: the two latest ways. */
+  recent: JsBlock | undefined;
+  earlier: JsBlock | undefined;
+}
+
+/** Why a block has not run to its end, or the run with it. */
+interface Interruption {
+  rip: number;
+  /** Instructions of the block that are complete. */
+  completed: number;
+  /** Why the run ends; 0 if it goes on at `rip`. */
+  exit: Exit | 0;
+}
+
+type BlockFactory = (
+  runtime: Runtime,
+  block: { readonly isStale: boolean },
+  helpers: Readonly<Record<string, () => void>>,
+) => () => number;
+
+export class JsEngine implements Engine {
+  readonly name = "js";
+  readonly statistics: JsStatistics = {
+    instructions: 0,
+    blocks: 0,
+    blockInstructions: 0,
+    invalidations: 0,
+    flushes: 0,
+  };
+  private readonly decoding: TraceTranslator;
+  private readonly translator: BlockTranslator;
+  private readonly runtime: Runtime;
+  private readonly runtimeNames: readonly string[];
+  private readonly helpers: Readonly<Record<string, () => void>>;
+  private readonly byRip = new Map<number, JsBlock>();
+  /** Blocks of one instruction each, for the ends of budgets. */
+  private readonly singles = new Map<number, JsBlock>();
+  private readonly cache = new BlockCache<JsBlock>((block) => this.forget(block));
+  private readonly versions = new Map<number, number>();
+  private readonly stops = new Set<number>();
+  private stopAtStart: boolean;
+  private current: JsBlock | undefined;
+  private readonly interruption: Interruption = { rip: 0, completed: 0, exit: 0 };
+
+  /**
+   * @param code the generated interpreter (interp/build.ts): its handler table says which forms there are
+   */
+  constructor(
+    private readonly cpu: Cpu,
+    code: InterpreterCode,
+    private readonly options: JsOptions,
+  ) {
+    const sections = WebAssembly.Module.customSections(code.module(Part.Common), HANDLER_SECTION);
+    if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
+    const { buffer } = cpu.memory;
+    const facts = createRecordFacts(
+      buffer,
+      cpu.recordBase + RECORD_AREA_BYTES,
+      RECORD_AREA_BYTES >> RECORD_SHIFT,
+    );
+    this.decoding = new TraceTranslator(
+      new Uint8Array(buffer),
+      cpu.recordBase,
+      cpu.mmu,
+      new HandlerTable(sections[0]),
+      cpu.model.features,
+      facts,
+      // Nothing is executed by handlers here, so none are missing.
+      { load: () => Number.POSITIVE_INFINITY },
+    );
+    this.translator = new BlockTranslator(cpu.mmu, this.decoding);
+    this.runtime = createRuntime(cpu, {
+      fault: (error, rip) => this.fault(error, rip),
+      exit: (reason, next) => this.interrupt(next, this.current?.rips.length ?? 0, reason as Exit),
+      interrupted: (rip) => this.interrupt(rip, this.completedBefore(rip), 0),
+    });
+    this.runtimeNames = Object.keys(this.runtime);
+    this.helpers = boundHelpers(cpu);
+    this.stopAtStart = options.stopAtStart === true;
+    cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
+  }
+
+  run(budget: number): Exit {
+    const { cpu, interruption } = this;
+    let left = budget;
+    let { rip } = cpu;
+    let exit: Exit = Exit.Budget;
+    if (this.stopAtStart) {
+      this.stopAtStart = false;
+      this.stopAt(rip);
+    }
+    let previous: JsBlock | undefined;
+    while (left > 0) {
+      let block: JsBlock;
+      try {
+        block = this.successor(previous, rip);
+        if (block.rips.length > left) block = this.single(rip);
+      } catch (error) {
+        this.raise(error, rip);
+        exit = Exit.Exception;
+        break;
+      }
+      this.current = block;
+      const next = block.run();
+      if (Number.isNaN(next)) {
+        left -= interruption.completed;
+        ({ rip } = interruption);
+        previous = undefined;
+        if (interruption.exit === 0) continue;
+        ({ exit } = interruption);
+        break;
+      }
+      left -= block.rips.length;
+      rip = next;
+      previous = block;
+    }
+    cpu.rip = rip;
+    cpu.setI32(EXIT_BUDGET, left);
+    this.statistics.instructions += budget - left;
+    return exit;
+  }
+
+  /** A debugger that is attached stops whenever the instruction at an address is about to be executed. */
+  stopAt(rip: number): void {
+    this.stops.add(rip);
+    this.cache.removeVirtual(rip, 1);
+  }
+
+  // ---- blocks ----
+
+  /** @throws PageFault, GuestException */
+  private successor(previous: JsBlock | undefined, rip: number): JsBlock {
+    if (previous === undefined) return this.blockAt(rip);
+    const { recent, earlier } = previous;
+    if (recent !== undefined && recent.rip === rip && !recent.isStale) return recent;
+    const block =
+      earlier !== undefined && earlier.rip === rip && !earlier.isStale ? earlier : this.blockAt(rip);
+    previous.earlier = recent;
+    previous.recent = block;
+    return block;
+  }
+
+  private blockAt(rip: number): JsBlock {
+    return this.byRip.get(rip) ?? this.translate(rip, Number.POSITIVE_INFINITY);
+  }
+
+  private single(rip: number): JsBlock {
+    return this.singles.get(rip) ?? this.translate(rip, SINGLE);
+  }
+
+  private translate(rip: number, limit: number): JsBlock {
+    if (rip >= CANONICAL_LIMIT || rip < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
+    if (this.cache.size >= BLOCK_LIMIT) {
+      this.statistics.flushes++;
+      this.cache.clear();
+      this.cpu.mmu.codePages.clear();
+    }
+    const translated = this.translator.translate(rip, limit, (at) => this.stops.has(at));
+    const block = this.compile(translated, limit === SINGLE);
+    (block.isSingle ? this.singles : this.byRip).set(rip, block);
+    this.cache.add(block);
+    for (const [start, length] of physicalRanges(block)) this.cpu.mmu.markCode(start, length);
+    this.statistics.blocks++;
+    this.statistics.blockInstructions += block.rips.length;
+    return block;
+  }
+
+  private compile(translated: TranslatedBlock, isSingle: boolean): JsBlock {
+    const { rip, end, physical, secondPage } = translated;
+    const bytes = new Uint8Array(end - rip);
+    this.cpu.mmu.read(rip, bytes);
+    const version = (this.versions.get(rip) ?? 0) + 1;
+    this.versions.set(rip, version);
+    const code = generateBlock(
+      {
+        ...translated,
+        version,
+        sourceMap: this.options.sourceMaps === true,
+        stops: this.stops.has(rip),
+        describe: (at) => this.describe(bytes.subarray(at - rip), at, translated),
+      },
+      this.runtimeNames,
+    );
+    this.options.observer?.onCode({
+      language: "javascript",
+      content: code.text,
+      regions: [{ rip, blocks: [{ rip, end }] }],
+    });
+    const state = { isStale: false };
+    const factory = this.options.evaluate(code.text) as BlockFactory;
+    const block: JsBlock = Object.assign(state, {
+      rip,
+      end,
+      physical,
+      secondPage,
+      rips: code.rips,
+      isSingle,
+      recent: undefined,
+      earlier: undefined,
+      run: factory(this.runtime, state, this.helpers),
+    });
+    return block;
+  }
+
+  /** Address, bytes and text of one instruction. */
+  private describe(from: Uint8Array, rip: number, { instructions }: TranslatedBlock): string {
+    const spans = instructions.flatMap((instruction) => [instruction, instruction.second ?? instruction]);
+    const next = spans.find((span) => span.rip === rip)?.next ?? rip + from.length;
+    const code = from.subarray(0, next - rip);
+    const bytes = Array.from(code, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const text = this.options.disassemble?.(code, rip) ?? "";
+    return `${address(rip).replace("0x", "").padStart(8)}:  ${bytes.padEnd(29)}  ${text}`.trimEnd();
+  }
+
+  // ---- how blocks leave ----
+
+  private interrupt(rip: number, completed: number, exit: Exit | 0): number {
+    const { interruption } = this;
+    interruption.rip = rip;
+    interruption.completed = completed;
+    interruption.exit = exit;
+    return Number.NaN;
+  }
+
+  /** How many instructions of the block stand before an address: all of them if it is behind its end. */
+  private completedBefore(rip: number): number {
+    const rips = this.current?.rips ?? [];
+    const index = rips.indexOf(rip);
+    return index < 0 ? rips.length : index;
+  }
+
+  private fault(error: unknown, rip: number): number {
+    this.raise(error, rip);
+    return this.interrupt(rip, this.completedBefore(rip), Exit.Exception);
+  }
+
+  /** Notes an architectural exception in the state; anything else is a bug and goes on up. */
+  private raise(error: unknown, rip: number): void {
+    const { cpu } = this;
+    if (error instanceof NonCanonicalAccess) {
+      const vector = nonCanonicalVector(this.decoding.instructionAt(rip), error.access);
+      this.raise(new GuestException(vector, 0), rip);
+      return;
+    }
+    if (error instanceof PageFault) {
+      cpu.setI32(EXCEPTION_VECTOR, Vector.PF);
+      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
+      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else if (error instanceof GuestException) {
+      cpu.setI32(EXCEPTION_VECTOR, error.vector);
+      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
+      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else throw error;
+  }
+
+  // ---- invalidation ----
+
+  invalidatePhysical(start: number, length: number): void {
+    const { codePages } = this.cpu.mmu;
+    this.cache.removePhysical(start, length, (page, left) => {
+      codePages.clearPage(page << PAGE_SHIFT);
+      for (const [from, bytes] of left) codePages.mark(from, Math.min(bytes, PAGE_SIZE));
+    });
+  }
+
+  invalidateVirtual(start: number, length: number): void {
+    this.cache.removeVirtual(start, length);
+  }
+
+  private forget(block: JsBlock): void {
+    this.statistics.invalidations++;
+    const map = block.isSingle ? this.singles : this.byRip;
+    if (map.get(block.rip) === block) map.delete(block.rip);
+  }
+}
+
+/** Helpers as generated code calls them: without arguments, each looked up when it is first wanted. */
+function boundHelpers(cpu: Cpu): Readonly<Record<string, () => void>> {
+  return new Proxy<Record<string, () => void>>(
+    {},
+    {
+      get(known, name: string) {
+        const helper = helperNamed(name);
+        if (helper === undefined) throw new Error(`there is no helper ${name}`);
+        known[name] ??= () => helper(cpu);
+        return known[name];
+      },
+    },
+  );
+}
