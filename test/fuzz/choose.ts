@@ -9,9 +9,6 @@ import { fill, integer } from "./values.ts";
 
 const RAX = 0;
 const RDX = 2;
-const RSP = 4;
-/** Of the loops of a sequence: R15. */
-const COUNTER = 15;
 const OPERAND_SIZE_PREFIX = 0x66;
 const LOCK_PREFIX = 0xf0;
 /** FS, GS, address size. */
@@ -98,6 +95,7 @@ function chooseSizes(draft: Draft, { row, isSized, allows66, isBranch }: RowPlan
   // Undefined: BSWAP of a 16-bit register, and SHLD and SHRD of one by more than 16, which CL may hold (SDM vol. 2).
   const isDoubleShift = row.mnemonic === "shld" || row.mnemonic === "shrd";
   if (row.mnemonic === "bswap" || (isDoubleShift && !draft.isSingle)) narrow = false;
+  if (narrow && row.mnemonic === "movsxd" && draft.host.matters("extend16")) narrow = false;
   if (narrow && isBranch && draft.host.matters("nearBranch16")) narrow = false;
   if (fields.rexW && /^l[fgs]s$/.test(row.mnemonic) && draft.host.matters("farPointer64"))
     fields.rexW = false;
@@ -151,7 +149,7 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
     target = { ...target, address: target.address & -16n };
   draft.mayLoadRegisters = random.chance(30);
   aimAt(random, target.address, fields, draft, draft.code.address);
-  if (plan.row.feature === "sha" && maySlip(draft) && draft.host.matters("shaAlignment")) {
+  if (plan.row.feature === "sha" && !draft.isSingle && draft.host.matters("shaAlignment")) {
     fields.rmIsRegister = true;
     fields.rm = draft.register(false);
     return;
@@ -164,13 +162,6 @@ function chooseMemory(draft: Draft, plan: RowPlan): void {
     fill(random, random.chance(85) ? plan.kind : "integer", contents, 0, bytes);
     patchMemory(draft, contents.subarray(0, bytes));
   }
-}
-
-/** In a loop the counter, in a function the stack pointer may be another than {@link Draft} knows. */
-function maySlip({ isSingle, fields: { memory } }: Draft): boolean {
-  return (
-    !isSingle && [memory.base, memory.index].some((register) => register === RSP || register === COUNTER)
-  );
 }
 
 /** Sizes of save areas. Processors access all of an XSAVE area of theirs, whatever is asked for: so much the host's has. */
@@ -236,7 +227,8 @@ function choosePrefixes(draft: Draft, plan: RowPlan): void {
   const { prefixes } = fields;
   const isMemory = row.hasModrm && !fields.rmIsRegister;
   if (row.lock === true && isMemory && random.chance(25)) prefixes.push(LOCK_PREFIX);
-  if (row.rep !== undefined && random.chance(55)) {
+  const mayRepeat = row.mnemonic !== "cmps" || draft.isSingle || !draft.host.matters("repeatedCompare");
+  if (row.rep !== undefined && mayRepeat && random.chance(55)) {
     prefixes.push(row.rep === "repe/ne" ? random.pick([0xf2, 0xf3]) : 0xf3);
   } else if (plan.allowsRepeat && random.chance(2)) {
     prefixes.push(random.pick([0xf2, 0xf3]));
