@@ -83,6 +83,7 @@ const PREFIX_CLASSES: readonly (readonly number[])[] = [
   "f0 4f",
   "64 67 f2",
   "66 66",
+  "66 67",
 ].map((hex) => hex.split(" ").flatMap((digits) => (digits === "" ? [] : [Number.parseInt(digits, 16)])));
 
 /** ModRM forms as mod, rm and the bytes behind them: each mod with each rm, and SIB with special bases and indices. */
@@ -267,7 +268,11 @@ describe.each([16, 32] as const)("%i-bit code, against iced-x86", (codeSize) => 
       if (typeof code !== "number" || codesSeen.has(code)) continue;
       const info = iced.CodeExt.opCode(code);
       const decodes = codeSize === 16 ? info.intelDecoder16 : info.intelDecoder32;
-      const wanted = decodes && info.decoderOption === 0 && info.isInstruction && !info.fwait;
+      // AMD's SYSCALL, and POP CS of the 8086.
+      // Gathers take a SIB byte, so 67 in 16-bit code; not all of their forms come with it.
+      const isForeign =
+        /^(Syscall|Sysret|Popw_CS)/.test(name) || (codeSize === 16 && name.includes("gather"));
+      const wanted = decodes && !isForeign && info.decoderOption === 0 && info.isInstruction && !info.fwait;
       const legacyOrVex =
         info.encoding === iced.EncodingKind.Legacy || info.encoding === iced.EncodingKind.VEX;
       if (wanted && legacyOrVex && !isUnimplemented(code)) missing.push(name);

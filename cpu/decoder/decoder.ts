@@ -351,6 +351,8 @@ function decodeAt(bytes: Uint8Array, start: number, out: Instruction, tables: Ta
     if (mod === 3 || (flag & RowFlag.AnyMod) !== 0) {
       out.rmIsRegister = true;
     } else {
+      // Gathers need a SIB byte, which 16-bit addresses do not have.
+      if (out.addressSize === 16 && (flag & RowFlag.Vsib) !== 0) return start - at;
       at =
         out.addressSize === 16
           ? decodeNarrowMemory(bytes, at, modrm, out)

@@ -182,7 +182,9 @@ export class Lookup {
 
 /** VMOVD, VPINSRD …: with VEX.W they move 64 bits, in 64-bit mode only. */
 function hasGeneralRegister(row: OpcodeRow): boolean {
-  return row.operands.some(({ class: kind }) => kind === "gpr" || kind === "gprOrMem");
+  const has = (name: string) => row.operands.some(({ class: kind }) => kind === name);
+  // Of the moves to and from mask registers only KMOVD and KMOVQ, which have F2, are told apart by W.
+  return (has("gpr") || has("gprOrMem")) && (!has("mask") || row.prefix === "f2");
 }
 
 /** A row that an opcode may lead to, and its {@link demands}. */
