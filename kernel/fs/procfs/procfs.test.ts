@@ -2,6 +2,7 @@
 
 import * as fs from "node:fs";
 import { describe, expect, it } from "vitest";
+import { MODELS } from "../../../cpu/model.ts";
 import type { Kernel } from "../../kernel.ts";
 import { Application } from "../../sched/application.ts";
 import { Thread } from "../../sched/thread.ts";
@@ -25,6 +26,7 @@ class ProcGuest extends Guest {
     const applications = new Map<number, Application>();
     const kernel = {
       host: { clock: testClock, entropy: { fill: (bytes: Uint8Array) => bytes.fill(7) } },
+      machine: { cpu: { model: MODELS.v3 } },
       mounts,
       memory,
       space: {
