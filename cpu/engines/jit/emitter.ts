@@ -121,9 +121,7 @@ const Op = {
   i64or: op("i64.or"),
   i64shl: op("i64.shl"),
   i64shru: op("i64.shr_u"),
-  i64eq: op("i64.eq"),
   i64ne: op("i64.ne"),
-  i64eqz: op("i64.eqz"),
   extend: op("i64.extend_i32_u"),
 } as const;
 
@@ -445,9 +443,6 @@ export abstract class Emitter {
         break;
       case HoleKind.CaptureSet:
         this.set(this.capture(owner.bank, hole.x, hole.y));
-        break;
-      case HoleKind.CaptureTee:
-        this.tee(this.capture(owner.bank, hole.x, hole.y));
         break;
       case HoleKind.PlaceGet:
         if (hole.place !== undefined) this.getPlace(hole.place, record);

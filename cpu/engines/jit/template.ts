@@ -69,10 +69,9 @@ export const HoleKind = {
   ScratchGet: 0,
   ScratchSet: 1,
   ScratchTee: 2,
-  /** The same for a captured operand of deferred flags: type `x` (0 = i64, 1 = i32), number `y`. */
+  /** local.get, local.set of a captured operand of deferred flags: type `x` (0 = i64, 1 = i32), number `y`. */
   CaptureGet: 3,
   CaptureSet: 4,
-  CaptureTee: 5,
   /** The value of a place; the address of one that is not in a local is on the stack. */
   PlaceGet: 6,
   /** The same for storing what is on top of the stack. `x`: the upper half of a general register's value is zero. */
