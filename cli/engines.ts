@@ -5,9 +5,10 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { CodeObserver, Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import type { CompilerHost } from "../cpu/engines/jit/compiler.ts";
 import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
-import { compileRegionModule } from "./host/region-module.ts";
+import { createModuleCompiler } from "./host/region-module.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit", "js"] as const;
@@ -49,7 +50,7 @@ export type EngineFactory = (cpu: Cpu) => Engine;
 /** The JIT with short regions, that compiles all it meets. */
 const FINE = { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0 } as const;
 
-/** Loads what the choice needs, and no more: the JIT's compiler with all definitions takes 10 ms. */
+/** Loads what the choice needs, and no more: the JIT's compiler, with all definitions, when something is hot. */
 export async function loadEngine(
   { engines }: EngineChoice,
   options: EngineOptions = {},
@@ -95,8 +96,12 @@ function observed<T extends InterpreterEngine>(engine: T, { observer }: EngineOp
 
 async function loadJit(options: EngineOptions) {
   const { JitEngine } = await import("../cpu/engines/jit/engine.ts");
+  const createCompiler = async (host: CompilerHost) => {
+    const { RegionCompiler } = await import("../cpu/engines/jit/compiler.ts");
+    return new RegionCompiler(host, createModuleCompiler());
+  };
   return (cpu: Cpu, thresholds: JitThresholds | undefined) =>
-    observed(new JitEngine(cpu, loadInterpreter(), thresholds, compileRegionModule), options);
+    observed(new JitEngine(cpu, loadInterpreter(), createCompiler, thresholds), options);
 }
 
 /** Was Node told to let a debugger in (node --inspect-brk)? */

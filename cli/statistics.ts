@@ -41,9 +41,13 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
         count("cache flushes", flushes);
       }
       if (engine instanceof JitEngine) {
-        const { regions, modules, instructions, bytes } = engine.compiler.statistics;
-        lines.push(["compiled", `${regions} regions of ${instructions} instructions in ${modules} modules`]);
-        count("generated code", bytes / KIB_PER_MIB, " KiB of WebAssembly");
+        const made = engine.compiler?.statistics;
+        if (made === undefined) lines.push(["compiled", "nothing"]);
+        else {
+          const { regions, modules, instructions, bytes } = made;
+          lines.push(["compiled", `${regions} regions of ${instructions} instructions in ${modules} modules`]);
+          count("generated code", bytes / KIB_PER_MIB, " KiB of WebAssembly");
+        }
         count("left to interp", engine.steps, " instructions");
       }
       if (engine instanceof CheckEngine) {

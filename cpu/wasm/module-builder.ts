@@ -18,6 +18,9 @@ export interface Signature {
   readonly results: readonly WasmType[];
 }
 
+/** Strategy (bits 0 and 1) 2: eager; first (2, 3) and last tier (4, 5) 2: optimized. */
+const EAGERLY_OPTIMIZED = 0b10_10_10;
+
 interface FunctionBody {
   readonly unlikely: readonly number[];
   readonly type: number;
@@ -37,6 +40,7 @@ export class ModuleBuilder {
   private importedTableMinimum: number | undefined;
   private elements: { first: number; functions: readonly number[] } | undefined;
   private memoryPages = 1;
+  private optimized = false;
 
   /** Index of a function type, added on first use. */
   type(signature: Signature): number {
@@ -96,6 +100,11 @@ export class ModuleBuilder {
     this.elements = { first, functions: [...functions] };
   }
 
+  /** Asks for the best code at once, where the engine takes advice (V8's --experimental-wasm-compilation-hints). */
+  optimize(): void {
+    this.optimized = true;
+  }
+
   addCustomSection(name: string, bytes: Uint8Array): void {
     this.customSections.push({ name, bytes });
   }
@@ -143,6 +152,7 @@ export class ModuleBuilder {
       section(9, elements);
     }
 
+    if (this.optimized) section(0, this.compilationHints());
     const bodies = this.functions.map(encodeBody);
     const hints = this.branchHints(bodies);
     if (hints !== undefined) section(0, hints);
@@ -152,6 +162,13 @@ export class ModuleBuilder {
 
     for (const { name, bytes } of this.customSections) section(0, new ByteWriter().name(name).bytes(bytes));
     return out.toBytes().slice();
+  }
+
+  /** V8's "compilationHints", a byte for each function: compile it eagerly, with the optimizing compiler from the start. */
+  private compilationHints(): ByteWriter {
+    const out = new ByteWriter().name("compilationHints").u32(this.functions.length);
+    for (let count = this.functions.length; count > 0; count--) out.byte(EAGERLY_OPTIMIZED);
+    return out;
   }
 
   /** Compilers that know the branch hinting proposal lay unlikely code out of the way; others ignore the section. */

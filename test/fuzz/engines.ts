@@ -6,6 +6,7 @@ import type { Engine } from "../../cpu/engine.ts";
 import { generateInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
 import type { InterpreterCode } from "../../cpu/engines/interp/parts.ts";
+import { RegionCompiler } from "../../cpu/engines/jit/compiler.ts";
 import { JitEngine } from "../../cpu/engines/jit/engine.ts";
 import { JsEngine } from "../../cpu/engines/js/engine.ts";
 import { EngineTarget } from "./engine-target.ts";
@@ -21,12 +22,25 @@ export const FUZZ_ENGINES: Readonly<Record<string, FuzzEngine>> = {
   interp: { create: (cpu, code) => new InterpreterEngine(cpu, code, { pairsAfter: 0 }), passes: 1 },
   // The first pass shows where control goes, then everything is compiled at once, loops and calls as a whole.
   jit: {
-    create: (cpu, code) => new JitEngine(cpu, code, { warm: 2, hot: 1, batch: 1, growth: 1, samples: 0 }),
+    create: (cpu, code) =>
+      new JitEngine(cpu, code, (host) => new RegionCompiler(host), {
+        warm: 2,
+        hot: 1,
+        batch: 1,
+        growth: 1,
+        samples: 0,
+      }),
     passes: 3,
   },
   "jit-first": {
     create: (cpu, code) =>
-      new JitEngine(cpu, code, { warm: 2, hot: 1, batch: 1, growth: 1, samples: Number.POSITIVE_INFINITY }),
+      new JitEngine(cpu, code, (host) => new RegionCompiler(host), {
+        warm: 2,
+        hot: 1,
+        batch: 1,
+        growth: 1,
+        samples: Number.POSITIVE_INFINITY,
+      }),
     passes: 3,
   },
   js: {

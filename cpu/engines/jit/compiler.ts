@@ -18,20 +18,21 @@ import { createTemplate, HoleKind, type InstructionTemplate } from "./template.t
 
 const HANDLER: Signature = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
 
-/** How much effort regions are worth: made and entered quickly, or as fast as can be while they run. */
-export type RegionTier = "quick" | "optimized";
-
-/** What code is generated for regions: see LoweringOptions.writeThrough. */
-export interface GeneratedCode {
-  readonly writeThrough: boolean;
-  readonly tier: RegionTier;
+/** How a host's WebAssembly is told what code is worth. */
+export interface ModuleCompiler {
+  /** Compiles at once, quickly: control is to go on in the code. */
+  compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module;
+  /** Compiles to the best code there is while the guest goes on. */
+  optimize(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module>;
 }
 
-/** Compiles a module as the tier deserves, if the host's WebAssembly can be told. */
-export type CompileModule = (bytes: Uint8Array<ArrayBuffer>, tier: RegionTier) => WebAssembly.Module;
+/** Leaves it to WebAssembly. */
+const PLAIN_COMPILER: ModuleCompiler = {
+  compile: (bytes) => new WebAssembly.Module(bytes),
+  optimize: (bytes) => WebAssembly.compile(bytes),
+};
 
 export interface CompilerHost extends RegionHost {
-  readonly compileModule: CompileModule;
   /** Decodes one instruction; undefined if it cannot be fetched or has no definition. */
   decode(rip: number): DecodedForm | undefined;
   /** Has control come to this address, as far as one knows? */
@@ -49,13 +50,16 @@ export interface CompilerHost extends RegionHost {
   readonly mostInstructions: number | undefined;
 }
 
-/** A region and its handler number. */
+/** A region, its handler number, and what code it gets: see LoweringOptions. */
 export interface PlacedRegion {
   readonly region: Region;
   readonly slot: number;
+  readonly writeThrough: boolean;
 }
 
-export interface CompiledRegion extends PlacedRegion {
+export interface CompiledRegion {
+  readonly region: Region;
+  readonly slot: number;
   readonly code: CallableFunction;
 }
 
@@ -80,10 +84,13 @@ export class RegionCompiler {
   readonly statistics: CompilerStatistics = { regions: 0, modules: 0, bytes: 0, instructions: 0 };
   private readonly templates = new Map<number, InstructionTemplate | undefined>();
 
-  constructor(private readonly host: CompilerHost) {}
+  constructor(
+    private readonly host: CompilerHost,
+    private readonly modules: ModuleCompiler = PLAIN_COMPILER,
+  ) {}
 
   /** Compiles the regions that begin at these addresses; those that cannot be are left out. */
-  compile(addresses: readonly number[], kind: GeneratedCode): CompiledRegion[] {
+  compile(addresses: readonly number[], writeThrough: boolean): CompiledRegion[] {
     const { host } = this;
     const claimed = new Set<number>();
     const regions: PlacedRegion[] = [];
@@ -100,26 +107,33 @@ export class RegionCompiler {
       const slot = host.allocateSlot();
       if (slot < 0) break;
       for (const entry of region.entries) claimed.add(entry.rip);
-      regions.push({ region, slot });
+      regions.push({ region, slot, writeThrough });
     }
-    return this.generate(regions, kind);
+    return regions.length === 0
+      ? []
+      : this.instantiate(this.modules.compile(this.assemble(regions, false)), regions);
   }
 
-  /** Compiles regions, known ones perhaps, to one module. */
-  generate(regions: readonly PlacedRegion[], { writeThrough, tier }: GeneratedCode): CompiledRegion[] {
-    if (regions.length === 0) return [];
-    const { host } = this;
+  /** Compiles known regions once more, better, while the guest goes on. */
+  async optimize(regions: readonly PlacedRegion[]): Promise<CompiledRegion[]> {
+    return this.instantiate(await this.modules.optimize(this.assemble(regions, true)), regions);
+  }
+
+  /** Makes one module of regions. */
+  private assemble(regions: readonly PlacedRegion[], optimized: boolean): Uint8Array<ArrayBuffer> {
+    const { host, statistics } = this;
     const module = new ModuleBuilder();
     const runtime = importRuntime(
       module,
       regions.map(({ region }) => region),
     );
     module.importMemory(1);
-    regions.forEach(({ region, slot }, index) => {
+    if (optimized) module.optimize();
+    regions.forEach(({ region, slot, writeThrough }, index) => {
       const { locals, code, unlikely } = lowerRegion(region, { slot, writeThrough }, runtime, host);
       const name = `region_${region.rip.toString(16)}`;
       module.exportFunction(`r${index}`, module.addFunction(name, HANDLER, locals, code, unlikely));
-      this.statistics.instructions += region.instructionCount;
+      statistics.instructions += region.instructionCount;
     });
     module.addCustomSection("name", module.nameSection());
     const bytes = module.toBytes();
@@ -127,17 +141,21 @@ export class RegionCompiler {
       bytes,
       regions.map(({ region }) => region),
     );
-    const instance = new WebAssembly.Instance(host.compileModule(bytes, tier), {
-      env: host.imports,
-      helper: host.helpers,
+    statistics.modules++;
+    statistics.regions += regions.length;
+    statistics.bytes += bytes.length;
+    return bytes;
+  }
+
+  private instantiate(module: WebAssembly.Module, regions: readonly PlacedRegion[]): CompiledRegion[] {
+    const { exports } = new WebAssembly.Instance(module, {
+      env: this.host.imports,
+      helper: this.host.helpers,
     });
-    this.statistics.modules++;
-    this.statistics.regions += regions.length;
-    this.statistics.bytes += bytes.length;
     return regions.map(({ region, slot }, index) => ({
       region,
       slot,
-      code: instance.exports[`r${index}`] as CallableFunction,
+      code: exports[`r${index}`] as CallableFunction,
     }));
   }
 

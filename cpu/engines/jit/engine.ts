@@ -6,8 +6,8 @@
 import { PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
-import type { CodePiece } from "../../engine.ts";
-import { EXIT_RECORD } from "../../state.ts";
+import { type CodePiece, Exit } from "../../engine.ts";
+import { EXIT_BUDGET, EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
 import {
@@ -21,13 +21,7 @@ import {
   TRACE_LIMIT,
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
-import {
-  type CompiledRegion,
-  type CompileModule,
-  type GeneratedCode,
-  RegionCompiler,
-  type StoreFlags,
-} from "./compiler.ts";
+import type { CompiledRegion, CompilerHost, RegionCompiler, StoreFlags } from "./compiler.ts";
 import type { FaultSite } from "./emitter.ts";
 import type { Region, RegionInstruction } from "./region.ts";
 import type { InstructionTemplate } from "./template.ts";
@@ -49,7 +43,10 @@ export interface JitThresholds {
   readonly growth?: number;
 }
 
-const THRESHOLDS: JitThresholds = { warm: 6000, hot: 12000, batch: 32, samples: 5 };
+/** Makes the compiler when something is hot for the first time; it may have to be loaded. */
+export type CreateCompiler = (host: CompilerHost) => RegionCompiler | Promise<RegionCompiler>;
+
+const THRESHOLDS: JitThresholds = { warm: 1000, hot: 2000, batch: 32, samples: 5 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -59,18 +56,32 @@ const NEAR_BEFORE = 4096;
 const NEAR_BEHIND = 8192;
 /** Code that has been entered this part as often as the head of a region belongs into it. */
 const WARM_PART = 8;
-/** Samples count if they are no further apart than this many. */
+/** Where control is is looked at after so many instructions. */
+const SAMPLE_INTERVAL = 2 ** 17;
+/** Samples of a loop count if they are no further apart than this many. */
 const SAMPLE_WINDOW = 16;
 /** Each time its code has changed, a region is compiled anew only after this many times as many entries as before. */
 const PATIENCE_GROWTH = 4;
 const MOST_PATIENCE = 2 ** 20;
 
-/** What code regions get, one after the other as they prove to be hot. */
-const QUICK: GeneratedCode = { writeThrough: true, tier: "quick" };
-const OPTIMIZED: GeneratedCode = { writeThrough: true, tier: "optimized" };
-const FOR_LOOPS: GeneratedCode = { writeThrough: false, tier: "optimized" };
-/** Code without loops is worth optimizing after this many times as many samples, whenever they come. */
-const OPTIMIZED_FACTOR = 12;
+/** What code a region has: each kind is better than the one before, and takes longer to make. */
+const Quality = {
+  Quick: 0,
+  /** The same compiled by an optimizing compiler. */
+  Optimized: 1,
+  /** All registers in locals, and optimized. */
+  ForLoops: 2,
+} as const;
+type Quality = (typeof Quality)[keyof typeof Quality];
+
+/**
+ * A region is worth optimizing when about as much time has gone into it as that takes: a sample for so many of its
+ * instructions. (Optimizing takes 0.1 to 0.2 ms an instruction, on another thread; quick code is half as fast; a sample
+ * stands for 0.5 ms or so.)
+ */
+const INSTRUCTIONS_PER_SAMPLE = 64;
+/** Instructions that are optimized at a time: the first are ready before the last have been started. */
+const MOST_OPTIMIZED_AT_ONCE = 2000;
 
 /** A compiled region that is in use. */
 interface InstalledRegion {
@@ -78,7 +89,10 @@ interface InstalledRegion {
   readonly slot: number;
   /** The pieces of memory that its code was translated from. */
   readonly parts: RegionPart[];
-  code: GeneratedCode;
+  /** Of its code, or of that which is being made. */
+  quality: Quality;
+  /** Its code has changed, or has been forgotten. */
+  dropped: boolean;
   /** How often the end of a run has been in it, and how often lately. */
   samples: number;
   recentSamples: number;
@@ -98,7 +112,9 @@ interface Entry {
 
 export class JitEngine extends InterpreterEngine {
   override readonly name = "jit";
-  readonly compiler: RegionCompiler;
+  /** Once something has been hot. */
+  compiler: RegionCompiler | undefined;
+  private isLoading = false;
   private readonly table: WebAssembly.Table;
   private nextSlot: number;
   private readonly freeSlots: number[] = [];
@@ -109,6 +125,11 @@ export class JitEngine extends InterpreterEngine {
   private readonly entries = new Map<number, Entry>();
   private readonly faultSites: FaultSite[] = [];
   private sampleNumber = 0;
+  /** Regions that deserve better code, and if some are being compiled. */
+  private readonly deserving = new Set<InstalledRegion>();
+  private isOptimizing = false;
+  /** Instructions of the run before its present part. */
+  private doneBefore = 0;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
   private readonly materializers = new Map<InstructionTemplate, Map<string, StoreFlags>>();
@@ -118,16 +139,18 @@ export class JitEngine extends InterpreterEngine {
   constructor(
     cpu: Cpu,
     code: InterpreterCode,
+    private readonly createCompiler: CreateCompiler,
     private readonly thresholds: JitThresholds = THRESHOLDS,
-    compileModule: CompileModule = (bytes) => new WebAssembly.Module(bytes),
   ) {
     super(cpu, code);
     this.table = this.exports.table as WebAssembly.Table;
     this.firstSlot = this.table.length - REGION_SLOTS;
     this.nextSlot = this.firstSlot;
+  }
+
+  private compilerHost(): CompilerHost {
     const { env, helper } = this.moduleImports;
-    this.compiler = new RegionCompiler({
-      compileModule,
+    return {
       decode: (rip) => {
         try {
           return this.translator.formAt(rip, SCRATCH_RECORD);
@@ -145,8 +168,8 @@ export class JitEngine extends InterpreterEngine {
       onModule: (bytes, regions) => this.observer?.onCode(codePieceOf(bytes, regions)),
       imports: { ...env, ...this.exports },
       helpers: helper,
-      mostInstructions: thresholds.instructions,
-    });
+      mostInstructions: this.thresholds.instructions,
+    };
   }
 
   protected override translate(rip: number): Trace {
@@ -224,20 +247,35 @@ export class JitEngine extends InterpreterEngine {
   protected override hot(record: number): void {
     const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
     const rip = this.facts.rip[index];
-    if (this.waiting.has(rip) || this.waiting.size + 1 >= this.thresholds.batch) {
-      this.waiting.add(rip);
-      const addresses = [...this.waiting];
-      this.waiting.clear();
-      // Whatever cannot be compiled is not asked for again.
-      for (const address of addresses) this.setHandler(address, Handler.Skip);
-      if (this.hasRecords(EXIT_RECORD_RESERVE)) {
-        const code = this.thresholds.samples > 0 ? QUICK : FOR_LOOPS;
-        for (const compiled of this.compiler.compile(addresses, code)) this.install(compiled);
-      }
+    const { waiting } = this;
+    const isLast = waiting.has(rip) || waiting.size + 1 >= this.thresholds.batch;
+    waiting.add(rip);
+    const compiler = isLast ? this.readyCompiler() : undefined;
+    if (compiler === undefined) {
+      this.writeWord(index, RECORD_COUNTER, this.thresholds.hot);
       return;
     }
-    this.waiting.add(rip);
-    this.writeWord(index, RECORD_COUNTER, this.thresholds.hot);
+    const addresses = [...waiting];
+    waiting.clear();
+    // Whatever cannot be compiled is not asked for again.
+    for (const address of addresses) this.setHandler(address, Handler.Skip);
+    if (!this.hasRecords(EXIT_RECORD_RESERVE)) return;
+    const writeThrough = this.thresholds.samples > 0;
+    for (const compiled of compiler.compile(addresses, writeThrough)) this.install(compiled);
+  }
+
+  /** undefined: it is still being loaded. */
+  private readyCompiler(): RegionCompiler | undefined {
+    if (this.compiler === undefined && !this.isLoading) {
+      const compiler = this.createCompiler(this.compilerHost());
+      if (compiler instanceof Promise) {
+        this.isLoading = true;
+        void compiler.then((loaded) => {
+          this.compiler = loaded;
+        });
+      } else this.compiler = compiler;
+    }
+    return this.compiler;
   }
 
   private setHandler(rip: number, handler: number): void {
@@ -251,7 +289,8 @@ export class JitEngine extends InterpreterEngine {
       region,
       slot,
       parts: [],
-      code: this.thresholds.samples > 0 ? QUICK : FOR_LOOPS,
+      quality: this.thresholds.samples > 0 ? Quality.Quick : Quality.ForLoops,
+      dropped: false,
       samples: 0,
       recentSamples: 0,
       lastSample: 0,
@@ -264,29 +303,85 @@ export class JitEngine extends InterpreterEngine {
     this.watch(owner);
   }
 
-  protected override sample(rip: number): void {
-    const { samples } = this.thresholds;
-    if (samples === 0) return;
-    this.sampleNumber++;
-    for (const trace of this.tracesAt(rip)) {
-      const { owner } = trace as Partial<RegionPart>;
-      if (owner !== undefined && owner.code !== FOR_LOOPS) this.reconsider(owner);
+  /** A long run is made of parts, so that there are samples of where control is. */
+  override run(budget: number): Exit {
+    const { cpu } = this;
+    for (this.doneBefore = 0; ; ) {
+      const left = budget - this.doneBefore;
+      const part = Math.min(left, SAMPLE_INTERVAL);
+      const exit = super.run(part);
+      if (exit !== Exit.Budget || part === left) {
+        cpu.setI32(EXIT_BUDGET, left - part + cpu.getI32(EXIT_BUDGET));
+        return exit;
+      }
+      this.doneBefore += part;
     }
   }
 
-  /** The end of a run was in a region: is it worth better code? */
+  override get progress(): number {
+    return this.doneBefore + super.progress;
+  }
+
+  protected override sample(rip: number): void {
+    if (this.thresholds.samples === 0) return;
+    this.sampleNumber++;
+    for (const trace of this.tracesAt(rip)) {
+      const { owner } = trace as Partial<RegionPart>;
+      if (owner !== undefined && owner.quality !== Quality.ForLoops) this.reconsider(owner);
+    }
+  }
+
+  /** A sample was in a region: is it worth better code? */
   private reconsider(owner: InstalledRegion): void {
-    const { samples } = this.thresholds;
     if (this.sampleNumber - owner.lastSample > SAMPLE_WINDOW) owner.recentSamples = 0;
     owner.lastSample = this.sampleNumber;
     owner.recentSamples++;
     owner.samples++;
-    let better = owner.code;
-    if (owner.recentSamples >= samples && hasLoop(owner.region)) better = FOR_LOOPS;
-    else if (owner.samples >= samples * OPTIMIZED_FACTOR) better = OPTIMIZED;
-    if (better === owner.code || !this.hasRecords(EXIT_RECORD_RESERVE)) return;
-    owner.code = better;
-    for (const { slot, code } of this.compiler.generate([owner], better)) this.table.set(slot, code);
+    if (owner.samples * INSTRUCTIONS_PER_SAMPLE < owner.region.instructionCount) return;
+    let better: Quality = Quality.Optimized;
+    if (owner.recentSamples >= this.thresholds.samples && hasLoop(owner.region)) better = Quality.ForLoops;
+    if (better <= owner.quality) return;
+    owner.quality = better;
+    this.deserving.add(owner);
+    void this.optimize();
+  }
+
+  /** Compiles what deserves it, some at a time; those that come in the meantime are the next. */
+  private async optimize(): Promise<void> {
+    const { compiler } = this;
+    if (this.isOptimizing || compiler === undefined) return;
+    this.isOptimizing = true;
+    try {
+      while (this.deserving.size > 0 && this.hasRecords(EXIT_RECORD_RESERVE)) {
+        const owners = this.takeDeserving();
+        const { flushes } = this.statistics;
+        const compiled = await compiler.optimize(
+          owners.map(({ region, slot, quality }) => ({
+            region,
+            slot,
+            writeThrough: quality !== Quality.ForLoops,
+          })),
+        );
+        if (flushes !== this.statistics.flushes) continue;
+        compiled.forEach(({ slot, code }, index) => {
+          if (!owners[index].dropped) this.table.set(slot, code);
+        });
+      }
+    } finally {
+      this.isOptimizing = false;
+    }
+  }
+
+  private takeDeserving(): InstalledRegion[] {
+    const owners: InstalledRegion[] = [];
+    let instructions = 0;
+    for (const owner of this.deserving) {
+      if (instructions > 0 && instructions + owner.region.instructionCount > MOST_OPTIMIZED_AT_ONCE) break;
+      this.deserving.delete(owner);
+      owners.push(owner);
+      instructions += owner.region.instructionCount;
+    }
+    return owners;
   }
 
   /** Has the region dropped when its code changes. */
@@ -310,6 +405,8 @@ export class JitEngine extends InterpreterEngine {
 
   /** Takes a region out of use. */
   private drop(owner: InstalledRegion): void {
+    owner.dropped = true;
+    this.deserving.delete(owner);
     for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
     const { rip } = owner.region;
     const patience = this.patience.get(rip) ?? this.thresholds.warm;
@@ -325,16 +422,16 @@ export class JitEngine extends InterpreterEngine {
   }
 
   protected override prepareStep(budget: number): number {
-    const { cpu } = this;
+    const { cpu, compiler } = this;
     this.steps++;
     const { rip, since, flags } = this.faultSites[cpu.getI32(EXIT_RECORD)];
     cpu.rip = rip;
-    if (flags !== undefined) this.materializer(flags)(cpu.base, 0, 0);
+    if (flags !== undefined && compiler !== undefined) this.materializer(compiler, flags)(cpu.base, 0, 0);
     return budget - since;
   }
 
   /** The function that stores the flags which an instruction has left deferred. */
-  private materializer(instruction: RegionInstruction): StoreFlags {
+  private materializer(compiler: RegionCompiler, instruction: RegionInstruction): StoreFlags {
     const { template, bank, record } = instruction;
     let alike = this.materializers.get(template);
     if (alike === undefined) {
@@ -345,7 +442,7 @@ export class JitEngine extends InterpreterEngine {
     const key = `${bank} ${record.getBigInt64(RECORD_IMMEDIATE, true)}`;
     let store = alike.get(key);
     if (store === undefined) {
-      store = this.compiler.compileMaterializer(instruction);
+      store = compiler.compileMaterializer(instruction);
       alike.set(key, store);
     }
     return store;
@@ -356,6 +453,7 @@ export class JitEngine extends InterpreterEngine {
     this.exits.clear();
     this.entries.clear();
     this.waiting.clear();
+    this.deserving.clear();
     this.faultSites.length = 0;
     this.freeSlots.length = 0;
     this.nextSlot = this.firstSlot;

@@ -31,6 +31,7 @@ import {
   INT3,
   interpreterCode,
 } from "../testing/machine.ts";
+import { RegionCompiler } from "./compiler.ts";
 import { JitEngine } from "./engine.ts";
 
 /** Name of the golden file, instructions, their bytes. */
@@ -102,7 +103,7 @@ describe("the JIT compiles", () => {
   function compile(code: readonly number[], thresholds: typeof COMPILE_ALL): string[] {
     compiled = [];
     const machine = new EngineMachine(
-      (cpu) => new JitEngine(cpu, interpreterCode(), thresholds),
+      (cpu) => new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), thresholds),
       [...code, INT3],
     );
     machine.cpu.setGpr(3, DATA);

@@ -16,6 +16,7 @@ import { registersText } from "../check/outcome.ts";
 import { generateInterpreter } from "../interp/build.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
+import { RegionCompiler } from "../jit/compiler.ts";
 import { JitEngine } from "../jit/engine.ts";
 import { JsEngine } from "../js/engine.ts";
 
@@ -43,8 +44,10 @@ export const TEST_ENGINES = {
   /** Starts without pairs, and joins them while the test runs. */
   "interp, pairs later": (cpu: Cpu): Engine =>
     new InterpreterEngine(cpu, interpreterCode(), { pairsAfter: 20 }),
-  jit: (cpu: Cpu): Engine => new JitEngine(cpu, interpreterCode(), COMPILE_ALL),
-  "jit, first tier": (cpu: Cpu): Engine => new JitEngine(cpu, interpreterCode(), COMPILE_ALL_FIRST),
+  jit: (cpu: Cpu): Engine =>
+    new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), COMPILE_ALL),
+  "jit, first tier": (cpu: Cpu): Engine =>
+    new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), COMPILE_ALL_FIRST),
   js: (cpu: Cpu): Engine => new JsEngine(cpu, interpreterCode(), { evaluate: runInThisContext }),
   "check=interp,jit": (cpu: Cpu): Engine => new CheckEngine(cpu, [TEST_ENGINES.interp, TEST_ENGINES.jit]),
 } as const;
