@@ -22,7 +22,7 @@ export interface EngineChoice {
 
 export interface EngineOptions {
   /** When the JIT compiles; by default as it sees fit. */
-  readonly jitThresholds?: JitThresholds;
+  readonly jitThresholds?: Partial<JitThresholds>;
   /** The text for a difference between two engines. */
   readonly describeDifference?: (difference: Difference) => string;
   /** The text of one instruction. */
@@ -100,7 +100,7 @@ async function loadJit(options: EngineOptions) {
     const { RegionCompiler } = await import("../cpu/engines/jit/compiler.ts");
     return new RegionCompiler(host, createModuleCompiler());
   };
-  return (cpu: Cpu, thresholds: JitThresholds | undefined) =>
+  return (cpu: Cpu, thresholds: Partial<JitThresholds> | undefined) =>
     observed(new JitEngine(cpu, loadInterpreter(), createCompiler, thresholds), options);
 }
 

@@ -16,7 +16,9 @@ export interface MachineOptions {
   cwd?: string;
   memory: number;
   engine: EngineChoice;
-  jitThresholds?: JitThresholds;
+  jitThresholds?: Partial<JitThresholds>;
+  /** Bytes of WebAssembly that the JIT may have in use. */
+  jitMemory: number;
   /** The kind of processor. */
   cpu: ModelName;
   verbose: boolean;
@@ -31,10 +33,11 @@ export interface MachineOptions {
 export const TRACE_TOPICS = ["syscalls"] as const;
 export type TraceTopic = (typeof TRACE_TOPICS)[number];
 
-const DEFAULT_ENGINE: EngineChoice = { engines: ["interp"] };
+const DEFAULT_ENGINE: EngineChoice = { engines: ["jit"] };
 const COMING_ENGINES = ["native"];
 
 const MIB = 2 ** 20;
+const DEFAULT_JIT_MEMORY = 64 * MIB;
 /** Less than this holds no Linux program with its stack. */
 const LEAST_MEMORY = 4 * MIB;
 /** Guest RAM lies in one 32-bit WebAssembly memory, below the CPU's state and tables. */
@@ -73,7 +76,7 @@ export function parseEngine(text: string): EngineChoice {
   );
 }
 
-function parseThresholds(text: string): JitThresholds {
+function parseThresholds(text: string): Partial<JitThresholds> {
   const [warm = 0, hot = 0, batch = 0, samples = -1] = text.split(",").map(Number);
   if (!(warm >= 1 && hot >= 1 && batch >= 1 && samples >= 0)) {
     throw new InvalidArgumentError("Write WARM,HOT,BATCH,SAMPLES: 1,1,1,0 compiles all, for good.");
@@ -137,6 +140,11 @@ export function addMachineOptions(command: Command): Command {
       new Option("--engine <name>", `what executes the code: ${ENGINES.join(", ")}; check=A,B compares two`)
         .argParser(parseEngine)
         .default(DEFAULT_ENGINE, DEFAULT_ENGINE.engines.join()),
+    )
+    .addOption(
+      new Option("--jit-memory <size>", "how much WebAssembly the JIT may keep")
+        .argParser(parseSize)
+        .default(DEFAULT_JIT_MEMORY, "64M"),
     )
     .addOption(new Option("--jit-thresholds <warm,hot,batch,samples>").argParser(parseThresholds).hideHelp())
     .addOption(

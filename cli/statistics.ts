@@ -45,7 +45,10 @@ export function createStatistics(kernel: OsvKernel, machine: CpuMachine, clock: 
         if (made === undefined) lines.push(["compiled", "nothing"]);
         else {
           const { regions, modules, instructions, bytes } = made;
-          lines.push(["compiled", `${regions} regions of ${instructions} instructions in ${modules} modules`]);
+          lines.push([
+            "compiled",
+            `${regions} regions of ${instructions} instructions in ${modules} modules`,
+          ]);
           count("generated code", bytes / KIB_PER_MIB, " KiB of WebAssembly");
         }
         count("left to interp", engine.steps, " instructions");

@@ -48,7 +48,7 @@ export async function createSystem(
       ...(options.engine.engines.includes("js") && {
         disassemble: isDebugged() ? await createInstructionTextThread() : await createInstructionText(),
       }),
-      ...(options.jitThresholds !== undefined && { jitThresholds: options.jitThresholds }),
+      jitThresholds: { ...options.jitThresholds, memory: options.jitMemory },
       // The disassembler is loaded only where it may be needed.
       ...(processorsOf(options.engine) > 1 && (await import("../debug/difference-report.ts"))),
     };

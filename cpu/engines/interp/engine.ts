@@ -113,8 +113,12 @@ export class InterpreterEngine implements SystemEngine {
   private stepNext = false;
   /** A helper or a device asked for that. */
   private retryAlone = false;
+  /** What handlers have been given in this run, what is left of that, and what they will get later. */
   private runBudget = 0;
   private budgetLeft = 0;
+  private budgetHeld = 0;
+  /** Instructions between two samples of where control is. */
+  protected readonly sampleInterval: number = Number.POSITIVE_INFINITY;
   /** The record of the instruction that has called TypeScript; 0 outside. */
   private activeRecord = 0;
 
@@ -194,19 +198,31 @@ export class InterpreterEngine implements SystemEngine {
     if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
     this.stepNext = false;
-    this.runBudget = budget;
-    this.budgetLeft = budget;
+    this.runBudget = 0;
+    this.budgetLeft = 0;
+    this.budgetHeld = budget;
+    this.takeBudget();
     const exit = this.execute();
     this.activeRecord = 0;
-    this.statistics.instructions += budget - this.budgetLeft;
-    cpu.setI32(EXIT_BUDGET, this.budgetLeft);
+    const left = this.budgetLeft + this.budgetHeld;
+    this.statistics.instructions += budget - left;
+    cpu.setI32(EXIT_BUDGET, left);
     return exit;
+  }
+
+  /** Handlers get a long budget in parts, so that there are samples of where control is. */
+  private takeBudget(): void {
+    const part = Math.min(this.budgetHeld, this.sampleInterval);
+    this.budgetHeld -= part;
+    this.budgetLeft += part;
+    this.runBudget += part;
   }
 
   /** Runs until the budget is used up or there is another reason to stop. */
   private execute(): Exit {
     const { cpu, records } = this;
-    while (this.budgetLeft > 0) {
+    while (this.budgetLeft + this.budgetHeld > 0) {
+      if (this.budgetLeft === 0) this.takeBudget();
       const alone = this.stepNext;
       const start = this.entry(this.budgetLeft);
       if (start === 0) return Exit.Exception;
@@ -240,6 +256,10 @@ export class InterpreterEngine implements SystemEngine {
       }
       cpu.rip = rip;
       if (code === Leave.Budget) {
+        if (this.budgetHeld > 0) {
+          this.sample(rip);
+          this.takeBudget();
+        }
         if (alone && cpu.system !== undefined) return Exit.Attention;
         continue;
       }

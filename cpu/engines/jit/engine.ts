@@ -6,8 +6,8 @@
 import { PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
-import { type CodePiece, Exit } from "../../engine.ts";
-import { EXIT_BUDGET, EXIT_RECORD } from "../../state.ts";
+import type { CodePiece, Exit } from "../../engine.ts";
+import { EXIT_RECORD } from "../../state.ts";
 import { InterpreterEngine } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
 import {
@@ -41,12 +41,14 @@ export interface JitThresholds {
   readonly instructions?: number;
   /** Each time its code has changed, a region waits for so many times as many entries; 1 forgives everything. */
   readonly growth?: number;
+  /** When more bytes of WebAssembly than this are in use, all is forgotten and made anew. */
+  readonly memory: number;
 }
 
 /** Makes the compiler when something is hot for the first time; it may have to be loaded. */
 export type CreateCompiler = (host: CompilerHost) => RegionCompiler | Promise<RegionCompiler>;
 
-const THRESHOLDS: JitThresholds = { warm: 1000, hot: 2000, batch: 32, samples: 5 };
+const THRESHOLDS: JitThresholds = { warm: 1000, hot: 2000, batch: 32, samples: 5, memory: 64 << 20 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
@@ -80,6 +82,12 @@ type Quality = (typeof Quality)[keyof typeof Quality];
  * stands for 0.5 ms or so.)
  */
 const INSTRUCTIONS_PER_SAMPLE = 64;
+/**
+ * The more of a program has been compiled already, the less the rest is worth: when so many of its instructions have been
+ * compiled (or optimized), twice the entries (or samples) are asked for, then three times as many, and so on.
+ */
+const COMPILED_SCALE = 2000;
+const OPTIMIZED_SCALE = 1000;
 /** Instructions that are optimized at a time: the first are ready before the last have been started. */
 const MOST_OPTIMIZED_AT_ONCE = 2000;
 
@@ -112,9 +120,11 @@ interface Entry {
 
 export class JitEngine extends InterpreterEngine {
   override readonly name = "jit";
+  protected override readonly sampleInterval = SAMPLE_INTERVAL;
   /** Once something has been hot. */
   compiler: RegionCompiler | undefined;
   private isLoading = false;
+  private readonly thresholds: JitThresholds;
   private readonly table: WebAssembly.Table;
   private nextSlot: number;
   private readonly freeSlots: number[] = [];
@@ -125,11 +135,15 @@ export class JitEngine extends InterpreterEngine {
   private readonly entries = new Map<number, Entry>();
   private readonly faultSites: FaultSite[] = [];
   private sampleNumber = 0;
+  /** Bytes of WebAssembly that had been made when all was last forgotten. */
+  private madeBefore = 0;
+  private compiledInstructions = 0;
+  private optimizedInstructions = 0;
+  /** Entries that traces have been counted, those that had to wait longer than the first time. */
+  private readonly counted = new Map<number, number>();
   /** Regions that deserve better code, and if some are being compiled. */
   private readonly deserving = new Set<InstalledRegion>();
   private isOptimizing = false;
-  /** Instructions of the run before its present part. */
-  private doneBefore = 0;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
   private readonly materializers = new Map<InstructionTemplate, Map<string, StoreFlags>>();
@@ -140,9 +154,10 @@ export class JitEngine extends InterpreterEngine {
     cpu: Cpu,
     code: InterpreterCode,
     private readonly createCompiler: CreateCompiler,
-    private readonly thresholds: JitThresholds = THRESHOLDS,
+    thresholds: Partial<JitThresholds> = {},
   ) {
     super(cpu, code);
+    this.thresholds = { ...THRESHOLDS, ...thresholds };
     this.table = this.exports.table as WebAssembly.Table;
     this.firstSlot = this.table.length - REGION_SLOTS;
     this.nextSlot = this.firstSlot;
@@ -248,6 +263,7 @@ export class JitEngine extends InterpreterEngine {
     const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
     const rip = this.facts.rip[index];
     const { waiting } = this;
+    if (!waiting.has(rip) && this.waitsLonger(rip, index)) return;
     const isLast = waiting.has(rip) || waiting.size + 1 >= this.thresholds.batch;
     waiting.add(rip);
     const compiler = isLast ? this.readyCompiler() : undefined;
@@ -262,6 +278,17 @@ export class JitEngine extends InterpreterEngine {
     if (!this.hasRecords(EXIT_RECORD_RESERVE)) return;
     const writeThrough = this.thresholds.samples > 0;
     for (const compiled of compiler.compile(addresses, writeThrough)) this.install(compiled);
+  }
+
+  /** Has the trace been entered as often as traces must have been by now? If not, its counter is set for the rest. */
+  private waitsLonger(rip: number, index: number): boolean {
+    const { warm } = this.thresholds;
+    const counted = this.counted.get(rip) ?? this.patience.get(rip) ?? warm;
+    const wanted = Math.floor(warm * (1 + this.compiledInstructions / COMPILED_SCALE));
+    if (counted >= wanted) return false;
+    this.counted.set(rip, wanted);
+    this.writeWord(index, RECORD_COUNTER, wanted - counted);
+    return true;
   }
 
   /** undefined: it is still being loaded. */
@@ -300,26 +327,18 @@ export class JitEngine extends InterpreterEngine {
       const trace = this.byRip.get(rip);
       if (trace !== undefined) this.setHeader(trace.first, rip);
     });
+    this.compiledInstructions += region.instructionCount;
     this.watch(owner);
   }
 
-  /** A long run is made of parts, so that there are samples of where control is. */
   override run(budget: number): Exit {
-    const { cpu } = this;
-    for (this.doneBefore = 0; ; ) {
-      const left = budget - this.doneBefore;
-      const part = Math.min(left, SAMPLE_INTERVAL);
-      const exit = super.run(part);
-      if (exit !== Exit.Budget || part === left) {
-        cpu.setI32(EXIT_BUDGET, left - part + cpu.getI32(EXIT_BUDGET));
-        return exit;
-      }
-      this.doneBefore += part;
+    const { memory } = this.thresholds;
+    const made = this.compiler?.statistics.bytes ?? 0;
+    if (made - this.madeBefore > memory) {
+      this.madeBefore = made;
+      this.flush();
     }
-  }
-
-  override get progress(): number {
-    return this.doneBefore + super.progress;
+    return super.run(budget);
   }
 
   protected override sample(rip: number): void {
@@ -337,11 +356,14 @@ export class JitEngine extends InterpreterEngine {
     owner.lastSample = this.sampleNumber;
     owner.recentSamples++;
     owner.samples++;
-    if (owner.samples * INSTRUCTIONS_PER_SAMPLE < owner.region.instructionCount) return;
+    const worth =
+      (owner.samples * INSTRUCTIONS_PER_SAMPLE) / (1 + this.optimizedInstructions / OPTIMIZED_SCALE);
+    if (worth < owner.region.instructionCount) return;
     let better: Quality = Quality.Optimized;
     if (owner.recentSamples >= this.thresholds.samples && hasLoop(owner.region)) better = Quality.ForLoops;
     if (better <= owner.quality) return;
     owner.quality = better;
+    this.optimizedInstructions += owner.region.instructionCount;
     this.deserving.add(owner);
     void this.optimize();
   }
@@ -451,11 +473,14 @@ export class JitEngine extends InterpreterEngine {
   protected override flush(): void {
     super.flush();
     this.exits.clear();
+    this.counted.clear();
     this.entries.clear();
     this.waiting.clear();
     this.deserving.clear();
     this.faultSites.length = 0;
     this.freeSlots.length = 0;
+    // What stays in the table is kept in memory.
+    for (let slot = this.firstSlot; slot < this.nextSlot; slot++) this.table.set(slot, null);
     this.nextSlot = this.firstSlot;
   }
 }

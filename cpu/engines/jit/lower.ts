@@ -26,10 +26,10 @@ import { Leave, RECORD_COUNTER, RECORD_HANDLER, RECORD_LINK, RECORD_SIZE } from 
 import { BLOCK, BUDGET, LOAD_OPCODE, LOOP, RECORD, STATE, STORE_OPCODE } from "../wasm-lowering.ts";
 import { analyze, type BlockFacts, type RegionFacts } from "./dataflow.ts";
 import { captureKey, Emitter, type FaultSite, type RegionRuntime } from "./emitter.ts";
-import { fieldBit, LOCAL_PARTS, PartSet } from "./locals.ts";
+import { FLAG_BITS, fieldBit, LOCAL_PARTS, PartSet } from "./locals.ts";
 import type { Region, RegionBlock, RegionInstruction } from "./region.ts";
 import { type Shape, type Structure, structure } from "./structure.ts";
-import { CAPTURE_TYPES, MOST_CAPTURES } from "./template.ts";
+import { CAPTURE_TYPES, HoleKind, MOST_CAPTURES } from "./template.ts";
 
 /** What the engine provides while regions are lowered. */
 export interface RegionHost {
@@ -116,6 +116,8 @@ class RegionLowering extends Emitter {
   private jumpDepth = 0;
   private dispatchDepth = 0;
   private readonly labels = new Map<RegionBlock, number>();
+  /** By {@link landingOf}. */
+  private readonly landings = new Map<number, number>();
   /** Labels that lead backwards. */
   private readonly loops = new Set<RegionBlock>();
 
@@ -157,8 +159,10 @@ class RegionLowering extends Emitter {
     this.exitDepth = this.depth;
     this.open(BLOCK);
     this.faultDepth = this.depth;
+    this.openLandings();
     this.shape(this.structure.shapes);
     code.byte(UNREACHABLE);
+    this.closeLandings();
     this.close();
     this.emitFault();
     this.close();
@@ -328,12 +332,52 @@ class RegionLowering extends Emitter {
   // ---- ways out of an instruction ----
 
   protected override fault(): void {
-    this.noteSite().branchTo(this.faultDepth);
+    this.noteSite().branchTo(this.landing());
   }
 
   protected override faultIf(): this {
     this.unlikely.push(this.noteSite().code.length);
-    return this.branchIfTo(this.faultDepth);
+    return this.branchIfTo(this.landing());
+  }
+
+  /**
+   * One landing for each way in which flags may be deferred where an instruction faults: it stores just what that way
+   * needs, so that nothing else has to be kept alive for it.
+   */
+  private openLandings(): void {
+    this.open(BLOCK);
+    this.landings.set(landingOf(undefined), this.depth);
+    for (const { instructions } of this.region.blocks) {
+      for (const instruction of instructions) {
+        const landing = landingOf(instruction);
+        if (instruction.template.deferred === undefined || this.landings.has(landing)) continue;
+        this.open(BLOCK);
+        this.landings.set(landing, this.depth);
+      }
+    }
+  }
+
+  private closeLandings(): void {
+    for (const landing of [...this.landings.keys()].reverse()) {
+      this.close();
+      const fields = new PartSet();
+      fields.low = this.facts.written.low & (landing & FLAG_BITS);
+      this.spill(fields);
+      for (const [key, local] of this.captures) {
+        if ((landing & (1 << key)) === 0) continue;
+        const isWide = (key & 4) === 0;
+        this.get(STATE)
+          .get(local)
+          .memory(isWide ? STORE_OPCODE.i64 : STORE_OPCODE.i32, FLAG_CAPTURES + key * 8);
+      }
+      this.branchTo(this.faultDepth);
+    }
+  }
+
+  private landing(): number {
+    const depth = this.landings.get(landingOf(this.flags));
+    if (depth === undefined) throw new Error("flags deferred by an instruction of no block");
+    return depth;
   }
 
   private noteSite(): this {
@@ -353,13 +397,9 @@ class RegionLowering extends Emitter {
   }
 
   private emitFault(): void {
-    this.spill(this.facts.written);
-    for (const [key, local] of this.captures) {
-      const isWide = (key & 4) === 0;
-      this.get(STATE)
-        .get(local)
-        .memory(isWide ? STORE_OPCODE.i64 : STORE_OPCODE.i32, FLAG_CAPTURES + key * 8);
-    }
+    const written = this.facts.written.copy();
+    written.low &= ~FLAG_BITS;
+    this.spill(written);
     this.get(STATE).get(this.faultSite).memory(STORE_OPCODE.i32, EXIT_RECORD);
     this.get(STATE).get(BUDGET).memory(STORE_OPCODE.i32, EXIT_BUDGET);
     this.i32(Leave.Step);
@@ -435,6 +475,22 @@ class RegionLowering extends Emitter {
     this.get(STATE).get(target).memory(STORE_OPCODE.i64, RIP);
     this.get(STATE).get(RECORD).get(BUDGET).tailCall(this.runtime.jump);
   }
+}
+
+/**
+ * What must be stored where an instruction faults with these flags deferred: a bit for each capture ({@link captureKey}) and
+ * for each flag field that is not deferred.
+ */
+function landingOf(flags: RegionInstruction | undefined): number {
+  const deferred = flags?.template.deferred;
+  let landing = FLAG_BITS;
+  if (flags === undefined || deferred === undefined) return landing;
+  for (const [offset, { holes }] of deferred.fields) {
+    landing &= ~(1 << fieldBit(offset));
+    for (const { kind, x, y } of holes)
+      if (kind === HoleKind.CaptureGet) landing |= 1 << captureKey(flags.bank, x, y);
+  }
+  return landing;
 }
 
 class MaterializerLowering extends Emitter {

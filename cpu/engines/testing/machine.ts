@@ -48,6 +48,9 @@ export const TEST_ENGINES = {
     new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), COMPILE_ALL),
   "jit, first tier": (cpu: Cpu): Engine =>
     new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), COMPILE_ALL_FIRST),
+  /** Forgets all code again and again. */
+  "jit, no memory": (cpu: Cpu): Engine =>
+    new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), { ...COMPILE_ALL, memory: 1 }),
   js: (cpu: Cpu): Engine => new JsEngine(cpu, interpreterCode(), { evaluate: runInThisContext }),
   "check=interp,jit": (cpu: Cpu): Engine => new CheckEngine(cpu, [TEST_ENGINES.interp, TEST_ENGINES.jit]),
 } as const;
