@@ -268,7 +268,8 @@ export class JitEngine extends InterpreterEngine {
     waiting.add(rip);
     const compiler = isLast ? this.readyCompiler() : undefined;
     if (compiler === undefined) {
-      this.writeWord(index, RECORD_COUNTER, this.thresholds.hot);
+      // The handler counts once more for this entry: with 1 it would come back here at once.
+      this.writeWord(index, RECORD_COUNTER, Math.max(this.thresholds.hot, 2));
       return;
     }
     const addresses = [...waiting];
@@ -287,7 +288,7 @@ export class JitEngine extends InterpreterEngine {
     const wanted = Math.floor(warm * (1 + this.compiledInstructions / COMPILED_SCALE));
     if (counted >= wanted) return false;
     this.counted.set(rip, wanted);
-    this.writeWord(index, RECORD_COUNTER, wanted - counted);
+    this.writeWord(index, RECORD_COUNTER, Math.max(wanted - counted, 2));
     return true;
   }
 
