@@ -1,29 +1,16 @@
 #!/usr/bin/env node
-// Starts the built command, dist/cli.cjs, which `npm install` makes. V8's code cache beside it saves the time of
-// compiling 0.7 MB of JavaScript at every start; a Node of another version ignores it.
+// Starts the built command, dist/cli.cjs, which `npm install` makes, and loads the other chunks of it (dist/cli-*.cjs;
+// scripts/bundle-command.ts) when they are needed. V8's code cache beside each saves the time of compiling it at every
+// start; a Node of another version ignores it.
 //
 // A CommonJS module, unlike everything else here: Node's loader of ES modules takes 10 ms more.
 
-const { readFileSync, writeFileSync } = require("node:fs");
-const { createRequire } = require("node:module");
-const { join } = require("node:path");
-const { pathToFileURL } = require("node:url");
+const { closeSync, fstatSync, openSync, readSync, writeFileSync } = require("node:fs");
 const { setFlagsFromString } = require("node:v8");
 const { Script } = require("node:vm");
 
-/** A file's contents, or undefined if it is not there. */
-function read(path, encoding) {
-  try {
-    return readFileSync(path, encoding);
-  } catch (error) {
-    if (error.code !== "ENOENT") throw error;
-    return undefined;
-  }
-}
-
-const filename = join(__dirname, "dist/cli.cjs");
-const cacheFile = `${filename}.cache`;
-const cacheMode = process.env.OSV_VM_CODE_CACHE; // for the build: write it after a run of a program; check it
+const DIRECTORY = `${__dirname}/dist/`;
+const cacheMode = process.env.OSV_VM_CODE_CACHE; // for the build: write the caches; check that V8 takes them
 
 // V8's options that make the start fast; the code cache is good for the flags that it was made with, so they come first.
 const START_FLAGS = [
@@ -42,21 +29,65 @@ const setStartFlags = () => {
 };
 setStartFlags();
 
-const source = read(filename, "latin1"); // the build writes ASCII only
-if (source === undefined) {
-  process.stderr.write("osv-vm: not built yet: run `npm install` in the folder of osv-vm first\n");
-  process.exitCode = 125;
-} else {
+/** A file's contents, or undefined if it is not there. */
+function read(path) {
+  let file;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  }
+  const bytes = Buffer.allocUnsafeSlow(fstatSync(file).size);
+  readSync(file, bytes, 0, bytes.length, 0);
+  closeSync(file);
+  return bytes;
+}
+
+/** Functions of chunks that have not been needed, by name; what the others export. */
+const definitions = new Map();
+const exported = new Map();
+
+function readChunks(name) {
+  const filename = `${DIRECTORY}${name}.cjs`;
+  const source = read(filename)?.latin1Slice(); // the build writes ASCII only
+  if (source === undefined) return false;
   const script = new Script(source, {
     filename,
-    cachedData: cacheMode === "write" ? undefined : read(cacheFile),
+    cachedData: cacheMode === "write" ? undefined : read(`${filename}.cache`),
   });
   if (cacheMode === "write") {
     process.on("exit", () => {
       setStartFlags();
-      writeFileSync(cacheFile, script.createCachedData());
+      writeFileSync(`${filename}.cache`, script.createCachedData());
     });
   }
-  if (cacheMode === "check" && script.cachedDataRejected !== false) process.exit(1);
-  script.runInThisContext()(createRequire(filename), pathToFileURL(filename).href);
+  if (cacheMode === "check" && script.cachedDataRejected !== false) {
+    process.stderr.write(`${filename}: V8 rejects its code cache\n`);
+    process.exit(1);
+  }
+  script.runInThisContext()((key, evaluate) => definitions.set(key, evaluate));
+  return true;
+}
+
+/** What a chunk exports. */
+function chunk(name) {
+  const known = exported.get(name);
+  if (known !== undefined) return known;
+  if (!definitions.has(name)) readChunks(name);
+  const result = definitions.get(name)(require, chunk, load, DIRECTORY) ?? {};
+  exported.set(name, result);
+  return result;
+}
+
+/** import() of a chunk, or of a module of Node's. */
+async function load(name) {
+  return name.startsWith("node:") ? require(name) : chunk(name);
+}
+
+if (readChunks("cli")) {
+  chunk("cli");
+} else {
+  process.stderr.write("osv-vm: not built yet: run `npm install` in the folder of osv-vm first\n");
+  process.exitCode = 125;
 }

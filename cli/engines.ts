@@ -1,6 +1,5 @@
 /** The engines that `--engine` names, and how each is put together. */
 
-import { url as inspectorUrl } from "node:inspector";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { CodeObserver, Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
@@ -100,15 +99,16 @@ async function loadJit(options: EngineOptions) {
 }
 
 /** Was Node told to let a debugger in (node --inspect-brk)? */
-export function isDebugged(): boolean {
-  return inspectorUrl() !== undefined;
+export async function isDebugged(): Promise<boolean> {
+  const inspector = await import("node:inspector");
+  return inspector.url() !== undefined;
 }
 
 /** With a debugger attached (node --inspect-brk) it stops before the first guest instruction. */
 async function loadJs({ disassemble, observer }: EngineOptions): Promise<EngineFactory> {
   const { JsEngine } = await import("../cpu/engines/js/engine.ts");
   const { createGuestConsole } = await import("./guest-console.ts");
-  const debugged = isDebugged();
+  const debugged = await isDebugged();
   return (cpu) => {
     const engine = new JsEngine(cpu, loadInterpreter(), {
       // Not node:vm: it is JavaScript of Node's, in which a debugger that steps into the next block would stop.

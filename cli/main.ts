@@ -1,10 +1,10 @@
 /** `node osv-vm …`: reads the command line and starts the command, whose code is loaded only then. */
 
-import { isMainThread } from "node:worker_threads";
 import { Command, CommanderError } from "commander";
 import packageDescription from "../package.json" with { type: "json" };
 import { addBootOptions, type BootOptions } from "./boot-options.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
+import { DISASSEMBLY_THREAD } from "./disassembly-thread.ts";
 import { addMachineOptions, type MachineOptions } from "./machine-options.ts";
 
 const VERSION = packageDescription.version;
@@ -118,10 +118,10 @@ async function main(parameters: string[]): Promise<void> {
   }
 }
 
-/** A thread of ours runs this file too (disassembly-worker.ts). */
+/** A thread of ours runs this file too. */
 async function serve(): Promise<void> {
   const { serveDisassembly } = await import("./disassembly-worker.ts");
   await serveDisassembly();
 }
 
-void (isMainThread ? main(process.argv.slice(2)) : serve());
+void (process.env[DISASSEMBLY_THREAD] === undefined ? main(process.argv.slice(2)) : serve());

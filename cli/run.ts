@@ -129,7 +129,7 @@ export async function run(name: string, parameters: string[], options: MachineOp
   const commandLine = [...kernelOptions(options), name, ...parameters].join(" ");
   const system = await createSystem(options, hostRoot(options), commandLine);
   try {
-    const environment = environmentOf(options);
+    const environment = environmentOf(options, system.host.stdout.isTerminal);
     const program = locate(system, name, options, environment);
     const application = await start(system, program, [name, ...parameters], environment, options);
     const { console } = system.terminals;

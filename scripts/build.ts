@@ -11,49 +11,14 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { build } from "esbuild";
 import { buildGuests } from "./build-guests.ts";
 import { buildImage } from "./build-image.ts";
+import { bundleCommand } from "./bundle-command.ts";
 import { DIST, REPOSITORY } from "./repository.ts";
 
 const COMMAND = join(DIST, "cli.cjs");
 const INTERPRETER_GENERATOR = "cpu/engines/interp/build.ts";
-
-/** commander can start subcommands that are programs. Ours are not, and child_process takes some milliseconds to load. */
-const withoutSubprograms: Plugin = {
-  name: "commander without child_process",
-  setup(build) {
-    build.onResolve({ filter: /^(node:)?child_process$/ }, ({ importer }) =>
-      importer.includes("/commander/") ? { path: "child_process", namespace: "left-out" } : undefined,
-    );
-    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
-  },
-};
-
-async function bundleCommand(): Promise<void> {
-  await build({
-    absWorkingDir: REPOSITORY,
-    entryPoints: ["cli/main.ts"],
-    outfile: COMMAND,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs", // what V8's code cache can be had for (osv-vm.js)
-    supported: { "dynamic-import": false },
-    define: { "import.meta.url": "moduleUrl" },
-    external: ["iced-x86"], // finds its .wasm beside itself
-    plugins: [withoutSubprograms],
-    banner: { js: "(function (require, moduleUrl) {" },
-    footer: { js: "})" },
-    charset: "ascii", // V8 keeps such text in half the memory
-    sourcemap: true,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    minifyIdentifiers: true,
-    legalComments: "none",
-    logLevel: "warning",
-  });
-}
 
 async function buildInterpreter(): Promise<void> {
   const outfile = join(REPOSITORY, ".cache/run/interp-build.mjs");

@@ -46,12 +46,12 @@ function run(code: readonly number[], pairsAfter: number) {
 const SUM = [0x31, 0xc0, 0xb9, 100, 0, 0, 0, 0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa];
 
 it("compiles the first part alone for integer code", () => {
-  expect(run(SUM, 1000).loaded).toEqual([Part.Common]);
+  expect(run(SUM, 1000).loaded).toEqual([Part.Frequent]);
 });
 
 it("compiles the part of an instruction when the guest comes to it", () => {
   // fld1
-  expect(run([0xd9, 0xe8], 1000).loaded).toEqual([Part.Common, Part.Other]);
+  expect(run([0xd9, 0xe8], 1000).loaded).toEqual([Part.Frequent, Part.Other]);
 });
 
 it("joins pairs after so many instructions, with the same result and the same count", () => {
