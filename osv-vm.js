@@ -6,28 +6,10 @@
 // A CommonJS module, unlike everything else here: Node's loader of ES modules takes 10 ms more.
 
 const { closeSync, fstatSync, openSync, readSync, writeFileSync } = require("node:fs");
-const { setFlagsFromString } = require("node:v8");
 const { Script } = require("node:vm");
 
 const DIRECTORY = `${__dirname}/dist/`;
 const cacheMode = process.env.OSV_VM_CODE_CACHE; // for the build: write the caches; check that V8 takes them
-
-// V8's options that make the start fast; the code cache is good for the flags that it was made with, so they come first.
-const START_FLAGS = [
-  // The interpreter's handlers are compiled when they are first called; what the build has made, and tested, V8 need not
-  // validate before that either.
-  "--wasm-lazy-validation",
-  // The JIT says which branches are hardly ever taken: V8 then keeps slow paths, and what they spill, out of the way.
-  "--experimental-wasm-branch-hinting",
-  // What runs at the start runs once: neither optimising it nor collecting its garbage on more threads pays.
-  // cli/warm-up.ts gives both back.
-  "--no-opt",
-  "--no-parallel-scavenge",
-];
-const setStartFlags = () => {
-  for (const flag of START_FLAGS) setFlagsFromString(flag);
-};
-setStartFlags();
 
 /** A file's contents, or undefined if it is not there. */
 function read(path) {
@@ -57,10 +39,7 @@ function readChunks(name) {
     cachedData: cacheMode === "write" ? undefined : read(`${filename}.cache`),
   });
   if (cacheMode === "write") {
-    process.on("exit", () => {
-      setStartFlags();
-      writeFileSync(`${filename}.cache`, script.createCachedData());
-    });
+    process.on("exit", () => writeFileSync(`${filename}.cache`, script.createCachedData()));
   }
   if (cacheMode === "check" && script.cachedDataRejected !== false) {
     process.stderr.write(`${filename}: V8 rejects its code cache\n`);

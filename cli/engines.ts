@@ -6,7 +6,6 @@ import type { Difference } from "../cpu/engines/check/difference.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
-import { compileRegionModule } from "./host/region-module.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit", "js"] as const;
@@ -93,7 +92,10 @@ function observed<T extends InterpreterEngine>(engine: T, { observer }: EngineOp
 }
 
 async function loadJit(options: EngineOptions) {
-  const { JitEngine } = await import("../cpu/engines/jit/engine.ts");
+  const [{ JitEngine }, { compileRegionModule }] = await Promise.all([
+    import("../cpu/engines/jit/engine.ts"),
+    import("./host/region-module.ts"),
+  ]);
   return (cpu: Cpu, thresholds: JitThresholds | undefined) =>
     observed(new JitEngine(cpu, loadInterpreter(), thresholds, compileRegionModule), options);
 }

@@ -10,7 +10,6 @@ import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
-import { endOfStart } from "./warm-up.ts";
 
 /** WebAssembly memory comes in pages of 64 KiB. */
 const WASM_PAGE = 65536;
@@ -93,7 +92,6 @@ export async function createSystem(
     });
     const terminals = new TtyLayer(kernel, devices);
     mountKernelViews(kernel, terminals, commandLine);
-    endOfStart();
     return {
       kernel,
       terminals,

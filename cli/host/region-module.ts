@@ -8,14 +8,21 @@
 import { setFlagsFromString } from "node:v8";
 import type { RegionTier } from "../../cpu/engines/jit/compiler.ts";
 
+type Flag = readonly [set: string, reset: string];
+
+/** The JIT says which branches are hardly ever taken: V8 then keeps slow paths, and what they spill, out of the way. */
+const BRANCH_HINTS: Flag = ["--experimental-wasm-branch-hinting", "--no-experimental-wasm-branch-hinting"];
+
 /** Flags while a module of the tier is compiled, and those that undo them. */
-const FLAGS: Readonly<Record<RegionTier, readonly (readonly [set: string, reset: string])[]>> = {
+const FLAGS: Readonly<Record<RegionTier, readonly Flag[]>> = {
   quick: [
+    BRANCH_HINTS,
     ["--no-wasm-lazy-compilation", "--wasm-lazy-compilation"],
     ["--no-wasm-dynamic-tiering", "--wasm-dynamic-tiering"],
     ["--no-wasm-tier-up", "--wasm-tier-up"],
   ],
   optimized: [
+    BRANCH_HINTS,
     ["--no-wasm-lazy-compilation", "--wasm-lazy-compilation"],
     ["--no-wasm-dynamic-tiering", "--wasm-dynamic-tiering"],
     ["--no-liftoff", "--liftoff"],
