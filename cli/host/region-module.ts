@@ -34,6 +34,7 @@ export function compileRegionModule(bytes: Uint8Array<ArrayBuffer>, tier: Region
   try {
     return new WebAssembly.Module(bytes);
   } finally {
-    for (const [, reset] of FLAGS[tier]) setFlagsFromString(reset);
+    // Backwards: --no-liftoff implies --no-wasm-dynamic-tiering each time that a flag is set.
+    for (const [, reset] of FLAGS[tier].toReversed()) setFlagsFromString(reset);
   }
 }
