@@ -1,62 +1,75 @@
 #!/usr/bin/env node
-// Starts the built command, dist/cli.cjs, which `npm install` makes. V8's code cache beside it saves the time of
-// compiling 0.7 MB of JavaScript at every start; a Node of another version ignores it.
+// Starts the built command, dist/cli.cjs, which `npm install` makes, and loads the other chunks of it (dist/cli-*.cjs;
+// scripts/bundle-command.ts) when they are needed. V8's code cache beside each saves the time of compiling it at every
+// start; a Node of another version ignores it.
 //
 // A CommonJS module, unlike everything else here: Node's loader of ES modules takes 10 ms more.
 
-const { readFileSync, writeFileSync } = require("node:fs");
-const { createRequire } = require("node:module");
-const { join } = require("node:path");
-const { pathToFileURL } = require("node:url");
-const { setFlagsFromString } = require("node:v8");
+const { closeSync, fstatSync, openSync, readSync, writeFileSync } = require("node:fs");
 const { Script } = require("node:vm");
 
-/** A file's contents, or undefined if it is not there. */
-function read(path, encoding) {
+const DIRECTORY = `${__dirname}/dist/`;
+// For the build: "write" makes the caches that are missing, "check" fails where V8 does not take one.
+const cacheMode = process.env.OSV_VM_CODE_CACHE;
+
+/** Files are read here: they are needed for a moment only, and fresh memory costs 5 ms a MiB. */
+const scratch = Buffer.allocUnsafeSlow(2 ** 20);
+
+/** A file's contents, until the next is read; undefined if it is not there. */
+function read(path) {
+  let file;
   try {
-    return readFileSync(path, encoding);
+    file = openSync(path, "r");
   } catch (error) {
     if (error.code !== "ENOENT") throw error;
     return undefined;
   }
+  const { size } = fstatSync(file);
+  const bytes = size <= scratch.length ? scratch.subarray(0, size) : Buffer.allocUnsafeSlow(size);
+  readSync(file, bytes, 0, size, 0);
+  closeSync(file);
+  return bytes;
 }
 
-const filename = join(__dirname, "dist/cli.cjs");
-const cacheFile = `${filename}.cache`;
-const cacheMode = process.env.OSV_VM_CODE_CACHE; // for the build: write it after a run of a program; check it
+/** Functions of chunks that have not been needed, by name; what the others export. */
+const definitions = new Map();
+const exported = new Map();
 
-// V8's options that make the start fast; the code cache is good for the flags that it was made with, so they come first.
-const START_FLAGS = [
-  // The interpreter's handlers are compiled when they are first called; what the build has made, and tested, V8 need not
-  // validate before that either.
-  "--wasm-lazy-validation",
-  // The JIT says which branches are hardly ever taken: V8 then keeps slow paths, and what they spill, out of the way.
-  "--experimental-wasm-branch-hinting",
-  // What runs at the start runs once: neither optimising it nor collecting its garbage on more threads pays.
-  // cli/warm-up.ts gives both back.
-  "--no-opt",
-  "--no-parallel-scavenge",
-];
-const setStartFlags = () => {
-  for (const flag of START_FLAGS) setFlagsFromString(flag);
-};
-setStartFlags();
+/** Reads a file of chunks. @returns is it there? */
+function readChunks(name) {
+  const filename = `${DIRECTORY}${name}.cjs`;
+  const source = read(filename)?.latin1Slice(); // the build writes ASCII only
+  if (source === undefined) return false;
+  const cachedData = read(`${filename}.cache`);
+  const script = new Script(source, { filename, cachedData });
+  if (cacheMode === "write" && cachedData === undefined)
+    process.on("exit", () => writeFileSync(`${filename}.cache`, script.createCachedData()));
+  if (cacheMode === "check" && script.cachedDataRejected !== false) {
+    process.stderr.write(`${filename}: V8 rejects its code cache\n`);
+    process.exit(1);
+  }
+  script.runInThisContext()((key, evaluate) => definitions.set(key, evaluate));
+  return true;
+}
 
-const source = read(filename, "latin1"); // the build writes ASCII only
-if (source === undefined) {
+/** What a chunk exports. */
+function chunk(name) {
+  const known = exported.get(name);
+  if (known !== undefined) return known;
+  if (!definitions.has(name)) readChunks(name);
+  const result = definitions.get(name)(require, chunk, load, DIRECTORY) ?? {};
+  exported.set(name, result);
+  return result;
+}
+
+/** import() of a chunk, or of a module of Node's. */
+async function load(name) {
+  return name.startsWith("node:") ? require(name) : chunk(name);
+}
+
+if (readChunks("cli")) {
+  chunk("cli");
+} else {
   process.stderr.write("osv-vm: not built yet: run `npm install` in the folder of osv-vm first\n");
   process.exitCode = 125;
-} else {
-  const script = new Script(source, {
-    filename,
-    cachedData: cacheMode === "write" ? undefined : read(cacheFile),
-  });
-  if (cacheMode === "write") {
-    process.on("exit", () => {
-      setStartFlags();
-      writeFileSync(cacheFile, script.createCachedData());
-    });
-  }
-  if (cacheMode === "check" && script.cachedDataRejected !== false) process.exit(1);
-  script.runInThisContext()(createRequire(filename), pathToFileURL(filename).href);
 }

@@ -1,11 +1,11 @@
 /** Finds what the build has put into dist/. */
 
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { CommandError } from "./command-error.ts";
 
 /** From the bundle, and from the sources (in tests). */
-const PLACES = ["./", "../dist/"];
+const PLACES = [".", "../dist"];
 
 /**
  * The path of a file in dist/.
@@ -13,7 +13,7 @@ const PLACES = ["./", "../dist/"];
  */
 export function builtFile(name: string): string {
   for (const place of PLACES) {
-    const path = fileURLToPath(new URL(`${place}${name}`, import.meta.url));
+    const path = join(import.meta.dirname, place, name);
     if (existsSync(path)) return path;
   }
   throw new CommandError(`dist/${name} is missing: run \`npm install\` in the folder of osv-vm`);

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { builtFile } from "./built-file.ts";
 import { createInstructionText } from "./crash-disassembly.ts";
+import { DISASSEMBLY_THREAD } from "./disassembly-thread.ts";
 
 /** What the two threads share: who is to act, lengths, the address, and bytes or text. */
 const Word = { Turn: 0, Length: 1 } as const;
@@ -48,7 +49,11 @@ class Exchange {
 export async function createInstructionTextThread(): Promise<(code: Uint8Array, rip: number) => string> {
   const exchange = new Exchange(new SharedArrayBuffer(SIZE));
   const command = join(dirname(builtFile("cli.cjs")), "../osv-vm.js");
-  const worker = new Worker(command, { execArgv: [], workerData: { disassembly: exchange.buffer } });
+  const worker = new Worker(command, {
+    env: { ...process.env, [DISASSEMBLY_THREAD]: "1" },
+    execArgv: [],
+    workerData: { disassembly: exchange.buffer },
+  });
   await new Promise<void>((resolve, reject) => {
     worker.once("message", () => resolve());
     worker.once("error", reject);

@@ -1,14 +1,12 @@
 /** The engines that `--engine` names, and how each is put together. */
 
-import { url as inspectorUrl } from "node:inspector";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { CodeObserver, Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import type { CompilerHost } from "../cpu/engines/jit/compiler.ts";
-import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
+import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
-import { createModuleCompiler } from "./host/region-module.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
 export const ENGINES = ["interp", "jit", "js"] as const;
@@ -58,7 +56,7 @@ export async function loadEngine(
   const [first, second] = await Promise.all(engines.map((name) => factoryOf(name, options)));
   if (second === undefined) return first;
   const { CheckEngine } = await import("../cpu/engines/check/engine.ts");
-  const jit = engines.includes("jit") ? await loadJit(options) : undefined;
+  const jit = engines.includes("jit") ? createJit(options) : undefined;
   const finer = engines.map((name) =>
     name === "jit" && jit !== undefined
       ? (cpu: Cpu, instructions: number) => jit(cpu, { ...FINE, instructions })
@@ -81,7 +79,7 @@ async function factoryOf(name: EngineName, options: EngineOptions): Promise<Engi
     case "interp":
       return (cpu) => observed(new InterpreterEngine(cpu, loadInterpreter()), options);
     case "jit": {
-      const jit = await loadJit(options);
+      const jit = createJit(options);
       return (cpu) => jit(cpu, options.jitThresholds);
     }
     case "js":
@@ -94,10 +92,10 @@ function observed<T extends InterpreterEngine>(engine: T, { observer }: EngineOp
   return engine;
 }
 
-async function loadJit(options: EngineOptions) {
-  const { JitEngine } = await import("../cpu/engines/jit/engine.ts");
+function createJit(options: EngineOptions) {
   const createCompiler = async (host: CompilerHost) => {
     const { RegionCompiler } = await import("../cpu/engines/jit/compiler.ts");
+    const { createModuleCompiler } = await import("./host/region-module.ts");
     return new RegionCompiler(host, createModuleCompiler());
   };
   return (cpu: Cpu, thresholds: Partial<JitThresholds> | undefined) =>
@@ -105,15 +103,16 @@ async function loadJit(options: EngineOptions) {
 }
 
 /** Was Node told to let a debugger in (node --inspect-brk)? */
-export function isDebugged(): boolean {
-  return inspectorUrl() !== undefined;
+export async function isDebugged(): Promise<boolean> {
+  const inspector = await import("node:inspector");
+  return inspector.url() !== undefined;
 }
 
 /** With a debugger attached (node --inspect-brk) it stops before the first guest instruction. */
 async function loadJs({ disassemble, observer }: EngineOptions): Promise<EngineFactory> {
   const { JsEngine } = await import("../cpu/engines/js/engine.ts");
   const { createGuestConsole } = await import("./guest-console.ts");
-  const debugged = isDebugged();
+  const debugged = await isDebugged();
   return (cpu) => {
     const engine = new JsEngine(cpu, loadInterpreter(), {
       // Not node:vm: it is JavaScript of Node's, in which a debugger that steps into the next block would stop.

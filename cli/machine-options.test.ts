@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { describe, expect, it } from "vitest";
+import { DEFAULT_OPTIONS } from "./default-options.ts";
 import { addMachineOptions, type MachineOptions, parseSize } from "./machine-options.ts";
 
 function parse(...parameters: string[]): MachineOptions {
@@ -26,6 +27,13 @@ describe("parseSize", () => {
 });
 
 describe("machine options", () => {
+  it("are the default options where nothing is given", () => {
+    // What is there to choose later changes nothing now.
+    const { cpus, net, ...options } = parse() as MachineOptions & { cpus: number; net: string };
+    expect([cpus, net]).toEqual([1, "none"]);
+    expect(options).toEqual(DEFAULT_OPTIONS);
+  });
+
   it("have defaults", () => {
     expect(parse()).toMatchObject({ ro: false, env: [], memory: 512 * 2 ** 20, trace: [] });
     expect(parse().engine.engines).toHaveLength(1);

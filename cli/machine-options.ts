@@ -2,7 +2,8 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
-import { DEFAULT_MODEL, MODELS, type ModelName } from "../cpu/model.ts";
+import { MODELS, type ModelName } from "../cpu/model.ts";
+import { DEFAULT_OPTIONS, MIB } from "./default-options.ts";
 import { ENGINES, type EngineChoice, parseEngineChoice } from "./engines.ts";
 
 /** How the command line describes a machine. Sizes are in bytes. */
@@ -33,11 +34,8 @@ export interface MachineOptions {
 export const TRACE_TOPICS = ["syscalls"] as const;
 export type TraceTopic = (typeof TRACE_TOPICS)[number];
 
-const DEFAULT_ENGINE: EngineChoice = { engines: ["jit"] };
 const COMING_ENGINES = ["native"];
 
-const MIB = 2 ** 20;
-const DEFAULT_JIT_MEMORY = 64 * MIB;
 /** Less than this holds no Linux program with its stack. */
 const LEAST_MEMORY = 4 * MIB;
 /** Guest RAM lies in one 32-bit WebAssembly memory, below the CPU's state and tables. */
@@ -133,24 +131,24 @@ export function addMachineOptions(command: Command): Command {
     .addOption(
       new Option("--memory <size>", "how much memory the machine has")
         .argParser(parseMemory)
-        .default(512 * MIB, "512M"),
+        .default(DEFAULT_OPTIONS.memory, `${DEFAULT_OPTIONS.memory / MIB}M`),
     )
     .addOption(new Option("--cpus <n>", "how many processors it has").argParser(parseCpus).default(1, "1"))
     .addOption(
       new Option("--engine <name>", `what executes the code: ${ENGINES.join(", ")}; check=A,B compares two`)
         .argParser(parseEngine)
-        .default(DEFAULT_ENGINE, DEFAULT_ENGINE.engines.join()),
+        .default(DEFAULT_OPTIONS.engine, DEFAULT_OPTIONS.engine.engines.join()),
     )
     .addOption(
       new Option("--jit-memory <size>", "how much WebAssembly the JIT may keep")
         .argParser(parseSize)
-        .default(DEFAULT_JIT_MEMORY, "64M"),
+        .default(DEFAULT_OPTIONS.jitMemory, "64M"),
     )
     .addOption(new Option("--jit-thresholds <warm,hot,batch,samples>").argParser(parseThresholds).hideHelp())
     .addOption(
       new Option("--cpu <kind>", "the processor's level of x86-64: v2, or v3 with AVX2")
         .argParser(parseModel)
-        .default(DEFAULT_MODEL.name),
+        .default(DEFAULT_OPTIONS.cpu),
     )
     .option("--verbose", "show the kernel's log and more about crashes", false)
     .addOption(

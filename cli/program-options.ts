@@ -4,13 +4,16 @@ import type { MachineOptions } from "./machine-options.ts";
 import { DEFAULT_PATH } from "./program-path.ts";
 import type { HostMount } from "./root.ts";
 
-/** The first program's environment: what is given, over what every program may expect. */
-export function environmentOf(options: MachineOptions): string[] {
+/**
+ * The first program's environment: what is given, over what every program may expect.
+ * @param onTerminal does its output go to one?
+ */
+export function environmentOf(options: MachineOptions, onTerminal: boolean): string[] {
   const variables = new Map([
     ["PATH", DEFAULT_PATH],
     ["HOME", "/root"],
   ]);
-  if (process.stdout.isTTY) variables.set("TERM", process.env.TERM ?? "xterm");
+  if (onTerminal) variables.set("TERM", process.env.TERM ?? "xterm");
   for (const assignment of options.env) {
     const equals = assignment.indexOf("=");
     variables.set(assignment.slice(0, equals), assignment.slice(equals + 1));

@@ -11,8 +11,8 @@ import { createSystem, type System } from "./system.ts";
 
 /** What OSv says on the console when it comes up. */
 function banner(version: string, commandLine: string): string {
-  // performance.now() counts from the start of this process, which is when the machine was switched on.
-  const milliseconds = performance.now().toFixed(2);
+  // From the start of this process, which is when the machine was switched on.
+  const milliseconds = (process.uptime() * 1000).toFixed(2);
   return `OSv v${version}\nBooted up in ${milliseconds} ms\nCmdline: ${commandLine}\n`;
 }
 
@@ -48,7 +48,7 @@ export async function shell(options: MachineOptions, version: string): Promise<n
   const { kernel, terminals, host } = system;
   try {
     allowHostMounts(system);
-    const environment = environmentOf(options);
+    const environment = environmentOf(options, host.stdout.isTerminal);
     const session = new Shell({
       kernel,
       terminals,

@@ -5,15 +5,11 @@ import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
-import { createCodeDump } from "./code-dump.ts";
-import { createDisassembler, createInstructionText } from "./crash-disassembly.ts";
-import { createInstructionTextThread } from "./disassembly-worker.ts";
 import { isDebugged, loadEngine, processorsOf } from "./engines.ts";
 import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
-import { endOfStart } from "./warm-up.ts";
 
 /** WebAssembly memory comes in pages of 64 KiB. */
 const WASM_PAGE = 65536;
@@ -29,6 +25,13 @@ export interface System {
   dispose(): void;
 }
 
+/** The text of single instructions, for the code that the JavaScript engine generates. */
+async function createInstructionText(): Promise<(code: Uint8Array, rip: number) => string> {
+  return (await isDebugged())
+    ? (await import("./disassembly-worker.ts")).createInstructionTextThread()
+    : (await import("./crash-disassembly.ts")).createInstructionText();
+}
+
 /**
  * @param root the host directory that is the guest's root; undefined for the built-in image
  * @param commandLine what the kernel runs, as /proc/cmdline shows it
@@ -40,13 +43,18 @@ export async function createSystem(
 ): Promise<System> {
   const host = await NodeHost.open();
   try {
-    const disassemble = options.verbose ? await createDisassembler() : undefined;
-    const dump = options.dumpCode === undefined ? undefined : await createCodeDump(options.dumpCode);
+    const disassemble = options.verbose
+      ? await (await import("./crash-disassembly.ts")).createDisassembler()
+      : undefined;
+    const dump =
+      options.dumpCode === undefined
+        ? undefined
+        : await (await import("./code-dump.ts")).createCodeDump(options.dumpCode);
     if (dump !== undefined) dump.skipRecords = !options.engine.engines.includes("interp");
     const engineOptions = {
       ...(dump !== undefined && { observer: dump }),
       ...(options.engine.engines.includes("js") && {
-        disassemble: isDebugged() ? await createInstructionTextThread() : await createInstructionText(),
+        disassemble: await createInstructionText(),
       }),
       jitThresholds: { ...options.jitThresholds, memory: options.jitMemory },
       // The disassembler is loaded only where it may be needed.
@@ -84,7 +92,6 @@ export async function createSystem(
     });
     const terminals = new TtyLayer(kernel, devices);
     mountKernelViews(kernel, terminals, commandLine);
-    endOfStart();
     return {
       kernel,
       terminals,

@@ -1,59 +1,24 @@
 /**
  * `npm run build` (and `npm install`): makes dist/.
  *
- *   dist/cli.cjs       the bundled command; subcommands are run when they are needed
- *   dist/cli.cjs.cache V8's code cache of it
+ *   dist/cli.cjs       the bundled command: what running a program takes
+ *   dist/cli-*.cjs     the rest of it, loaded when it is needed
+ *   dist/*.cjs.cache   V8's code caches of them
  *   dist/interp-N.wasm the parts of the interpreter, generated from the instruction definitions
  *   dist/interp-legacy.wasm  the same for 16- and 32-bit code, in one part
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { build } from "esbuild";
 import { buildGuests } from "./build-guests.ts";
 import { buildImage } from "./build-image.ts";
+import { bundleCommand } from "./bundle-command.ts";
 import { DIST, REPOSITORY } from "./repository.ts";
 
-const COMMAND = join(DIST, "cli.cjs");
 const INTERPRETER_GENERATOR = "cpu/engines/interp/build.ts";
-
-/** commander can start subcommands that are programs. Ours are not, and child_process takes some milliseconds to load. */
-const withoutSubprograms: Plugin = {
-  name: "commander without child_process",
-  setup(build) {
-    build.onResolve({ filter: /^(node:)?child_process$/ }, ({ importer }) =>
-      importer.includes("/commander/") ? { path: "child_process", namespace: "left-out" } : undefined,
-    );
-    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
-  },
-};
-
-async function bundleCommand(): Promise<void> {
-  await build({
-    absWorkingDir: REPOSITORY,
-    entryPoints: ["cli/main.ts"],
-    outfile: COMMAND,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs", // what V8's code cache can be had for (osv-vm.js)
-    supported: { "dynamic-import": false },
-    define: { "import.meta.url": "moduleUrl" },
-    external: ["iced-x86"], // finds its .wasm beside itself
-    plugins: [withoutSubprograms],
-    banner: { js: "(function (require, moduleUrl) {" },
-    footer: { js: "})" },
-    charset: "ascii", // V8 keeps such text in half the memory
-    sourcemap: true,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    minifyIdentifiers: true,
-    legalComments: "none",
-    logLevel: "warning",
-  });
-}
 
 async function buildInterpreter(): Promise<void> {
   const outfile = join(REPOSITORY, ".cache/run/interp-build.mjs");
@@ -80,17 +45,32 @@ async function buildGuestsAndImage(): Promise<void> {
   await buildImage(await buildGuests());
 }
 
-/** Compiles what a run of a program needs, once and for all, and sees to it that V8 takes it. */
+/** What is run to find out what has to be compiled: each writes the caches of the chunks that it is the first to use. */
+const RUNS = [
+  "run hello",
+  "run --stats --root / hello",
+  "run --engine jit --jit-thresholds 1,1,1,0 hello",
+  "run --engine js hello",
+  "run --verbose --engine check=interp,js hello",
+  "",
+  "boot --kernel package.json",
+  "disasm dist/guests/hello",
+];
+
+/** Compiles what these need, once and for all, and sees to it that V8 takes it. */
 function writeCodeCache(): void {
-  rmSync(`${COMMAND}.cache`, { force: true });
   for (const purpose of ["write", "check"]) {
-    const program = spawnSync(process.execPath, [join(REPOSITORY, "osv-vm.js"), "run", "hello"], {
-      env: { ...process.env, OSV_VM_CODE_CACHE: purpose },
-      stdio: "ignore",
-    });
-    if (program.error) throw program.error;
-    if (purpose === "check" && program.status === 1)
-      throw new Error("V8 rejects the code cache that it has made");
+    for (const parameters of RUNS) {
+      const command = [join(REPOSITORY, "osv-vm.js"), ...parameters.split(" ").filter(Boolean)];
+      const program = spawnSync(process.execPath, command, {
+        cwd: REPOSITORY,
+        env: { ...process.env, OSV_VM_CODE_CACHE: purpose },
+        input: "exit\n",
+        stdio: ["pipe", "ignore", "pipe"],
+      });
+      if (program.error) throw program.error;
+      if (purpose === "check" && program.status === 1) throw new Error(program.stderr.toString());
+    }
   }
 }
 

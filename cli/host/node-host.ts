@@ -35,6 +35,16 @@ export class NodeHost implements Host {
     return new NodeHost(await createNodeEntropy(), await openStandardStreams());
   }
 
+  /** Writes to standard error; the text is out when this returns. */
+  say(text: string): void {
+    try {
+      void this.stderr.write(new TextEncoder().encode(text));
+    } catch {
+      return; // nobody reads it
+    }
+    this.stderr.flushSync();
+  }
+
   /** Everything written is out when this returns. */
   flush(): void {
     this.stdout.flushSync();

@@ -96,8 +96,9 @@ export class NodeOutput implements HostStream {
   /** Writes everything that waits, however long it takes: for the end of the process. */
   flushSync(): void {
     clearTimeout(this.retry);
-    const sleeper = new Int32Array(new SharedArrayBuffer(4));
     this.writeQueue();
+    if (this.queue.length === 0) return;
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
     while (this.queue.length > 0) {
       Atomics.wait(sleeper, 0, 0, FIRST_RETRY_MS);
       this.writeQueue();

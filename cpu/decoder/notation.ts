@@ -235,15 +235,28 @@ function prefixOf(line: string): OpcodeRow["prefix"] {
   return line[1] === "3" ? "f3" : "f2";
 }
 
-/** The opcode byte of a line. */
-export function opcodeOf(line: string): number {
-  const at = line[2] === ":" ? 3 : 0;
-  return Number.parseInt(line.slice(at, at + 2), 16);
+const COLON = 0x3a;
+const PLUS = 0x2b;
+
+/** Where the opcode stands in the line that begins at `start`: at its beginning, or behind a prefix and a colon. */
+function opcodePosition(text: string, start: number): number {
+  return text.charCodeAt(start + 2) === COLON ? start + 3 : start;
 }
 
-/** Whether a line is about eight opcodes, the register being in the low three bits. */
-export function isOpcodeRange(line: string): boolean {
-  return line[line[2] === ":" ? 5 : 2] === "+";
+/** The value of a digit 0…9, A…F. */
+function hexDigit(code: number): number {
+  return code - (code < 0x41 ? 0x30 : 0x41 - 10);
+}
+
+/** The opcode byte of the line that begins at `start`. All lines are looked at at start: none is cut out for it. */
+export function opcodeAt(text: string, start: number): number {
+  const at = opcodePosition(text, start);
+  return hexDigit(text.charCodeAt(at)) * 16 + hexDigit(text.charCodeAt(at + 1));
+}
+
+/** Whether that line is about eight opcodes, the register being in the low three bits. */
+export function isOpcodeRange(text: string, start: number): boolean {
+  return text.charCodeAt(opcodePosition(text, start) + 2) === PLUS;
 }
 
 /** @param findFallback gives the id of the row that `else=` names */
@@ -263,12 +276,12 @@ export function parseRow(
     tails.set(tailText, tail);
   }
 
-  const opcodeAt = line[2] === ":" ? 3 : 0;
+  const start = opcodePosition(line, 0);
   let { hasModrm, mod } = tail;
   let extension: number | undefined;
   let rm: number | undefined;
   // What follows the two opcode digits: `+`, `/ext`, `m`, `r`, `r1`.
-  for (let i = opcodeAt + 2; i < keyEnd; i++) {
+  for (let i = start + 2; i < keyEnd; i++) {
     const c = line[i];
     if (c === "+") break;
     hasModrm = true;
@@ -285,8 +298,8 @@ export function parseRow(
     mnemonic: line.slice(keyEnd + 1, mnemonicEnd),
     operands: tail.operands,
     map: section.map,
-    opcode: opcodeOf(line),
-    prefix: opcodeAt > 0 ? prefixOf(line) : undefined,
+    opcode: opcodeAt(line, 0),
+    prefix: start > 0 ? prefixOf(line) : undefined,
     extension,
     mod,
     rm,

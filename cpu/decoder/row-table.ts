@@ -4,7 +4,7 @@
  */
 
 import type { OpcodeRow } from "./instruction.ts";
-import { isOpcodeRange, opcodeOf, parseRow, type TableSection } from "./notation.ts";
+import { isOpcodeRange, opcodeAt, parseRow, type TableSection } from "./notation.ts";
 import { INTEGER } from "./tables/integer.ts";
 import { SSE } from "./tables/sse.ts";
 import { SYSTEM } from "./tables/system.ts";
@@ -33,8 +33,9 @@ const MAP_BASES = {
 
 /** The rows of all tables, by id and by opcode. */
 export class RowTable {
-  readonly #lines: string[] = [];
+  /** By id: the section of a row, and where in its text the line begins. */
   readonly #sections: TableSection[] = [];
+  readonly #starts: number[] = [];
   readonly #rows: OpcodeRow[] = [];
   /** By key: the ids + 1 of the rows of an opcode as linked lists; rows of eight opcodes are only under the first. */
   readonly #head = new Int16Array(KEYS);
@@ -45,31 +46,41 @@ export class RowTable {
   constructor(sections: readonly TableSection[]) {
     for (const section of sections) {
       const base = MAP_BASES[section.map] + (section.encoding === "vex" ? MapBase.Vex : 0);
-      for (const line of section.rows.split("\n")) {
-        if (line !== "") this.#add(line, section, base + opcodeOf(line));
+      const { rows } = section;
+      for (let start = 0, end = 0; start < rows.length; start = end + 1) {
+        end = rows.indexOf("\n", start);
+        if (end < 0) end = rows.length;
+        if (end > start) this.#add(section, start, base + opcodeAt(rows, start));
       }
     }
   }
 
-  #add(line: string, section: TableSection, key: number): void {
-    const id = this.#lines.length;
-    this.#lines.push(line);
+  #add(section: TableSection, start: number, key: number): void {
+    const id = this.#starts.length;
     this.#sections.push(section);
+    this.#starts.push(start);
     this.#next.push(this.#head[key]);
     this.#head[key] = id + 1;
     this.isUsed[key] = 1;
-    if (isOpcodeRange(line)) this.isUsed.fill(1, key, key + 8);
+    if (isOpcodeRange(section.rows, start)) this.isUsed.fill(1, key, key + 8);
   }
 
   /** How many rows there are; ids are dense from 0. */
   get count(): number {
-    return this.#lines.length;
+    return this.#starts.length;
+  }
+
+  #line(id: number): string {
+    const { rows } = this.#sections[id];
+    const start = this.#starts[id];
+    const end = rows.indexOf("\n", start);
+    return rows.slice(start, end < 0 ? rows.length : end);
   }
 
   row(id: number): OpcodeRow {
     let row = this.#rows[id];
     if (row === undefined) {
-      row = parseRow(id, this.#lines[id], this.#sections[id], (mnemonic) => this.#fallback(id, mnemonic));
+      row = parseRow(id, this.#line(id), this.#sections[id], (mnemonic) => this.#fallback(id, mnemonic));
       this.#rows[id] = row;
     }
     return row;
@@ -82,7 +93,7 @@ export class RowTable {
     // PUSH r64 is 50…57: its row is under 50.
     const base = key & ~7;
     for (let next = base === key ? 0 : this.#head[base]; next !== 0; next = this.#next[next - 1]) {
-      if (isOpcodeRange(this.#lines[next - 1])) rows.push(this.row(next - 1));
+      if (isOpcodeRange(this.#sections[next - 1].rows, this.#starts[next - 1])) rows.push(this.row(next - 1));
     }
     return rows;
   }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { OpcodeRow } from "../decoder/instruction.ts";
 import { ROWS } from "../decoder/rows.ts";
-import { buildForm, formsOf } from "../engines/interp/forms.ts";
+import { buildForm } from "../engines/interp/form-code.ts";
+import { formsOf } from "../engines/interp/forms.ts";
 import { lowerHandler, type Runtime } from "../engines/interp/lower.ts";
 import { helperNamed } from "../helpers.ts";
 import { IMPLEMENTED_FEATURES } from "../model.ts";

@@ -37,6 +37,7 @@ export class ModuleBuilder {
   private readonly exports: { name: string; kind: number; index: number }[] = [];
   private readonly customSections: { name: string; bytes: Uint8Array }[] = [];
   private tableSize: number | undefined;
+  private tableMaximum = 0;
   private importedTableMinimum: number | undefined;
   private elements: { first: number; functions: readonly number[] } | undefined;
   private memoryPages = 1;
@@ -86,8 +87,9 @@ export class ModuleBuilder {
   }
 
   /** The module's own table 0, exported as `table`. */
-  defineTable(size: number): void {
+  defineTable(size: number, maximum = size): void {
     this.tableSize = size;
+    this.tableMaximum = maximum;
   }
 
   /** Table 0 is imported as `env.table`. */
@@ -136,7 +138,7 @@ export class ModuleBuilder {
     section(3, functions);
 
     if (this.tableSize !== undefined) {
-      section(4, new ByteWriter().u32(1).byte(0x70).byte(0x01).u32(this.tableSize).u32(this.tableSize));
+      section(4, new ByteWriter().u32(1).byte(0x70).byte(0x01).u32(this.tableSize).u32(this.tableMaximum));
       this.exports.push({ name: "table", kind: 1, index: 0 });
     }
 

@@ -16,9 +16,8 @@ import { ByteWriter } from "../../wasm/byte-writer.ts";
 import { ModuleBuilder, type Signature, type WasmType } from "../../wasm/module-builder.ts";
 import { lowerStackRefill } from "../jit/stack-entry.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";
+import { buildForm, buildInto } from "./form-code.ts";
 import {
-  buildForm,
-  buildInto,
   type CodeKind,
   FLAGS_DEAD,
   type Form,
@@ -29,14 +28,17 @@ import {
 } from "./forms.ts";
 import {
   encodeHandlerTable,
+  encodePairTable,
   FUSABLE_CONDITIONS,
   FUSABLE_FIRST,
   HANDLER_SECTION,
   type HandlerFacts,
+  PAIR_SECTION,
 } from "./handler-table.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
-import { InterpreterCode, PART_COUNT, Part, partOf } from "./parts.ts";
+import { partOf } from "./part-rules.ts";
+import { InterpreterCode, PART_COUNT, Part } from "./parts.ts";
 import {
   FIRST_INSTRUCTION_HANDLER,
   Leave,
@@ -147,7 +149,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     const module = new ModuleBuilder();
     return { module, ...declareImports(module, helpers) };
   });
-  const { module, imports, runtime } = modules[Part.Common];
+  const { module, imports, runtime } = modules[Part.Frequent];
   const { handlerType } = runtime;
 
   const handlers: BuiltHandler[] = [];
@@ -177,14 +179,14 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     const prefix = form.prefix === "none" ? "" : `.${form.prefix}`;
     const length = form.vexL === 0 ? "" : ".ymm";
     const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${prefix}${length}`;
-    const part = isLegacy ? Part.Common : partOf(form);
-    const handler = addHandler(part, name, instructions);
+    const place = (handlerName: string) => (isLegacy ? Part.Frequent : partOf(form, handlerName));
+    const handler = addHandler(place(name), name, instructions);
     keys.push([key, handler]);
     candidates.push({ name, handler, form, definition, instructions });
     if (instructions.flagsWritten !== 0 && !instructions.transfers) {
       const deadForm = { ...form, flagsDead: true };
       const dead = buildForm(deadForm, definition);
-      const deadHandler = addHandler(part, `${name}.noflags`, dead);
+      const deadHandler = addHandler(place(`${name}.noflags`), `${name}.noflags`, dead);
       keys.push([key + FLAGS_DEAD, deadHandler]);
       candidates.push({
         name: `${name}.noflags`,
@@ -202,7 +204,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
         b.branch(b.flags.condition(code));
         const instructions = b.finish();
         const fusedName = `${name}+j${CONDITION_SUFFIXES[code]}`;
-        const fusedHandler = addHandler(part, fusedName, instructions);
+        const fusedHandler = addHandler(place(fusedName), fusedName, instructions);
         fused.push([handler, code, fusedHandler]);
         candidates.push({
           name: fusedName,
@@ -215,9 +217,6 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
       }
     }
   }
-
-  for (const [first, , both] of fused)
-    handlers[both].part = Math.min(handlers[both].part, handlers[first].part);
 
   const pairs = (isLegacy ? [] : findPairs(candidates)).map(({ first, second, instructions, bits }) => {
     const handler = addHandler(Part.Pairs, `${first.name} & ${second.name}`, instructions);
@@ -234,7 +233,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     places[index] = FIRST_INSTRUCTION_HANDLER + place;
   });
   const functions: number[][] = modules.map(() => []);
-  functions[Part.Common].push(...special);
+  functions[Part.Frequent].push(...special);
   for (const index of order) {
     const { name, locals, code, part } = handlers[index];
     functions[part].push(modules[part].module.addFunction(name, HANDLER, locals, code));
@@ -247,8 +246,10 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     size += part.length;
   }
   modules.forEach(({ module: part }, index) => {
-    if (index === Part.Common) part.defineTable(size + REGION_SLOTS);
-    else part.importTable(size);
+    const end = starts[index] + functions[index].length;
+    // It grows when more parts are loaded and when regions are compiled: a large table costs time at the start.
+    if (index === Part.Frequent) part.defineTable(end, size + REGION_SLOTS);
+    else part.importTable(end);
     part.fillTable(starts[index], functions[index]);
   });
 
@@ -289,14 +290,16 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     facts: [...special.map(() => none), ...order.map((index) => handlers[index].facts)],
     keys: keys.map(([key, handler]) => [key, places[handler]]),
     fused: fused.map(([first, condition, handler]) => [places[first], condition, places[handler]]),
-    pairs: pairs.map(({ first, second, handler, bits }) => ({
-      first: places[first],
-      second: places[second],
-      handler: places[handler],
-      bits,
-    })),
   });
   module.addCustomSection(HANDLER_SECTION, table);
+  const placedPairs = pairs.map(({ first, second, handler, bits }) => ({
+    first: places[first],
+    second: places[second],
+    handler: places[handler],
+    bits,
+  }));
+  if (!isLegacy)
+    modules[Part.Pairs].module.addCustomSection(PAIR_SECTION, encodePairTable(placedPairs, size));
   return modules.map(({ module: part }) => {
     part.addCustomSection("name", part.nameSection());
     return part.toBytes();

@@ -25,7 +25,7 @@ import {
 } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
-import { HANDLER_SECTION, HandlerTable } from "./handler-table.ts";
+import { HANDLER_SECTION, HandlerTable, PAIR_SECTION } from "./handler-table.ts";
 import { type InterpreterCode, Part } from "./parts.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
@@ -122,7 +122,9 @@ export class InterpreterEngine implements SystemEngine {
   /** The record of the instruction that has called TypeScript; 0 outside. */
   private activeRecord = 0;
 
-  private readonly handlers: HandlerTable;
+  protected readonly handlers: HandlerTable;
+  /** Functions by handler; places behind them are for compiled regions. */
+  protected readonly table: WebAssembly.Table;
   private readonly isLoaded: boolean[] = [];
   private pairsAfter: number;
 
@@ -134,7 +136,7 @@ export class InterpreterEngine implements SystemEngine {
     private readonly code: InterpreterCode,
     private readonly options: InterpreterOptions = {},
   ) {
-    const module = code.module(Part.Common);
+    const module = code.module(Part.Frequent);
     this.handlers = handlerTableOf(module);
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
@@ -152,14 +154,15 @@ export class InterpreterEngine implements SystemEngine {
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
     this.moduleImports = this.imports(module);
     this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;
-    this.isLoaded[Part.Common] = true;
+    this.isLoaded[Part.Frequent] = true;
+    this.table = this.exports.table as WebAssembly.Table;
     this.runLong = this.exports.run as Run;
     this.runHandlers = this.runLong;
     this.pairsAfter = options.pairsAfter ?? PAIRS_AFTER;
   }
 
   private legacyHandlers(): { readonly run: Run; readonly table: HandlerTable } {
-    const module = this.options.loadLegacy?.().module(Part.Common);
+    const module = this.options.loadLegacy?.().module(Part.Frequent);
     if (module === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
     const instance = new WebAssembly.Instance(module, this.imports(module));
     return { run: instance.exports.run as Run, table: handlerTableOf(module) };
@@ -168,9 +171,17 @@ export class InterpreterEngine implements SystemEngine {
   private loadPart(part: number): void {
     if (this.isLoaded[part]) return;
     const { env, helper } = this.moduleImports;
+    const { handlers, table } = this;
+    this.growTable(handlers.starts[part + 1] ?? handlers.size);
     // It puts its handlers into the table.
-    new WebAssembly.Instance(this.code.module(part), { env: { ...env, table: this.exports.table }, helper });
+    new WebAssembly.Instance(this.code.module(part), { env: { ...env, table }, helper });
     this.isLoaded[part] = true;
+  }
+
+  /** Sees to it that the table has at least so many places. */
+  protected growTable(size: number): void {
+    const missing = size - this.table.length;
+    if (missing > 0) this.table.grow(missing);
   }
 
   /** @returns the first handler of the first part that is not loaded */
@@ -184,6 +195,7 @@ export class InterpreterEngine implements SystemEngine {
   private joinPairs(): void {
     this.pairsAfter = Number.POSITIVE_INFINITY;
     this.loadPart(Part.Pairs);
+    this.handlers.addPairs(sectionOf(this.code.module(Part.Pairs), PAIR_SECTION));
     this.translator.joinsPairs = true;
     if (this.statistics.traces > 0) this.flush();
   }
@@ -870,9 +882,13 @@ export class InterpreterEngine implements SystemEngine {
 }
 
 function handlerTableOf(module: WebAssembly.Module): HandlerTable {
-  const sections = WebAssembly.Module.customSections(module, HANDLER_SECTION);
-  if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
-  return new HandlerTable(sections[0]);
+  return new HandlerTable(sectionOf(module, HANDLER_SECTION));
+}
+
+function sectionOf(module: WebAssembly.Module, name: string): ArrayBuffer {
+  const sections = WebAssembly.Module.customSections(module, name);
+  if (sections.length !== 1) throw new Error(`not an interpreter module: no section ${name}`);
+  return sections[0];
 }
 
 /** As generated code computes it (lower.ts). */

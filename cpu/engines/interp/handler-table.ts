@@ -6,6 +6,8 @@ import type { ConditionCode } from "../../ir/flags.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
 
 export const HANDLER_SECTION = "osv.handlers";
+/** In the module with the handlers of pairs. */
+export const PAIR_SECTION = "osv.pairs";
 
 /** Instructions that fuse with a following conditional jump into one record. */
 export const FUSABLE_FIRST: ReadonlySet<string> = new Set(["cmp", "test"]);
@@ -51,11 +53,11 @@ export interface PairEntry {
 }
 
 /*
- * The section is arrays of little-endian numbers that are used where they are: nothing is parsed at start. A head of 32-bit
- * numbers tells how many there are; then come the 32-bit arrays, the 16-bit ones and the bytes. Keys are in ascending
- * order.
+ * The sections are arrays of little-endian numbers that are used where they are: nothing is parsed at start. A head of
+ * 32-bit numbers tells how many there are; then come the 32-bit arrays, the 16-bit ones and the bytes. Keys are in
+ * ascending order.
  */
-const HEAD = ["parts", "handlers", "keys", "fused", "pairs"] as const;
+const HEAD = ["parts", "handlers", "keys", "fused"] as const;
 
 /** @param table `starts` is the first handler of each part */
 export function encodeHandlerTable(table: {
@@ -63,27 +65,18 @@ export function encodeHandlerTable(table: {
   facts: readonly HandlerFacts[];
   keys: readonly (readonly [key: number, handler: number])[];
   fused: readonly (readonly [first: number, condition: number, handler: number])[];
-  pairs: readonly PairEntry[];
 }): Uint8Array {
   const keys = table.keys.toSorted(([a], [b]) => a - b);
   const fused = table.fused
     .map(([first, condition, handler]) => [first * 16 + condition, handler] as const)
     .sort(([a], [b]) => a - b);
-  // Forms with the same handler may make the same pair more than once.
-  const pairOfKey = new Map(table.pairs.map((pair) => [pairKey(pair.first, pair.second), pair]));
-  const pairs = [...pairOfKey]
-    .map(([key, { handler, bits }]) => [key, handler, bits] as const)
-    .sort(([a], [b]) => a - b);
-  const isFirst = new Uint8Array(table.facts.length);
-  for (const { first } of table.pairs) isFirst[first] = 1;
   const words = Uint32Array.from([
-    ...[table.starts, table.facts, keys, fused, pairs].map(({ length }) => length),
+    ...[table.starts, table.facts, keys, fused].map(({ length }) => length),
     ...table.starts,
     ...keys.map(([key]) => key),
     ...fused.map(([key]) => key),
-    ...pairs.map(([key]) => key),
   ]);
-  const halves = Uint16Array.from([...keys, ...fused, ...pairs].map(([, handler]) => handler));
+  const halves = Uint16Array.from([...keys, ...fused].map(([, handler]) => handler));
   const flags = Uint8Array.from(
     table.facts,
     ({ flagsRead, flagsWritten }) => flagsRead | (flagsWritten << 4),
@@ -95,11 +88,23 @@ export function encodeHandlerTable(table: {
   );
   const out = new ByteWriter();
   for (const array of [words, halves]) out.bytes(new Uint8Array(array.buffer));
+  return out.bytes(flags).bytes(traits).toBytes();
+}
+
+/** @param handlers how many there are, those of pairs included */
+export function encodePairTable(entries: readonly PairEntry[], handlers: number): Uint8Array {
+  // Forms with the same handler may make the same pair more than once.
+  const pairOfKey = new Map(entries.map((pair) => [pairKey(pair.first, pair.second), pair]));
+  const pairs = [...pairOfKey].sort(([a], [b]) => a - b);
+  const isFirst = new Uint8Array(handlers);
+  for (const { first } of entries) isFirst[first] = 1;
+  const words = Uint32Array.from([pairs.length, handlers, ...pairs.map(([key]) => key)]);
+  const halves = Uint16Array.from(pairs.map(([, { handler }]) => handler));
+  const out = new ByteWriter();
+  for (const array of [words, halves]) out.bytes(new Uint8Array(array.buffer));
   return out
-    .bytes(flags)
-    .bytes(traits)
     .bytes(isFirst)
-    .bytes(pairs.map(([, , bits]) => bits))
+    .bytes(pairs.map(([, { bits }]) => bits))
     .toBytes();
 }
 
@@ -107,7 +112,7 @@ function pairKey(first: number, second: number): number {
   return first * 65536 + second;
 }
 
-/** The section as the engine uses it. */
+/** The sections as the engine uses them. */
 export class HandlerTable {
   /** First handler of each part (parts.ts). */
   readonly starts: Uint32Array;
@@ -116,15 +121,15 @@ export class HandlerTable {
   /** First handler × 16 + condition. */
   private readonly fusedKeys: Uint32Array;
   private readonly fusedHandlers: Uint16Array;
-  private readonly pairKeys: Uint32Array;
-  private readonly pairHandlers: Uint16Array;
-  private readonly pairBits: Uint8Array;
   private readonly flags: Uint8Array;
   private readonly traits: Uint8Array;
-  private readonly isFirstOfPair: Uint8Array;
+  private pairKeys = new Uint32Array(0);
+  private pairHandlers = new Uint16Array(0);
+  private pairBits = new Uint8Array(0);
+  private isFirstOfPair = new Uint8Array(0);
 
   constructor(section: ArrayBuffer) {
-    const [parts, handlers, keys, fused, pairs] = new Uint32Array(section, 0, HEAD.length);
+    const [parts, handlers, keys, fused] = new Uint32Array(section, 0, HEAD.length);
     let at = HEAD.length * 4;
     const words = (count: number) => {
       at += count * 4;
@@ -141,14 +146,28 @@ export class HandlerTable {
     this.starts = words(parts);
     this.keys = words(keys);
     this.fusedKeys = words(fused);
-    this.pairKeys = words(pairs);
     this.keyHandlers = halves(keys);
     this.fusedHandlers = halves(fused);
-    this.pairHandlers = halves(pairs);
     this.flags = bytes(handlers);
     this.traits = bytes(handlers);
-    this.isFirstOfPair = bytes(handlers);
-    this.pairBits = bytes(pairs);
+  }
+
+  /** From now on {@link pair} knows them. */
+  addPairs(section: ArrayBuffer): void {
+    const [pairs, handlers] = new Uint32Array(section, 0, 2);
+    let at = 8;
+    this.pairKeys = new Uint32Array(section, at, pairs);
+    at += pairs * 4;
+    this.pairHandlers = new Uint16Array(section, at, pairs);
+    at += pairs * 2;
+    this.isFirstOfPair = new Uint8Array(section, at, handlers);
+    at += handlers;
+    this.pairBits = new Uint8Array(section, at, pairs);
+  }
+
+  /** How many handlers there are in all parts. */
+  get size(): number {
+    return this.flags.length;
   }
 
   /** Handler of a form's key; 0 = none. */
@@ -165,7 +184,7 @@ export class HandlerTable {
 
   /** Handler × 64 + {@link PairBit}s of the handler that executes both, or 0. */
   pair(first: number, second: number): number {
-    if (this.isFirstOfPair[first] === 0) return 0;
+    if (!this.isFirstOfPair[first]) return 0;
     const index = indexOf(this.pairKeys, pairKey(first, second));
     return index < 0 ? 0 : this.pairHandlers[index] * PAIR_BITS + this.pairBits[index];
   }

@@ -7,7 +7,8 @@ import type { Definition } from "../../definitions/registry.ts";
 import { Builder } from "../../ir/builder.ts";
 import type { ConditionCode } from "../../ir/flags.ts";
 import type { Block, Instructions, RecordSlot } from "../../ir/value.ts";
-import { buildInto, type Form, SLOTS } from "./forms.ts";
+import { buildInto } from "./form-code.ts";
+import { type Form, SLOTS } from "./forms.ts";
 import { FREQUENT_PAIRS } from "./frequent-pairs.ts";
 import { PairBit } from "./handler-table.ts";
 

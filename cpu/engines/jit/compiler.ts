@@ -6,7 +6,7 @@
 import "../../definitions/index.ts";
 import { definitionOf } from "../../definitions/registry.ts";
 import { ModuleBuilder, type Signature } from "../../wasm/module-builder.ts";
-import { buildForm } from "../interp/forms.ts";
+import { buildForm } from "../interp/form-code.ts";
 import { RECORD_IMMEDIATE } from "../interp/record.ts";
 import type { DecodedForm } from "../interp/trace.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";

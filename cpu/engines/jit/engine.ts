@@ -51,6 +51,8 @@ export type CreateCompiler = (host: CompilerHost) => RegionCompiler | Promise<Re
 const THRESHOLDS: JitThresholds = { warm: 1000, hot: 2000, batch: 32, samples: 5, memory: 64 << 20 };
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
+/** By how many places for regions the function table grows. */
+const SLOTS_AT_ONCE = 1024;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
 const SCRATCH_RECORD = 127;
 /** How far around a computed jump its targets are looked for. */
@@ -125,7 +127,6 @@ export class JitEngine extends InterpreterEngine {
   compiler: RegionCompiler | undefined;
   private isLoading = false;
   private readonly thresholds: JitThresholds;
-  private readonly table: WebAssembly.Table;
   private nextSlot: number;
   private readonly freeSlots: number[] = [];
   private readonly firstSlot: number;
@@ -158,8 +159,7 @@ export class JitEngine extends InterpreterEngine {
   ) {
     super(cpu, code);
     this.thresholds = { ...THRESHOLDS, ...thresholds };
-    this.table = this.exports.table as WebAssembly.Table;
-    this.firstSlot = this.table.length - REGION_SLOTS;
+    this.firstSlot = this.handlers.size;
     this.nextSlot = this.firstSlot;
   }
 
@@ -177,7 +177,7 @@ export class JitEngine extends InterpreterEngine {
       isKnown: (rip) => this.isWarm(rip),
       isEntry: (rip) => this.entries.has(rip),
       knownNear: (rip) => this.knownNear(rip),
-      allocateSlot: () => this.freeSlots.pop() ?? (this.nextSlot < this.table.length ? this.nextSlot++ : -1),
+      allocateSlot: () => this.freeSlots.pop() ?? this.newSlot(),
       exitRecord: (rip) => this.exitRecord(rip),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
       onModule: (bytes, regions) => this.observer?.onCode(codePieceOf(bytes, regions)),
@@ -185,6 +185,15 @@ export class JitEngine extends InterpreterEngine {
       helpers: helper,
       mostInstructions: this.thresholds.instructions,
     };
+  }
+
+  private newSlot(): number {
+    const slot = this.nextSlot;
+    if (slot === this.firstSlot + REGION_SLOTS) return -1;
+    if (slot >= this.table.length)
+      this.growTable(Math.min(slot + SLOTS_AT_ONCE, this.firstSlot + REGION_SLOTS));
+    this.nextSlot++;
+    return slot;
   }
 
   protected override translate(rip: number): Trace {

@@ -107,7 +107,7 @@ export class JsEngine implements Engine {
     code: InterpreterCode,
     private readonly options: JsOptions,
   ) {
-    const sections = WebAssembly.Module.customSections(code.module(Part.Common), HANDLER_SECTION);
+    const sections = WebAssembly.Module.customSections(code.module(Part.Frequent), HANDLER_SECTION);
     if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
     const { buffer } = cpu.memory;
     const facts = createRecordFacts(

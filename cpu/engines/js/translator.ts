@@ -9,7 +9,7 @@ import { Builder } from "../../ir/builder.ts";
 import type { ConditionCode } from "../../ir/flags.ts";
 import type { Instructions } from "../../ir/value.ts";
 import { Vector } from "../../state.ts";
-import { buildInto } from "../interp/forms.ts";
+import { buildInto } from "../interp/form-code.ts";
 import type { DecodedForm, TraceTranslator } from "../interp/trace.ts";
 import { countUses } from "../wasm-lowering.ts";
 import type { BlockInstruction } from "./block-code.ts";
