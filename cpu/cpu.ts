@@ -5,6 +5,8 @@
 import { Mmu, type MmuView } from "../mmu/mmu.ts";
 import { Tlb } from "../mmu/tlb.ts";
 import type { Translator } from "../mmu/translator.ts";
+import { type Watchpoint, Watchpoints } from "../mmu/watchpoints.ts";
+import { DebugStops } from "./debug-stops.ts";
 import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
@@ -112,6 +114,8 @@ export class Cpu {
   isIncomplete = false;
   /** What executes the instructions, for helpers that ask where. */
   whereabouts: Whereabouts | undefined;
+  /** Breakpoints and the like. */
+  readonly stops = new DebugStops();
   readonly structs: readonly Struct[];
   private struct: Struct;
 
@@ -184,6 +188,22 @@ export class Cpu {
    */
   requireAlone(): void {
     if (!this.isAlone) throw RETRY_ALONE;
+  }
+
+  /**
+   * Replaces the data watchpoints. A watched access has its instruction executed alone: {@link stops} says so behind it.
+   */
+  watch(watchpoints: readonly Watchpoint[]): void {
+    const { mmu, stops } = this;
+    if (watchpoints.length === 0) mmu.watchpoints = undefined;
+    else {
+      mmu.watchpoints = new Watchpoints((watchpoint, access) => {
+        this.requireAlone();
+        stops.hit ??= { watchpoint, access };
+      });
+      mmu.watchpoints.set(watchpoints);
+    }
+    mmu.flush();
   }
 
   /** Registers as a fresh Linux program finds them (FPU as after FNINIT, MXCSR 1F80). */
