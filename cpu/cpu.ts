@@ -8,6 +8,7 @@ import type { Translator } from "../mmu/translator.ts";
 import { type Watchpoint, Watchpoints } from "../mmu/watchpoints.ts";
 import { DebugStops } from "./debug-stops.ts";
 import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
+import { readRflags, writeRflags } from "./rflags.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
 import type { SystemState } from "./system/system-state.ts";
@@ -302,38 +303,11 @@ export class Cpu {
 
   /** RFLAGS, put together from the lazy fields (cpu/state.ts). */
   get rflags(): number {
-    const words = this.words;
-    const carry = words[State.FLAG_CARRY >> 2] & 1;
-    const carriesLow = words[State.FLAG_CARRIES >> 2];
-    const overflow = (words[(State.FLAG_CARRIES >> 2) + 1] >>> 31) ^ carry;
-    const zero = (words[State.FLAG_ZERO >> 2] | words[(State.FLAG_ZERO >> 2) + 1]) === 0;
-    const sign = words[(State.FLAG_SIGN >> 2) + 1] < 0;
-    let parity = words[State.FLAG_SIGN >> 2] & 0xff;
-    parity ^= parity >> 4;
-    parity = (0x9669 >> (parity & 15)) & 1;
-    return (
-      2 |
-      carry |
-      (parity << 2) |
-      (carriesLow & Flag.AF) |
-      (zero ? Flag.ZF : 0) |
-      (sign ? Flag.SF : 0) |
-      (overflow << 11) |
-      words[State.FLAGS_OTHER >> 2]
-    );
+    return readRflags(this.words);
   }
 
   set rflags(value: number) {
-    const carry = value & 1;
-    const overflow = (value >> 11) & 1;
-    this.setI32(State.FLAG_CARRY, carry);
-    this.setI32(State.FLAG_CARRIES, value & Flag.AF);
-    this.setI32(State.FLAG_CARRIES + 4, (overflow ^ carry) << 31);
-    this.setI32(State.FLAG_ZERO, (value & Flag.ZF) !== 0 ? 0 : 1);
-    this.setI32(State.FLAG_ZERO + 4, 0);
-    this.setI32(State.FLAG_SIGN, (value & Flag.PF) !== 0 ? 0 : 1);
-    this.setI32(State.FLAG_SIGN + 4, (value & Flag.SF) !== 0 ? -0x80000000 : 0);
-    this.setI32(State.FLAGS_OTHER, value & ~ARITHMETIC_FLAGS & KNOWN_FLAGS);
+    writeRflags(this.words, value);
   }
 
   // ---- a thread's registers ----
@@ -382,6 +356,3 @@ export class Cpu {
     this.setU64(State.HELPER_ARGUMENTS + slot * 16, value);
   }
 }
-
-const ARITHMETIC_FLAGS = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
-const KNOWN_FLAGS = Flag.TF | Flag.IF | Flag.DF | (3 << 12) | Flag.NT | Flag.AC | Flag.ID | Flag.RF;
