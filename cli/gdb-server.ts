@@ -5,8 +5,6 @@ import { GdbSession } from "../debug/gdb/session.ts";
 import type { Target } from "../debug/target.ts";
 import { CommandError } from "./command-error.ts";
 
-export const GDB_PORT = 1234;
-
 export class GdbServer {
   private socket: Socket | undefined;
 
@@ -26,7 +24,8 @@ export class GdbServer {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => {
-        const why = error.code === "EADDRINUSE" ? "is in use; choose another" : `cannot be used: ${error.message}`;
+        const why =
+          error.code === "EADDRINUSE" ? "is in use; choose another" : `cannot be used: ${error.message}`;
         reject(new CommandError(`--gdb: port ${port} ${why}`));
       });
       server.listen(port, "127.0.0.1", resolve);
@@ -53,7 +52,8 @@ export class GdbServer {
     socket.on("close", () => {
       session.disconnected();
       this.socket = undefined;
-      if (!this.target.isRunning && this.server.listening) this.say("osv-vm: gdb is gone; waiting for another");
+      if (!this.target.isRunning && this.server.listening)
+        this.say("osv-vm: gdb is gone; waiting for another");
     });
   }
 

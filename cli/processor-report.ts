@@ -2,8 +2,8 @@
 
 import { Segment } from "../cpu/state.ts";
 import { Rights } from "../cpu/system/segment.ts";
-import type { Machine } from "../devices/machine/machine.ts";
 import { describeMachineRegisters } from "../debug/machine-registers.ts";
+import type { Machine } from "../devices/machine/machine.ts";
 import { Access } from "../mmu/translator.ts";
 
 const CODE_BYTES = 48;

@@ -11,7 +11,9 @@ export function hexDump(bytes: Uint8Array, address: number): string {
     const line = [...bytes.subarray(at, at + PER_LINE)];
     const pairs = line.map((byte) => byte.toString(16).padStart(2, "0"));
     const halves = [pairs.slice(0, 8).join(" "), pairs.slice(8).join(" ")].join("  ").padEnd(49);
-    const characters = line.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
+    const characters = line
+      .map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "."))
+      .join("");
     text += `${hexAddress(address + at, digits)}  ${halves} ${characters}\n`;
   }
   return text;

@@ -1,10 +1,10 @@
 /** What there is to ask of a whole machine besides registers and memory. */
 
 import type { Machine } from "../devices/machine/machine.ts";
+import { hexDump } from "./hex-dump.ts";
+import { describeMachineRegisters } from "./machine-registers.ts";
 import { parseNumber } from "./numbers.ts";
 import { describeEntry, mappedRanges, walkPages } from "./page-walk.ts";
-import { describeMachineRegisters } from "./machine-registers.ts";
-import { hexDump } from "./hex-dump.ts";
 import type { MonitorCommand } from "./target.ts";
 
 /** A guest can map pages for ever. */
@@ -19,7 +19,9 @@ export function describeWalk(machine: Machine, address: number): string {
   const { system, cpu } = machine;
   const { paging } = system;
   const walk = walkPages(cpu.ram, paging, address);
-  const lines = [`${hex(address)}: ${paging.mode === "none" ? "no paging" : `${paging.mode} paging, CR3 ${hex(system.cr3)}`}`];
+  const lines = [
+    `${hex(address)}: ${paging.mode === "none" ? "no paging" : `${paging.mode} paging, CR3 ${hex(system.cr3)}`}`,
+  ];
   for (const { name, at, entry } of walk.steps)
     lines.push(`  ${name.padEnd(6)} at ${hex(at, 9)}: ${hex(entry)}  ${describeEntry(entry)}`);
   if (walk.physical === undefined) lines.push("  not mapped");
@@ -136,7 +138,11 @@ function memoryCommand(machine: Machine): MonitorCommand {
   };
 }
 
-function addressCommand(usage: string, description: string, run: (address: number) => string): MonitorCommand {
+function addressCommand(
+  usage: string,
+  description: string,
+  run: (address: number) => string,
+): MonitorCommand {
   return {
     usage,
     description,
@@ -153,13 +159,32 @@ function plain(usage: string, description: string, run: () => string): MonitorCo
 
 export function machineMonitor(machine: Machine): ReadonlyMap<string, MonitorCommand> {
   return new Map([
-    ["registers", plain("registers", "all registers, those of the system too", () => describeMachineRegisters(machine))],
-    ["walk", addressCommand("walk ADDRESS", "the page-table entries that lead to an address", (address) => describeWalk(machine, address))],
+    [
+      "registers",
+      plain("registers", "all registers, those of the system too", () => describeMachineRegisters(machine)),
+    ],
+    [
+      "walk",
+      addressCommand("walk ADDRESS", "the page-table entries that lead to an address", (address) =>
+        describeWalk(machine, address),
+      ),
+    ],
     ["xp", memoryCommand(machine)],
-    ["info mem", plain("info mem", "which addresses are mapped, and with which rights", () => describeMappings(machine))],
+    [
+      "info mem",
+      plain("info mem", "which addresses are mapped, and with which rights", () => describeMappings(machine)),
+    ],
     ["info tlb", plain("info tlb", "what the software TLB holds", () => describeTlb(machine))],
-    ["info idt", plain("info idt", "the gates of the interrupt descriptor table", () => describeGates(machine))],
-    ["info statistics", plain("info statistics", "instructions, interrupts, exceptions so far", () => describeStatistics(machine))],
+    [
+      "info idt",
+      plain("info idt", "the gates of the interrupt descriptor table", () => describeGates(machine)),
+    ],
+    [
+      "info statistics",
+      plain("info statistics", "instructions, interrupts, exceptions so far", () =>
+        describeStatistics(machine),
+      ),
+    ],
     [
       "nmi",
       plain("nmi", "requests a non-maskable interrupt", () => {
@@ -169,4 +194,3 @@ export function machineMonitor(machine: Machine): ReadonlyMap<string, MonitorCom
     ],
   ]);
 }
-

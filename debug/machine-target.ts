@@ -1,8 +1,8 @@
 /** A whole machine as something to debug. Its one processor is the one thread. */
 
 import { Segment } from "../cpu/state.ts";
-import { Rights } from "../cpu/system/segment.ts";
 import type { StopReason } from "../cpu/system/processor.ts";
+import { Rights } from "../cpu/system/segment.ts";
 import type { Machine } from "../devices/machine/machine.ts";
 import type { MachineDebugger } from "../devices/machine/machine-debugger.ts";
 import { PAGE_SIZE } from "../mmu/translator.ts";

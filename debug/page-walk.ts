@@ -144,7 +144,10 @@ export function describeEntry(entry: bigint): string {
 }
 
 /** Runs of mapped pages with equal rights, from the whole address space; at most `limit` of them. */
-export function* mappedRanges(ram: Uint8Array, state: PagingState): Generator<{ start: number; end: number; walk: Walk }> {
+export function* mappedRanges(
+  ram: Uint8Array,
+  state: PagingState,
+): Generator<{ start: number; end: number; walk: Walk }> {
   if (state.mode === "none") return;
   const isWide = state.mode === "4-level";
   const limit = isWide ? 2 ** 47 : 2 ** 32;

@@ -73,7 +73,9 @@ export class ProgramTarget implements Target, ThreadDebugger {
   ended(waitStatus: number): void {
     this.isOver = true;
     const signal = waitStatus & 0x7f;
-    this.onStop(signal === 0 ? { kind: "exited", status: (waitStatus >> 8) & 0xff } : { kind: "killed", signal });
+    this.onStop(
+      signal === 0 ? { kind: "exited", status: (waitStatus >> 8) & 0xff } : { kind: "killed", signal },
+    );
   }
 
   // ---- what the kernel asks ----
@@ -296,7 +298,10 @@ export class ProgramTarget implements Target, ThreadDebugger {
     if (this.ordersOf(thread) === undefined) return; // it stays
     this.pending.delete(thread);
     if (wanted === undefined || wanted === 0) return;
-    this.resumed.set(thread, wanted === stoppedFor?.signal ? stoppedFor : { signal: wanted, info: { code: 0 } });
+    this.resumed.set(
+      thread,
+      wanted === stoppedFor?.signal ? stoppedFor : { signal: wanted, info: { code: 0 } },
+    );
     thread.attention = true;
   }
 

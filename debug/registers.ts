@@ -91,7 +91,8 @@ function wide(name: string, group: RegisterGroup, bits: 80 | 128, place: (file: 
     group,
     read: (file: RegisterFile) => {
       const at = place(file);
-      const high = bits === 128 ? file.context.getBigUint64(at + 8, true) : BigInt(file.context.getUint16(at + 8, true));
+      const high =
+        bits === 128 ? file.context.getBigUint64(at + 8, true) : BigInt(file.context.getUint16(at + 8, true));
       return (high << 64n) | file.context.getBigUint64(at, true);
     },
     write: (file: RegisterFile, value: bigint) => {
@@ -133,8 +134,7 @@ function segmentRegister(name: (typeof SEGMENT_ORDER)[number]): RegisterSpec {
     read: ({ system }) =>
       system === undefined ? (USER_SELECTORS[name] ?? 0n) : BigInt(system.segments[index].selector),
     // Loading one means reading a descriptor; a debugger that only puts back what it has read changes nothing.
-    write: ({ system }, value) =>
-      system === undefined || BigInt(system.segments[index].selector) === value,
+    write: ({ system }, value) => system === undefined || BigInt(system.segments[index].selector) === value,
   };
 }
 
@@ -155,7 +155,8 @@ const FSTAT: RegisterSpec = {
   group: "x87",
   read: ({ context }) =>
     BigInt(
-      (context.getInt32(X87_STATUS, true) & 0xffff) | ((context.getInt32(X87_TOP, true) & 7) << X87_TOP_SHIFT),
+      (context.getInt32(X87_STATUS, true) & 0xffff) |
+        ((context.getInt32(X87_TOP, true) & 7) << X87_TOP_SHIFT),
     ),
   write: ({ context }, value) => {
     const status = Number(BigInt.asUintN(16, value));
@@ -312,11 +313,21 @@ for (const whole of GENERAL_NAMES) {
   if (isLettered) PARTS.set(`${base[0]}h`, [whole, 8, 8]);
 }
 PARTS.set("eip", ["rip", 0, 32]);
-const ALIASES: Readonly<Record<string, string>> = { pc: "rip", sp: "rsp", fp: "rbp", flags: "eflags", rflags: "eflags" };
+const ALIASES: Readonly<Record<string, string>> = {
+  pc: "rip",
+  sp: "rsp",
+  fp: "rbp",
+  flags: "eflags",
+  rflags: "eflags",
+};
 
 const BY_NAME = new Map(ALL_REGISTERS.map((spec) => [spec.name, spec]));
 
-export const REGISTER_NAMES: readonly string[] = [...BY_NAME.keys(), ...PARTS.keys(), ...Object.keys(ALIASES)];
+export const REGISTER_NAMES: readonly string[] = [
+  ...BY_NAME.keys(),
+  ...PARTS.keys(),
+  ...Object.keys(ALIASES),
+];
 
 /** A register by its name: rax, eax, al, pc … */
 export function registerNamed(name: string): RegisterSpec | undefined {

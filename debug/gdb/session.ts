@@ -22,8 +22,8 @@ import { valueBytes, valueOf } from "./register-packets.ts";
 import { RemoteFiles } from "./remote-files.ts";
 import { parseContinue, parseThread, type ResumeRequest } from "./resume-packets.ts";
 import { linuxSignal } from "./signals.ts";
-import { type ClientFeatures, stopReply } from "./stop-reply.ts";
 import { StopPointTable } from "./stop-point-table.ts";
+import { type ClientFeatures, stopReply } from "./stop-reply.ts";
 import { registersOf, targetDescription } from "./target-description.ts";
 
 const OK = "OK";

@@ -15,7 +15,11 @@ const EXPEDITED = [
   ["07", "rsp"],
   ["10", "rip"],
 ] as const;
-const WATCH_NAMES: Readonly<Record<WatchAccess, string>> = { write: "watch", read: "rwatch", access: "awatch" };
+const WATCH_NAMES: Readonly<Record<WatchAccess, string>> = {
+  write: "watch",
+  read: "rwatch",
+  access: "awatch",
+};
 
 /** What of these the client has said it understands. */
 export interface ClientFeatures {

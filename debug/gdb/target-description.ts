@@ -28,7 +28,11 @@ const ORIG_RAX: RegisterSpec = {
   write: () => true,
 };
 
-function flagsType(id: string, size: number, fields: readonly (readonly [name: string, first: number, last?: number])[]) {
+function flagsType(
+  id: string,
+  size: number,
+  fields: readonly (readonly [name: string, first: number, last?: number])[],
+) {
   const list = fields
     .map(([name, first, last]) => `<field name="${name}" start="${first}" end="${last ?? first}"/>`)
     .join("");

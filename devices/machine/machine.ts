@@ -236,8 +236,7 @@ export class Machine {
       }
       statistics.slices++;
       const before = processor.instructionsExecuted;
-      const stop =
-        this.debugger?.isStepping === true ? processor.step() : processor.run(this.budget());
+      const stop = this.debugger?.isStepping === true ? processor.step() : processor.run(this.budget());
       this.measure(processor.instructionsExecuted - before, host.monotonic() - begin);
       const waiting = this.options.afterSlice?.();
       if (waiting !== undefined) await waiting;
