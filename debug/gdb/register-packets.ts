@@ -12,7 +12,7 @@ export function valueBytes(spec: RegisterSpec, file: RegisterFile): Uint8Array {
   return bytes;
 }
 
-export function valueOf(bytes: Uint8Array): bigint {
+export function valueFrom(bytes: Uint8Array): bigint {
   let value = 0n;
   for (let index = bytes.length - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[index]);
   return value;

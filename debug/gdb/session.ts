@@ -18,7 +18,7 @@ import {
   parseHex,
   textOf,
 } from "./packet.ts";
-import { valueBytes, valueOf } from "./register-packets.ts";
+import { valueBytes, valueFrom } from "./register-packets.ts";
 import { RemoteFiles } from "./remote-files.ts";
 import { parseContinue, parseThread, type ResumeRequest } from "./resume-packets.ts";
 import { linuxSignal } from "./signals.ts";
@@ -292,7 +292,7 @@ export class GdbSession {
     for (const spec of this.specs) {
       const length = spec.bits / 8;
       if (at + length > bytes.length) break;
-      const value = valueOf(bytes.subarray(at, at + length));
+      const value = valueFrom(bytes.subarray(at, at + length));
       if (spec.read(file) !== value) spec.write(file, value);
       at += length;
     }
@@ -313,7 +313,7 @@ export class GdbSession {
     const file = this.target.registers(this.thread);
     if (spec === undefined || bytes === undefined || bytes.length !== spec.bits / 8) return BAD_REQUEST;
     if (file === undefined) return NO_THREAD;
-    return spec.write(file, valueOf(bytes)) ? OK : BAD_REQUEST;
+    return spec.write(file, valueFrom(bytes)) ? OK : BAD_REQUEST;
   }
 
   // ---- memory ----
