@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { EngineChoice } from "./engines.ts";
-import { parseCpus, parseEngine, parseMemory, unavailable } from "./machine-options.ts";
+import { gdbOption, parseCpus, parseEngine, parseMemory, unavailable } from "./machine-options.ts";
 
 /** How the command line describes what is booted, and on which machine. */
 export interface BootOptions {
@@ -17,6 +17,8 @@ export interface BootOptions {
   verbose: boolean;
   deterministic: boolean;
   stats: boolean;
+  /** Port to wait on for gdb. */
+  gdb?: number;
 }
 
 export interface DeviceOption {
@@ -79,7 +81,7 @@ export function addBootOptions(command: Command): Command {
     .addOption(new Option("--share <dir>").argParser(unavailable).hideHelp())
     .addOption(new Option("--bios <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--net <kind>").argParser(unavailable).hideHelp())
-    .addOption(new Option("--gdb [port]").argParser(unavailable).preset("").hideHelp())
+    .addOption(gdbOption())
     .addOption(new Option("--save <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--restore <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--display <kind>").argParser(unavailable).hideHelp())

@@ -111,6 +111,15 @@ async function runMachine(machine: Machine, options: BootOptions): Promise<StopR
   }
 }
 
+/** Has the machine wait for gdb, if that is asked for. */
+async function debugMachine(session: BootSession, machine: Machine, { gdb }: BootOptions) {
+  if (gdb === undefined) return undefined;
+  const { MachineTarget } = await import("../debug/machine-target.ts");
+  const { GdbServer } = await import("./gdb-server.ts");
+  const target = new MachineTarget(machine);
+  return { target, server: await GdbServer.listen(gdb, target, (text) => session.say(text)) };
+}
+
 /** @returns the exit status */
 async function finish(session: BootSession, machine: Machine, reason: StopReason): Promise<number> {
   switch (reason.kind) {
@@ -160,9 +169,12 @@ export async function boot(
     const start = session.machineHost.monotonic();
     machine.bootKernel(kernel);
     session.attach(machine);
+    const debug = await debugMachine(session, machine, options);
     const reason = await runMachine(machine, options);
     await session.console.flush();
     const status = await finish(session, machine, reason);
+    debug?.target.ended(status);
+    await debug?.server.close();
     if (options.stats)
       session.say(describeMachineStatistics(machine, session.machineHost.monotonic() - start));
     return status;

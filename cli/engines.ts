@@ -42,6 +42,13 @@ export function processorsOf({ engines }: EngineChoice): number {
   return engines.length;
 }
 
+/** @throws CommandError for engines that know no breakpoints */
+export function requireDebuggableEngine({ engines }: EngineChoice): void {
+  if (engines.length === 1 && engines[0] !== "js") return;
+  const name = engines.length > 1 ? `check=${engines.join()}` : engines[0];
+  throw new CommandError(`--engine ${name}: it has no breakpoints for gdb; use interp or jit`);
+}
+
 /** Makes the engine for a processor; it executes from then on whatever the processor's RIP points to. */
 export type EngineFactory = (cpu: Cpu) => Engine;
 

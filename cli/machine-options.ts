@@ -28,6 +28,8 @@ export interface MachineOptions {
   stats: boolean;
   /** Where to write the code that the engine generates. */
   dumpCode?: string;
+  /** Port to wait on for gdb. */
+  gdb?: number;
 }
 
 /** What `--trace` can show. */
@@ -117,6 +119,23 @@ export function unavailable(): never {
   throw new InvalidArgumentError("It is not available in this version.");
 }
 
+function parsePort(text: string): number {
+  const port = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (port >= 0 && port <= 65535) return port;
+  throw new InvalidArgumentError("A port is a number up to 65535.");
+}
+
+export const DEFAULT_GDB_PORT = 1234;
+
+export function gdbOption(): Option {
+  return new Option(
+    "--gdb [port]",
+    `wait for gdb on a port of this host (${DEFAULT_GDB_PORT}), before the first instruction`,
+  )
+    .argParser(parsePort)
+    .preset(String(DEFAULT_GDB_PORT));
+}
+
 /** Adds the machine's options to a command; its action gets them as {@link MachineOptions}. */
 export function addMachineOptions(command: Command): Command {
   return command
@@ -159,7 +178,7 @@ export function addMachineOptions(command: Command): Command {
     .addOption(new Option("--net <kind>", "the network").argParser(parseNet).default("none"))
     .addOption(new Option("--forward <spec>").argParser(unavailable).hideHelp())
     .addOption(new Option("--disk <file>").argParser(unavailable).hideHelp())
-    .addOption(new Option("--gdb [port]").argParser(unavailable).preset("").hideHelp())
+    .addOption(gdbOption())
     .option("--deterministic", "run on instruction time: the same input gives the same run", false)
     .option("--dump-code <dir>", "write the code that the engine generates to this directory")
     .option("--stats", "print instructions, time and speed to stderr at the end", false);

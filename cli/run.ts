@@ -7,6 +7,7 @@ import type { Application } from "../kernel/sched/application.ts";
 import { SIGHUP, SIGINT, SIGTERM, SiCode } from "../kernel/sched/signal-numbers.ts";
 import { openStandardFiles } from "../kernel/tty/standard-files.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
+import { requireDebuggableEngine } from "./engines.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { environmentOf, hostRoot, kernelOptions } from "./program-options.ts";
 import { DEFAULT_PATH, findInGuest, findOnHost } from "./program-path.ts";
@@ -124,6 +125,17 @@ async function start(
   }
 }
 
+/** Has the program wait for gdb, if that is asked for. */
+async function debugProgram({ kernel, processor, host }: System, { gdb, engine }: MachineOptions) {
+  if (gdb === undefined) return undefined;
+  requireDebuggableEngine(engine);
+  const { ProgramTarget } = await import("../debug/program-target.ts");
+  const { GdbServer } = await import("./gdb-server.ts");
+  const target = new ProgramTarget(kernel, processor);
+  const say = (text: string) => void host.stderr.write(new TextEncoder().encode(`${text}\n`));
+  return { target, server: await GdbServer.listen(gdb, target, say) };
+}
+
 /** @returns the exit status */
 async function run(name: string, parameters: string[], options: MachineOptions): Promise<number> {
   const commandLine = [...kernelOptions(options), name, ...parameters].join(" ");
@@ -131,13 +143,17 @@ async function run(name: string, parameters: string[], options: MachineOptions):
   try {
     const environment = environmentOf(options, system.host.stdout.isTerminal);
     const program = locate(system, name, options, environment);
+    const debug = await debugProgram(system, options);
     const application = await start(system, program, [name, ...parameters], environment, options);
     const { console } = system.terminals;
     if (console !== undefined)
       system.terminals.control(console, application.session, application.processGroup);
     const stopForwarding = forwardSignals(system, application);
+    debug?.target.attach(application);
     const waitStatus = await application.exited;
     stopForwarding();
+    debug?.target.ended(waitStatus);
+    await debug?.server.close();
     const death = system.death();
     const diedOfSignal = (waitStatus & 0x7f) !== 0;
     system.dispose();

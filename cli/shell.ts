@@ -4,6 +4,7 @@ import { EPERM, Errno } from "../kernel/errno.ts";
 import { errnoOf } from "../kernel/fs/host-errors.ts";
 import { Shell } from "../kernel/shell/shell.ts";
 import { openStandardFiles } from "../kernel/tty/standard-files.ts";
+import { CommandError } from "./command-error.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { environmentOf, hostRoot, kernelOptions } from "./program-options.ts";
 import { createHostFileSystem, mountAt, openImage } from "./root.ts";
@@ -43,6 +44,8 @@ function addImage({ kernel, host }: System, environment: string[]): string[] {
 
 /** @returns the exit status */
 export async function shell(options: MachineOptions, version: string): Promise<number> {
+  if (options.gdb !== undefined)
+    throw new CommandError("--gdb: the shell is no program; name one: osv-vm run --gdb PROGRAM");
   const commandLine = [...kernelOptions(options), "shell"].join(" ");
   const system = await createSystem(options, hostRoot(options), commandLine);
   const { kernel, terminals, host } = system;

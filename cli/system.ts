@@ -1,5 +1,6 @@
 /** Puts the machine, the kernel and this process's terminal and files together. */
 
+import type { Cpu } from "../cpu/cpu.ts";
 import { MODELS } from "../cpu/model.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
 import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
@@ -19,6 +20,8 @@ export interface System {
   terminals: TtyLayer;
   host: NodeHost;
   statistics: Statistics;
+  /** The processor, for debuggers. */
+  processor: Cpu;
   /** The last program that died of a signal: what a person should read about it. */
   death(): string | undefined;
   /** Gives the terminal back as it was. */
@@ -96,6 +99,7 @@ export async function createSystem(
       kernel,
       terminals,
       host,
+      processor: machine.processor,
       statistics: createStatistics(kernel, machine, host.clock),
       death: () => death,
       dispose: () => host.dispose(),

@@ -5,7 +5,10 @@
 import { Mmu, type MmuView } from "../mmu/mmu.ts";
 import { Tlb } from "../mmu/tlb.ts";
 import type { Translator } from "../mmu/translator.ts";
+import { type Watchpoint, Watchpoints } from "../mmu/watchpoints.ts";
+import { DebugStops } from "./debug-stops.ts";
 import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
+import { readRflags, writeRflags } from "./rflags.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
 import type { SystemState } from "./system/system-state.ts";
@@ -112,6 +115,8 @@ export class Cpu {
   isIncomplete = false;
   /** What executes the instructions, for helpers that ask where. */
   whereabouts: Whereabouts | undefined;
+  /** Breakpoints and the like. */
+  readonly stops = new DebugStops();
   readonly structs: readonly Struct[];
   private struct: Struct;
 
@@ -184,6 +189,22 @@ export class Cpu {
    */
   requireAlone(): void {
     if (!this.isAlone) throw RETRY_ALONE;
+  }
+
+  /**
+   * Replaces the data watchpoints. A watched access has its instruction executed alone: {@link stops} says so behind it.
+   */
+  watch(watchpoints: readonly Watchpoint[]): void {
+    const { mmu, stops } = this;
+    if (watchpoints.length === 0) mmu.watchpoints = undefined;
+    else {
+      mmu.watchpoints = new Watchpoints((watchpoint, access) => {
+        this.requireAlone();
+        stops.hit ??= { watchpoint, access };
+      });
+      mmu.watchpoints.set(watchpoints);
+    }
+    mmu.flush();
   }
 
   /** Registers as a fresh Linux program finds them (FPU as after FNINIT, MXCSR 1F80). */
@@ -282,38 +303,11 @@ export class Cpu {
 
   /** RFLAGS, put together from the lazy fields (cpu/state.ts). */
   get rflags(): number {
-    const words = this.words;
-    const carry = words[State.FLAG_CARRY >> 2] & 1;
-    const carriesLow = words[State.FLAG_CARRIES >> 2];
-    const overflow = (words[(State.FLAG_CARRIES >> 2) + 1] >>> 31) ^ carry;
-    const zero = (words[State.FLAG_ZERO >> 2] | words[(State.FLAG_ZERO >> 2) + 1]) === 0;
-    const sign = words[(State.FLAG_SIGN >> 2) + 1] < 0;
-    let parity = words[State.FLAG_SIGN >> 2] & 0xff;
-    parity ^= parity >> 4;
-    parity = (0x9669 >> (parity & 15)) & 1;
-    return (
-      2 |
-      carry |
-      (parity << 2) |
-      (carriesLow & Flag.AF) |
-      (zero ? Flag.ZF : 0) |
-      (sign ? Flag.SF : 0) |
-      (overflow << 11) |
-      words[State.FLAGS_OTHER >> 2]
-    );
+    return readRflags(this.words);
   }
 
   set rflags(value: number) {
-    const carry = value & 1;
-    const overflow = (value >> 11) & 1;
-    this.setI32(State.FLAG_CARRY, carry);
-    this.setI32(State.FLAG_CARRIES, value & Flag.AF);
-    this.setI32(State.FLAG_CARRIES + 4, (overflow ^ carry) << 31);
-    this.setI32(State.FLAG_ZERO, (value & Flag.ZF) !== 0 ? 0 : 1);
-    this.setI32(State.FLAG_ZERO + 4, 0);
-    this.setI32(State.FLAG_SIGN, (value & Flag.PF) !== 0 ? 0 : 1);
-    this.setI32(State.FLAG_SIGN + 4, (value & Flag.SF) !== 0 ? -0x80000000 : 0);
-    this.setI32(State.FLAGS_OTHER, value & ~ARITHMETIC_FLAGS & KNOWN_FLAGS);
+    writeRflags(this.words, value);
   }
 
   // ---- a thread's registers ----
@@ -362,6 +356,3 @@ export class Cpu {
     this.setU64(State.HELPER_ARGUMENTS + slot * 16, value);
   }
 }
-
-const ARITHMETIC_FLAGS = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
-const KNOWN_FLAGS = Flag.TF | Flag.IF | Flag.DF | (3 << 12) | Flag.NT | Flag.AC | Flag.ID | Flag.RF;

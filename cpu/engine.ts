@@ -18,6 +18,9 @@ export const Exit = {
   Attention: 6,
   /** Only on a whole PC: as Attention, and the instruction has set RIP. */
   Transfer: 7,
+  /** RIP is at one of {@link import("./debug-stops.ts").DebugStops.breakpoints}; or a watched access has happened, and RIP is
+   * behind its instruction. */
+  Debug: 8,
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];
 

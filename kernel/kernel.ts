@@ -11,6 +11,7 @@ import type { Lifecycle } from "./sched/lifecycle.ts";
 import type { Scheduler } from "./sched/scheduler.ts";
 import type { SignalDelivery } from "./sched/signal-delivery.ts";
 import type { Thread } from "./sched/thread.ts";
+import type { ThreadDebugger } from "./sched/thread-debugger.ts";
 import type { SyscallTracer } from "./syscalls/trace.ts";
 import type { MountTable } from "./vfs/mount-table.ts";
 
@@ -27,6 +28,8 @@ export interface Kernel {
   readonly lifecycle: Lifecycle;
   /** Prints system calls, signals and ends, if anybody wants to see them. */
   readonly tracer: SyscallTracer | undefined;
+  /** Decides when threads run and what becomes of signals, if there is one. */
+  debugger: ThreadDebugger | undefined;
   /** By pid; the ended ones too until their parent has waited for them. */
   readonly applications: Map<number, Application>;
   /** All threads by tid. */

@@ -22,6 +22,7 @@ import { SignalDelivery } from "./sched/signal-delivery.ts";
 import { minimumSignalStack } from "./sched/signal-frame.ts";
 import { SIGCHLD, SIGINT, SIGPIPE, SIGTERM } from "./sched/signal-numbers.ts";
 import type { Thread } from "./sched/thread.ts";
+import type { ThreadDebugger } from "./sched/thread-debugger.ts";
 import { Dispatcher } from "./syscalls/dispatch.ts";
 import { enterProgram } from "./syscalls/exec.ts";
 import { SYSCALL_TABLE } from "./syscalls/table.ts";
@@ -80,6 +81,7 @@ export class OsvKernel implements Kernel {
   readonly futexes: Futexes;
   readonly lifecycle: Lifecycle;
   readonly tracer: SyscallTracer | undefined;
+  debugger: ThreadDebugger | undefined;
   readonly applications = new Map<number, Application>();
   readonly threads = new Map<number, Thread>();
   hostname: string;

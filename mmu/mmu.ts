@@ -13,6 +13,7 @@ import {
   type Translation,
   type Translator,
 } from "./translator.ts";
+import type { Watchpoints } from "./watchpoints.ts";
 
 const SCRATCH_BYTES = 64;
 
@@ -71,6 +72,8 @@ export class Mmu {
   /** The last page that code was fetched from is mapped as global. */
   isGlobal = false;
   journal: WriteJournal | undefined;
+  /** Data watchpoints, if there are any. */
+  watchpoints: Watchpoints | undefined;
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
@@ -126,6 +129,7 @@ export class Mmu {
     if (this.codePages.hasCode(physical)) rights &= ~Access.Write;
     const virtual = address - pageOffset(address);
     if (this.journal !== undefined) rights = this.journal.entering(virtual, physical, access, rights);
+    if (this.watchpoints !== undefined) rights &= ~this.watchpoints.denied(virtual);
     if ((rights & Access.Write) !== 0) this.writable[physical >>> PAGE_SHIFT] = 1;
     this.tlb.fill(virtual, physical, rights, translation.attributes);
     return physical + pageOffset(address);
@@ -165,10 +169,14 @@ export class Mmu {
 
   /** Linear address where `length` bytes can be read now: in RAM, or collected in the scratch bytes. @throws PageFault */
   load(address: number, length: number): number {
+    this.watchpoints?.check(address, length, Access.Read);
     if (pageOffset(address) + length <= PAGE_SIZE) {
       const linear = this.page(address, Access.Read);
-      if (linear >= 0) return linear;
-      this.readDevice(-linear - 1, this.scratchBytes, 0, length);
+      if (linear < 0) this.readDevice(-linear - 1, this.scratchBytes, 0, length);
+      // Nobody must take this for leave to read more of the page.
+      else if (this.isWatched(address, Access.Read))
+        this.scratchBytes.set(this.bytes.subarray(linear, linear + length));
+      else return linear;
       return this.scratch;
     }
     const inFirst = PAGE_SIZE - pageOffset(address);
@@ -185,6 +193,7 @@ export class Mmu {
 
   /** Stores the first `length` scratch bytes. @throws PageFault before anything is written */
   store(address: number, length: number): void {
+    this.watchpoints?.check(address, length, Access.Write);
     if (pageOffset(address) + length > PAGE_SIZE) {
       this.storeAcross(address, length);
       return;
@@ -219,6 +228,8 @@ export class Mmu {
    * follow the write. @throws PageFault
    */
   modify(address: number, length: number): number {
+    this.watchpoints?.check(address, length, Access.Read);
+    this.watchpoints?.check(address, length, Access.Write);
     if (pageOffset(address) + length <= PAGE_SIZE) {
       const linear = this.page(address, Access.Write);
       if (linear >= 0 && !this.codePages.hasCode(linear)) return linear;
@@ -250,17 +261,24 @@ export class Mmu {
    */
   direct(address: number): number {
     const linear = this.page(address, Access.Write);
-    return linear < 0 || this.codePages.hasCode(linear) ? -1 : linear;
+    if (linear < 0 || this.isWatched(address, Access.Write)) return -1;
+    return this.codePages.hasCode(linear) ? -1 : linear;
+  }
+
+  private isWatched(address: number, access: Access): boolean {
+    return this.watchpoints !== undefined && (this.watchpoints.denied(address) & access) !== 0;
   }
 
   /** Faults if the bytes cannot be written. @throws PageFault */
   probe(address: number, length: number): void {
+    this.watchpoints?.check(address, length, Access.Write);
     for (let at = address; at < address + length; at += PAGE_SIZE - pageOffset(at))
       this.page(at, Access.Write);
   }
 
   /** Copies guest memory out. @throws PageFault */
   read(address: number, into: Uint8Array): void {
+    this.watchpoints?.check(address, into.length, Access.Read);
     let done = 0;
     while (done < into.length) {
       const at = address + done;

@@ -116,6 +116,21 @@ export class Tlb {
     this.seen |= attributes;
   }
 
+  /** What it holds, for debuggers: virtual page, linear page and {@link Access} bits. */
+  *entries(): Generator<{ page: number; linear: number; rights: number }> {
+    for (let index = 0; index < TLB_ENTRIES; index++) {
+      const entry = index << (TLB_ENTRY_SHIFT - 2);
+      const tags = [READ_WORD, WRITE_WORD, EXECUTE_WORD].map((tag) => this.words[entry + tag]);
+      const at = tags.findIndex((low) => low !== INVALID);
+      if (at < 0) continue;
+      const tag = entry + [READ_WORD, WRITE_WORD, EXECUTE_WORD][at];
+      const page = (this.words[tag + 1] | 0) * 0x100000000 + this.words[tag];
+      const linear = (this.words[tag] + this.words[entry + 6]) >>> 0;
+      const rights = tags.reduce((bits, low, bit) => bits | (low === INVALID ? 0 : 1 << bit), 0);
+      yield { page, linear, rights };
+    }
+  }
+
   flush(): void {
     this.words.fill(INVALID);
     this.attributes.fill(0);

@@ -28,7 +28,9 @@ export type StopReason =
   /** HLT, and nothing to wake up for. */
   | "halt"
   /** Triple fault: the registers are as they were before. */
-  | "shutdown";
+  | "shutdown"
+  /** As {@link Exit.Debug}; `Cpu.stops` tells which of both. */
+  | "debug";
 
 export interface ProcessorStatistics {
   exceptions: Record<number, number>;
@@ -69,22 +71,47 @@ export class SystemProcessor {
 
   /** Executes at most so many instructions. */
   run(budget: number): StopReason {
-    const { system } = this;
+    const { cpu, system } = this;
     this.sliceEnded = false;
     let left = budget;
     while (left > 0 && !this.sliceEnded) {
       const wanted = this.prepare();
       if (wanted === "shutdown") return "shutdown";
       if (system.halted) return "halt";
+      if (cpu.stops.hit !== undefined) return "debug"; // an interrupt's frame was pushed there
       const steps = wanted === "step" ? 1 : left;
       const isTraced = this.isSingleStepping();
       const used = this.runEngine(isTraced ? 1 : steps);
       left -= used.count;
       const { exit } = used;
       this.statistics.exits[exit] = (this.statistics.exits[exit] ?? 0) + 1;
+      if (exit === Exit.Debug && cpu.stops.hit === undefined) {
+        if (wanted === "step") system.shadow(cpu.rip); // still in force
+        return "debug";
+      }
       if (!this.handle(exit, isTraced)) return "shutdown";
+      if (cpu.stops.hit !== undefined) return "debug";
     }
     return "budget";
+  }
+
+  /**
+   * Executes one instruction for a debugger, whether or not there is a breakpoint, and delivers its exception. No interrupt
+   * comes before it, unless the processor waits for one: then that is the step.
+   */
+  step(): StopReason {
+    const { cpu, system } = this;
+    this.sliceEnded = false;
+    if (system.halted) {
+      if (this.prepare() === "shutdown") return "shutdown";
+      return system.halted ? "halt" : "budget";
+    }
+    const isTraced = this.isSingleStepping();
+    if (cpu.rip === cpu.getNumber(SHADOW_RIP)) cpu.setNumber(SHADOW_RIP, NOWHERE);
+    cpu.stops.pass = true;
+    const { exit } = this.runEngine(1);
+    if (!this.handle(exit, isTraced)) return "shutdown";
+    return cpu.stops.hit === undefined ? "budget" : "debug";
   }
 
   private runEngine(budget: number): { exit: Exit; count: number } {

@@ -16,6 +16,7 @@ import { type GuestMemory, isInside } from "../guest-memory.ts";
 import type { SerialBackend } from "../uart16550.ts";
 import { Board, type DebugExitPlace } from "./board.ts";
 import { applyEntryState } from "./entry.ts";
+import type { MachineDebugger } from "./machine-debugger.ts";
 import type { MachineHost } from "./machine-host.ts";
 import { memoryMap } from "./memory-layout.ts";
 import type { StopReason } from "./stop-reason.ts";
@@ -73,6 +74,8 @@ export class Machine {
   readonly processor: SystemProcessor;
   readonly clock: MachineClock;
   readonly statistics: MachineStatistics = { slices: 0, halts: 0, idleNs: 0 };
+  /** Says when the machine may go on. */
+  debugger: MachineDebugger | undefined;
   private readonly time: TimeSource;
   private readonly host: MachineHost;
   private stopReason: StopReason | undefined;
@@ -199,6 +202,19 @@ export class Machine {
     this.host.wake();
   }
 
+  /** The run loop comes by soon, whatever the machine is doing. */
+  attend(): void {
+    this.processor.endSlice();
+    this.host.wake();
+  }
+
+  /** Waits for a debugger; meanwhile no time passes for the guest. */
+  private async standStill(wait: Promise<void>): Promise<void> {
+    const now = this.time.now();
+    await wait;
+    this.time.set(now);
+  }
+
   /** Runs until the guest or {@link stop} ends it. */
   async run(): Promise<StopReason> {
     const { clock, host, processor, statistics } = this;
@@ -213,13 +229,22 @@ export class Machine {
         turn = host.monotonic();
         continue;
       }
+      const wait = this.debugger?.paused();
+      if (wait !== undefined) {
+        await this.standStill(wait);
+        continue;
+      }
       statistics.slices++;
       const before = processor.instructionsExecuted;
-      const stop = processor.run(this.budget());
+      const stop = this.debugger?.isStepping === true ? processor.step() : processor.run(this.budget());
       this.measure(processor.instructionsExecuted - before, host.monotonic() - begin);
       const waiting = this.options.afterSlice?.();
       if (waiting !== undefined) await waiting;
-      if (stop === "shutdown") return { kind: "triple-fault" };
+      const stopped = this.debugger?.ran(stop);
+      if (stop === "shutdown") {
+        await stopped;
+        return { kind: "triple-fault" };
+      }
       if (stop === "halt" && this.stopReason === undefined) {
         if (this.isDead) return { kind: "dead-halt" };
         await this.idle();

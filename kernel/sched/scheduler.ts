@@ -124,6 +124,14 @@ export class Scheduler {
     this.start();
   }
 
+  /** A runnable thread goes before all others. */
+  prefer(thread: Thread): void {
+    const index = this.ready.indexOf(thread, this.readyHead);
+    if (index < 0) return;
+    this.ready.splice(index, 1);
+    this.ready.splice(this.readyHead, 0, thread);
+  }
+
   /** The system call that blocked the thread has ended. */
   complete(thread: Thread, result: number): void {
     if (thread.state === "dead") return;
@@ -171,6 +179,11 @@ export class Scheduler {
 
   private async loop(): Promise<void> {
     for (;;) {
+      const stopped = this.kernel.debugger?.stopped;
+      if (stopped !== undefined) {
+        await stopped;
+        continue;
+      }
       const thread = this.next();
       if (thread === undefined) {
         if (await this.passTime()) continue;
@@ -225,6 +238,8 @@ export class Scheduler {
       thread.application.stoppedThreads.push(thread);
       return;
     }
+    const attached = this.kernel.debugger;
+    if (attached?.holds(thread) === true) return;
     this.load(thread);
     this.current = thread;
     thread.state = "running";
@@ -237,13 +252,14 @@ export class Scheduler {
     } else if (thread.attention) {
       goesOn = this.kernel.signals.deliver(thread, 0);
     }
-    if (goesOn) this.runSlice(thread);
+    if (goesOn) this.runSlice(thread, attached?.budget(thread, this.slice) ?? this.slice);
     this.chargeTime(thread);
     this.current = undefined;
     if ((thread.state as string) === "running") {
       thread.involuntarySwitches++;
       this.enqueue(thread);
     }
+    if (goesOn) attached?.ran(thread);
     if (this.instructionClock === undefined) this.adapt(this.sliceStart - start);
   }
 
@@ -256,11 +272,11 @@ export class Scheduler {
   }
 
   /** Runs the loaded thread until its slice ends, it blocks, or it is gone. */
-  private runSlice(thread: Thread): void {
+  private runSlice(thread: Thread, slice: number): void {
     const { words, unsigned } = this;
     const { engine } = this.machine;
     const { calls } = this.dispatcher;
-    let budget = this.slice;
+    let budget = slice;
     while (budget > 0) {
       const exit = engine.run(budget);
       this.instructionClock?.advance(budget - words[BUDGET]);
@@ -315,7 +331,8 @@ export class Scheduler {
         budget -= SYSCALL_COST;
         if (!this.kernel.signals.deliver(thread, 0)) return;
       }
-      if (exit === Exit.Stopped) return;
+      if (exit === Exit.Debug) this.kernel.debugger?.hit(thread);
+      if (exit === Exit.Stopped || exit === Exit.Debug) return;
     }
     if (thread.attention) this.kernel.signals.deliver(thread, 0);
   }

@@ -201,9 +201,20 @@ export class SignalDelivery implements Signals {
     for (;;) {
       if ((thread.state as string) === "dead") return false;
       const wanted = ~thread.signalMask;
-      const next = thread.pending.take(wanted) ?? application.pending.take(wanted);
+      const attached = this.kernel.debugger;
+      const resumed = attached?.takeSignal(thread);
+      const next = resumed ?? thread.pending.take(wanted) ?? application.pending.take(wanted);
       if (next === undefined) break;
       const { signal, info } = next;
+      if (resumed === undefined && attached?.signal(thread, next) === "stop") {
+        // It comes back here, and so does the end of its system call.
+        thread.attention = true;
+        if (restart !== 0) {
+          thread.result = restart;
+          thread.hasResult = true;
+        }
+        return false;
+      }
       this.kernel.tracer?.signal(thread, signal, info);
       const action = application.actions[signal];
       if (action.handler === SIG_IGN) continue;

@@ -121,6 +121,7 @@ async function execute(
     }
     thread.onVforkDone?.();
     thread.onVforkDone = undefined;
+    kernel.debugger?.executed(thread);
     return KEEP_REGISTERS;
   } finally {
     releaseProgram(prepared);

@@ -149,6 +149,7 @@ export class InterpreterEngine implements SystemEngine {
       cpu.system?.features ?? cpu.model.features,
       this.facts,
       { load: (handler) => this.loadPartOf(handler) },
+      cpu.stops,
     );
     cpu.whereabouts = this;
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
@@ -209,7 +210,8 @@ export class InterpreterEngine implements SystemEngine {
     const { cpu } = this;
     if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
-    this.stepNext = false;
+    this.stepNext = cpu.stops.pass;
+    cpu.stops.pass = false;
     this.runBudget = 0;
     this.budgetLeft = 0;
     this.budgetHeld = budget;
@@ -230,12 +232,23 @@ export class InterpreterEngine implements SystemEngine {
     this.runBudget += part;
   }
 
+  /** For an instruction alone: should it be a jump, nothing is executed where it leads to. */
+  private holdAllButOne(): void {
+    const rest = this.budgetLeft - 1;
+    this.budgetLeft = 1;
+    this.runBudget -= rest;
+    this.budgetHeld += rest;
+    this.cpu.stops.hit = undefined;
+  }
+
   /** Runs until the budget is used up or there is another reason to stop. */
   private execute(): Exit {
     const { cpu, records } = this;
     while (this.budgetLeft + this.budgetHeld > 0) {
       if (this.budgetLeft === 0) this.takeBudget();
       const alone = this.stepNext;
+      if (alone) this.holdAllButOne();
+      else if (this.isAtBreakpoint(cpu.rip)) return Exit.Debug;
       const start = this.entry(this.budgetLeft);
       if (start === 0) return Exit.Exception;
       // The struct that the handlers work on: a helper may have made another one the processor's.
@@ -269,10 +282,11 @@ export class InterpreterEngine implements SystemEngine {
       cpu.rip = rip;
       if (code === Leave.Budget) {
         if (this.budgetHeld > 0) {
-          this.sample(rip);
+          if (!alone) this.sample(rip);
           this.takeBudget();
         }
         if (alone && cpu.system !== undefined) return Exit.Attention;
+        if (cpu.stops.hit !== undefined) return Exit.Debug;
         continue;
       }
       this.budgetLeft -= this.facts.since[index] + (record & SECOND_OF_PAIR);
@@ -289,6 +303,11 @@ export class InterpreterEngine implements SystemEngine {
     this.nextBudgetEnd = (this.nextBudgetEnd + 1) % BUDGET_ENDS;
     this.sample(cpu.rip);
     return Exit.Budget;
+  }
+
+  private isAtBreakpoint(rip: number): boolean {
+    const { breakpoints } = this.cpu.stops;
+    return breakpoints.size > 0 && breakpoints.has(linearAddress(this.mode, rip));
   }
 
   // ---- where execution is, for helpers and devices ----
@@ -438,7 +457,7 @@ export class InterpreterEngine implements SystemEngine {
     try {
       if (this.stepNext) {
         this.stepNext = false;
-        return this.recordOf(this.exactTraceAt(rip, 1));
+        return this.recordOf(this.exactTraceAt(rip, 1, true));
       }
       if (!this.byRip.has(rip) && this.budgetEnds.includes(rip)) {
         return this.recordOf(this.exactTraceAt(rip, Math.min(budget, TRACE_LIMIT)));
@@ -457,9 +476,9 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   /** A trace of its own, that ends where the budget does. @throws PageFault */
-  private exactTraceAt(rip: number, budget: number): Trace {
+  private exactTraceAt(rip: number, budget: number, pass = false): Trace {
     if (this.exactTrace !== undefined) this.withdrawPhysical(this.exactTrace);
-    const trace = this.translator.translate(rip, 0, budget, true);
+    const trace = this.translator.translate(rip, 0, budget, true, pass);
     this.exactTrace = trace;
     this.insertPhysical(trace);
     return trace;
@@ -678,7 +697,9 @@ export class InterpreterEngine implements SystemEngine {
       else mmu.probe(address, bytes);
       return 0;
     } catch (error) {
-      if (error instanceof PageFault || error instanceof GuestException) return failed;
+      const isForInterpreter =
+        error instanceof PageFault || error instanceof GuestException || error instanceof RetryAlone;
+      if (isForInterpreter) return failed;
       throw error;
     }
   }

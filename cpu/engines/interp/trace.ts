@@ -5,6 +5,7 @@
 
 import { type Mmu, PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
+import type { DebugStops } from "../../debug-stops.ts";
 import { type CodeSize, createInstruction, DecodeResult, Decoder } from "../../decoder/decoder.ts";
 import { fusedSigns } from "../../decoder/fused-signs.ts";
 import {
@@ -219,6 +220,7 @@ export class TraceTranslator {
     private readonly features: ReadonlySet<string>,
     private readonly facts: RecordFacts,
     private readonly parts: LoadedParts,
+    private readonly stops: DebugStops,
   ) {
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
@@ -257,9 +259,10 @@ export class TraceTranslator {
   /**
    * Translates from `rip` into the records from index `first` on.
    * @param limit how many instructions at most; with `exact` the trace ends the budget behind them
+   * @param pass the first instruction is meant even if there is a breakpoint
    * @throws PageFault if the first instruction cannot be fetched
    */
-  translate(rip: number, first: number, limit: number, exact: boolean): Trace {
+  translate(rip: number, first: number, limit: number, exact: boolean, pass = false): Trace {
     const { facts, instruction, table } = this;
     const physical = this.fetch(rip);
     const pageEnd = physical - (physical % PAGE_SIZE) + PAGE_SIZE;
@@ -271,8 +274,14 @@ export class TraceTranslator {
     let since = 0;
     let open = true; // control can come to `at`
     let fusable = false;
+    /** A trace ends before a breakpoint; what begins at one has nothing but the end of the budget. */
+    let breaks = false;
 
     while (instructions < most && open) {
+      if (this.hasBreakpoint(at) && !(pass && at === rip)) {
+        breaks = true;
+        break;
+      }
       const offset = physical + (at - rip);
       if (offset >= pageEnd) break;
       let result = this.decoder.decode(this.memory, offset, pageEnd, instruction);
@@ -359,7 +368,8 @@ export class TraceTranslator {
       facts.instructions[record] = 0;
       facts.target[record] = at;
       const address = this.address(record);
-      this.view.setUint32(address + RECORD_HANDLER, exact ? Handler.BudgetEnd : Handler.Continue, true);
+      const endsBudget = exact || (breaks && at === rip);
+      this.view.setUint32(address + RECORD_HANDLER, endsBudget ? Handler.BudgetEnd : Handler.Continue, true);
       this.view.setUint8(address + RECORD_RETIRE, since);
       record++;
     }
@@ -367,10 +377,16 @@ export class TraceTranslator {
     let count = record - first;
     if (this.joinsPairs) count = joinPairs(this.view, this.recordBase, table, facts, first, count);
     this.finishRecords(first, count);
-    const inFirst = Math.min(at - rip, pageEnd - physical);
+    const length = Math.max(1, at - rip);
+    const inFirst = Math.min(length, pageEnd - physical);
     this.mmu.markCode(physical, inFirst);
-    if (secondPage >= 0 && at - rip > inFirst) this.mmu.markCode(secondPage, at - rip - inFirst);
-    return { rip, end: at, physical, secondPage, first, count, incoming: [], mapping: undefined };
+    if (secondPage >= 0 && length > inFirst) this.mmu.markCode(secondPage, length - inFirst);
+    return { rip, end: rip + length, physical, secondPage, first, count, incoming: [], mapping: undefined };
+  }
+
+  private hasBreakpoint(rip: number): boolean {
+    const { breakpoints } = this.stops;
+    return breakpoints.size > 0 && breakpoints.has(linearAddress(this.mode, rip));
   }
 
   /**
@@ -390,11 +406,12 @@ export class TraceTranslator {
   /**
    * Decodes one instruction for a compiler.
    * @param scratch index of a record that may be overwritten
-   * @returns undefined if the interpreter has no handler for it
+   * @returns undefined if the interpreter has no handler for it, or there is a breakpoint
    * @throws PageFault
    */
   formAt(rip: number, scratch: number): DecodedForm | undefined {
     const { instruction } = this;
+    if (this.hasBreakpoint(rip)) return undefined;
     const offset = this.fetch(rip);
     const pageEnd = offset - (offset % PAGE_SIZE) + PAGE_SIZE;
     let result = this.decoder.decode(this.memory, offset, pageEnd, instruction);

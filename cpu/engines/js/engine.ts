@@ -124,6 +124,7 @@ export class JsEngine implements Engine {
       facts,
       // Nothing is executed by handlers here, so none are missing.
       { load: () => Number.POSITIVE_INFINITY },
+      cpu.stops,
     );
     this.translator = new BlockTranslator(cpu.mmu, this.decoding);
     this.runtime = createRuntime(cpu, {
