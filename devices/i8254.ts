@@ -6,7 +6,7 @@
  */
 
 import type { AccessSize, Bus, PortDevice } from "./bus.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { type Clock, restoreTimer, type Timer } from "./clock.ts";
 import type { InterruptLine } from "./interrupt-line.ts";
 import { type Saveable, type SavedState, StateReader } from "./saved-state.ts";
 
@@ -278,9 +278,7 @@ class Counter implements Saveable {
     };
     this.latched = optional("latched");
     this.latchedStatus = optional("latchedStatus");
-    const deadline = state.deadline("deadline");
-    if (deadline === undefined) this.timer?.cancel();
-    else this.timer?.schedule(deadline);
+    if (this.timer !== undefined) restoreTimer(this.timer, state.deadline("deadline"));
   }
 }
 

@@ -62,6 +62,11 @@ export class SystemProcessor {
     return this.executed + (this.isRunning ? this.engine.progress : 0);
   }
 
+  /** Counting goes on from here: a saved machine is resumed. */
+  set instructionsExecuted(count: number) {
+    this.executed = count;
+  }
+
   /** {@link run} returns behind the instruction under way: an event is nearer than it was. */
   endSlice(): void {
     this.sliceEnded = true;

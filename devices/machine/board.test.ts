@@ -128,7 +128,7 @@ describe("the board", () => {
     clock.advance(5_000_000);
     const copy = create();
     copy.clock.advance(5_000_000);
-    copy.board.restore(decodeState(encodeState(board.save())));
+    copy.board.restore(decodeState(encodeState(board.save()).bytes));
     expect(copy.board.save()).toEqual(board.save());
   });
 });

@@ -73,16 +73,18 @@ export class Machine {
   readonly processor: SystemProcessor;
   readonly clock: MachineClock;
   readonly statistics: MachineStatistics = { slices: 0, halts: 0, idleNs: 0 };
+  readonly host: MachineHost;
+  /** What a reset starts again. */
+  kernel: Kernel | undefined;
   private readonly time: TimeSource;
-  private readonly host: MachineHost;
   private stopReason: StopReason | undefined;
-  private kernel: Kernel | undefined;
+  private isPauseWanted = false;
   /** RAM may hold something: before the first start it is not touched, so that the host need not provide it. */
   private hasRun = false;
   /** Instructions in a nanosecond, lately. */
   private rate = FIRST_RATE;
 
-  constructor(private readonly options: MachineOptions) {
+  constructor(readonly options: MachineOptions) {
     const { ramSize, host } = options;
     this.host = host;
     let instructions = () => 0; // until there is a processor
@@ -192,6 +194,38 @@ export class Machine {
     if (this.kernel !== undefined) this.bootKernel(this.kernel);
   }
 
+  /**
+   * Ends {@link run} with "paused" when it next looks at the clock. That changes nothing for the guest: it goes on, here or
+   * restored elsewhere, as if nothing had been.
+   */
+  pause(): void {
+    this.isPauseWanted = true;
+    this.host.wake();
+  }
+
+  /** Does something that takes time while the guest stands still, for which no time passes. */
+  async standStill<Result>(work: () => Promise<Result>): Promise<Result> {
+    const now = this.clock.now();
+    try {
+      return await work();
+    } finally {
+      this.setTime(now);
+    }
+  }
+
+  /** The guest's clock goes on from there; its time of day is the host's. */
+  setTime(nanoseconds: number): void {
+    this.time.set(nanoseconds);
+    this.board.rtc.clockChanged();
+  }
+
+  /** RAM is to be filled by somebody else than {@link bootKernel}: what was in it, or translated from it, is forgotten. */
+  clearMemory(): void {
+    if (this.hasRun) this.cpu.ram.fill(0);
+    this.hasRun = true;
+    this.processor.engine.invalidatePhysical(0, this.cpu.ram.length);
+  }
+
   /** Ends {@link run} behind the instruction under way. */
   stop(reason: StopReason): void {
     this.stopReason ??= reason;
@@ -205,6 +239,11 @@ export class Machine {
     this.hasRun = true;
     let turn = host.monotonic();
     for (;;) {
+      // Before timers fire: a machine that is restored here fires them then, once.
+      if (this.isPauseWanted && this.stopReason === undefined) {
+        this.isPauseWanted = false;
+        return { kind: "paused" };
+      }
       clock.fireDue();
       if (this.stopReason !== undefined) return this.takeStopReason();
       const begin = host.monotonic();
