@@ -44,7 +44,7 @@ export class SavedMachineFile {
     const work = new LongWork(terminal, "restoring the machine", () => machine.host.monotonic());
     try {
       const outline = new StateReader("the machine", reader(this.snapshot.outline).state("machine"), 1);
-      machine.clearMemory();
+      machine.beginRestore();
       const places = new Map([[outline.bytes("ram"), machine.cpu.ram]]);
       const state = reader(await this.snapshot.load(places, work.progress));
       restoreMachine(machine, state.state("machine"));

@@ -84,7 +84,8 @@ export class SystemProcessor {
       const steps = wanted === "step" ? 1 : left;
       const isTraced = this.isSingleStepping();
       const used = this.runEngine(isTraced ? 1 : steps);
-      left -= used.count;
+      // An exception whose handler faults at its first instruction executes nothing, and must not keep us here.
+      left -= Math.max(used.count, 1);
       const { exit } = used;
       this.statistics.exits[exit] = (this.statistics.exits[exit] ?? 0) + 1;
       if (!this.handle(exit, isTraced)) return "shutdown";

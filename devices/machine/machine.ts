@@ -219,8 +219,10 @@ export class Machine {
     this.board.rtc.clockChanged();
   }
 
-  /** RAM is to be filled by somebody else than {@link bootKernel}: what was in it, or translated from it, is forgotten. */
-  clearMemory(): void {
+  /** Another state is to come: what was in RAM, or was translated from it, is forgotten. */
+  beginRestore(): void {
+    this.stopReason = undefined;
+    this.isPauseWanted = false;
     if (this.hasRun) this.cpu.ram.fill(0);
     this.hasRun = true;
     this.processor.engine.invalidatePhysical(0, this.cpu.ram.length);

@@ -95,7 +95,7 @@ export function restoreMachine(machine: Machine, saved: SavedValue): void {
     );
   }
   if (ram !== cpu.ram) {
-    machine.clearMemory();
+    machine.beginRestore();
     cpu.ram.set(ram);
   }
   board.resetParts();
