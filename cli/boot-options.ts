@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { EngineChoice } from "./engines.ts";
 import { gdbOption, parseCpus, parseEngine, parseMemory, unavailable } from "./machine-options.ts";
+import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
 
 /** How the command line describes what is booted, and on which machine. */
 export interface BootOptions {
@@ -11,7 +12,8 @@ export interface BootOptions {
   initrd?: string;
   append: string;
   device: readonly DeviceOption[];
-  memory: number;
+  /** Bytes; undefined if nothing was said about it. */
+  memory?: number;
   engine: EngineChoice;
   reboot: boolean;
   verbose: boolean;
@@ -19,6 +21,11 @@ export interface BootOptions {
   stats: boolean;
   /** Port to wait on for gdb. */
   gdb?: number;
+  /** File to save the machine to, and when besides Ctrl-A s. */
+  save?: string;
+  saveAt?: SaveMoment;
+  /** File of a saved machine. */
+  restore?: string;
 }
 
 export interface DeviceOption {
@@ -27,6 +34,8 @@ export interface DeviceOption {
 }
 
 const MIB = 2 ** 20;
+/** A machine's memory unless something else is said. */
+export const DEFAULT_MEMORY = 512 * MIB;
 const DEFAULT_ENGINE: EngineChoice = { engines: ["interp"] };
 /** QEMU's defaults for `-device isa-debug-exit`. */
 const DEBUG_EXIT_BASE = 0x501;
@@ -54,6 +63,12 @@ function parseDevice(text: string, before: readonly DeviceOption[]): DeviceOptio
   return [...before, { name, place: { port, ports } }];
 }
 
+function parseMoment(text: string): SaveMoment {
+  const moment = parseSaveMoment(text);
+  if (moment === undefined) throw new InvalidArgumentError("Write exit, text=TEXT or instructions=N.");
+  return moment;
+}
+
 export function addBootOptions(command: Command): Command {
   return command
     .option("--kernel <file>", "a kernel: Linux (bzImage, vmlinux), multiboot, PVH")
@@ -67,7 +82,7 @@ export function addBootOptions(command: Command): Command {
     .addOption(
       new Option("--memory <size>", "how much memory the machine has")
         .argParser(parseMemory)
-        .default(512 * MIB, "512M"),
+        .default(undefined, "512M"),
     )
     .addOption(new Option("--cpus <n>", "how many processors it has").argParser(parseCpus).default(1, "1"))
     .addOption(
@@ -76,14 +91,20 @@ export function addBootOptions(command: Command): Command {
         .default(DEFAULT_ENGINE, "interp"),
     )
     .option("--no-reboot", "end instead of starting again when the guest resets the machine")
+    .option("--save <file>", "save the machine to this file on Ctrl-A s")
+    .addOption(
+      new Option(
+        "--save-at <moment>",
+        "save it and end then: exit (Ctrl-A x or a signal), text=TEXT (the console prints it), instructions=N",
+      ).argParser(parseMoment),
+    )
+    .option("--restore <file>", "go on with a saved machine instead of booting one")
     .option("--verbose", "show more about crashes", false)
     .addOption(new Option("--disk <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--share <dir>").argParser(unavailable).hideHelp())
     .addOption(new Option("--bios <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--net <kind>").argParser(unavailable).hideHelp())
     .addOption(gdbOption())
-    .addOption(new Option("--save <file>").argParser(unavailable).hideHelp())
-    .addOption(new Option("--restore <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--display <kind>").argParser(unavailable).hideHelp())
     .option("--deterministic", "run on instruction time: the same input gives the same run", false)
     .option("--stats", "print instructions, time and speed to stderr at the end", false);

@@ -6,18 +6,22 @@ import { type Kernel, Machine } from "../devices/machine/machine.ts";
 import { MOST_RAM } from "../devices/machine/memory-layout.ts";
 import type { StopReason } from "../devices/machine/stop-reason.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
-import type { BootOptions } from "./boot-options.ts";
+import type { HostStream } from "../kernel/host.ts";
+import { type BootOptions, DEFAULT_MEMORY } from "./boot-options.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
-import { CONSOLE_HELP, ConsoleEscape } from "./console-escape.ts";
+import { CONSOLE_HELP, type ConsoleCommand, ConsoleEscape } from "./console-escape.ts";
 import { createSystemEngine } from "./engines.ts";
 import { describeFileError } from "./file-error.ts";
 import { NodeHost } from "./host/node-host.ts";
 import { NodeMachineHost } from "./host/node-machine-host.ts";
 import { describeMachineStatistics } from "./machine-statistics.ts";
 import { describeProcessor } from "./processor-report.ts";
+import { SavedMachineFile } from "./restore-machine.ts";
+import { createSaver, type MachineSaver, NOT_SAVED } from "./save-machine.ts";
 import { SerialConsole } from "./serial-console.ts";
 
 const WASM_PAGE = 65536;
+const MIB = 2 ** 20;
 /** The guest's own death: neither a success nor an error of ours. */
 const GUEST_FAILED = 1;
 
@@ -51,6 +55,8 @@ class BootSession {
   readonly console: SerialConsole;
   private readonly escape: ConsoleEscape;
   private machine: Machine | undefined;
+  /** What `--save` asks for. */
+  saver: MachineSaver | undefined;
   private readonly onSignal = (): void => this.machine?.stop({ kind: "quit" });
 
   constructor(
@@ -61,10 +67,31 @@ class BootSession {
     const { entropy } = deterministic ? deterministicHost(this.host) : this.host;
     this.machineHost = new NodeMachineHost(entropy);
     this.console = new SerialConsole(stdin, stdout, this.onSignal);
-    this.escape = new ConsoleEscape((command) => {
-      if (command === "quit") this.onSignal();
-      else this.say(CONSOLE_HELP.join("\n"));
-    });
+    this.escape = new ConsoleEscape((command) => this.obey(command));
+  }
+
+  private obey(command: ConsoleCommand): void {
+    switch (command) {
+      case "quit":
+        this.onSignal();
+        return;
+      case "save":
+        if (this.saver === undefined) this.say(`osv-vm: ${NOT_SAVED}`);
+        else this.machine?.pause();
+        return;
+      case "break":
+        this.machine?.board.uart.receiveBreak();
+        this.machineHost.wake();
+        return;
+      case "help":
+        this.say(CONSOLE_HELP.join("\n"));
+    }
+  }
+
+  /** Writes a paused machine to its file, and says so. @throws CommandError */
+  async save(machine: Machine): Promise<void> {
+    await this.console.flush();
+    if (this.saver !== undefined) this.say(`osv-vm: ${await this.saver.save(machine, this.console)}`);
   }
 
   /** Lines of ours between the guest's. */
@@ -72,6 +99,11 @@ class BootSession {
     const newline = this.host.stderr.isTerminal ? "\r\n" : "\n";
     const lines = `\n${text}\n`.replaceAll("\n", newline);
     void this.host.stderr.write(new TextEncoder().encode(lines));
+  }
+
+  /** Where progress is shown. */
+  get terminal(): HostStream {
+    return this.host.stderr;
   }
 
   attach(machine: Machine): void {
@@ -103,11 +135,23 @@ class BootSession {
 }
 
 /** Runs the machine until it ends; resets start it again. */
-async function runMachine(machine: Machine, options: BootOptions): Promise<StopReason> {
+async function runMachine(session: BootSession, machine: Machine, options: BootOptions): Promise<StopReason> {
+  const { saver } = session;
   for (;;) {
     const reason = await machine.run();
-    if (reason.kind !== "reset" || !options.reboot) return reason;
-    machine.reboot();
+    if (reason.kind === "paused") {
+      try {
+        await session.save(machine);
+      } catch (error) {
+        // The machine is not lost because it could not be saved.
+        if (saver?.endsIt !== false || !(error instanceof CommandError)) throw error;
+        session.say(`osv-vm: ${error.message}`);
+      }
+      if (saver?.endsIt) return { kind: "quit" };
+    } else if (reason.kind !== "reset" || !options.reboot) {
+      if (reason.kind === "quit" && saver?.savesAtExit) await session.save(machine);
+      return reason;
+    } else machine.reboot();
   }
 }
 
@@ -126,6 +170,7 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
     case "power-off":
     case "reset":
     case "quit":
+    case "paused":
       return 0;
     case "debug-exit":
       return reason.status;
@@ -143,34 +188,66 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
   }
 }
 
+/** `--restore` brings the whole machine; nothing else may be said about it. @throws CommandError */
+function checkRestore(image: string | undefined, options: BootOptions, file: SavedMachineFile): void {
+  const { ramSize, debugExit } = file.description;
+  const named = { IMAGE: image, "--kernel": options.kernel, "--initrd": options.initrd };
+  const other = Object.entries(named).find(([, value]) => value !== undefined)?.[0];
+  if (other !== undefined || options.append !== "") {
+    throw new CommandError(
+      `boot: ${other ?? "--append"} and --restore: the saved machine has a system already`,
+    );
+  }
+  const saved = `${ramSize / MIB}M`;
+  if (options.memory !== undefined && ramSizeOf(options.memory) !== ramSize)
+    throw new CommandError(`--restore: the saved machine has ${saved} of memory; leave out --memory`);
+  const place = options.device.find(({ name }) => name === "isa-debug-exit")?.place;
+  if (place !== undefined && (place.port !== debugExit?.port || place.ports !== debugExit.ports))
+    throw new CommandError("--restore: the saved machine has other devices; leave out --device");
+}
+
+const ramSizeOf = (memory: number): number => Math.floor(memory / WASM_PAGE) * WASM_PAGE;
+
 /** @returns the exit status */
 export async function boot(
   image: string | undefined,
   options: BootOptions,
   version: string,
 ): Promise<number> {
-  const kernel = kernelOf(image, options);
-  const ramSize = Math.floor(options.memory / WASM_PAGE) * WASM_PAGE;
+  const saved = options.restore === undefined ? undefined : await SavedMachineFile.open(options.restore);
+  if (saved !== undefined) checkRestore(image, options, saved);
+  const kernel = saved === undefined ? kernelOf(image, options) : undefined;
+  const ramSize = saved?.description.ramSize ?? ramSizeOf(options.memory ?? DEFAULT_MEMORY);
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
-  const session = new BootSession(await NodeHost.open(), options.deterministic);
+  const deterministic = options.deterministic || saved?.description.deterministic === true;
+  const session = new BootSession(await NodeHost.open(), deterministic);
   try {
-    const debugExit = options.device.find(({ name }) => name === "isa-debug-exit")?.place;
+    const saver = createSaver(options, session.terminal);
+    await saver?.check();
+    session.saver = saver;
+    const debugExit =
+      saved?.description.debugExit ?? options.device.find(({ name }) => name === "isa-debug-exit")?.place;
     const machine = new Machine({
       ramSize,
       host: session.machineHost,
       createEngine: (cpu) => createSystemEngine(options.engine, cpu),
       serial: session.console,
       debugOutput: (byte) => session.console.transmit(byte),
-      deterministic: options.deterministic,
+      deterministic,
       version,
-      afterSlice: () => session.console.flush(),
+      afterSlice: () => {
+        saver?.look(machine);
+        return session.console.flush();
+      },
       ...(debugExit !== undefined && { debugExit }),
     });
     const start = session.machineHost.monotonic();
-    machine.bootKernel(kernel);
+    saver?.watch(machine, session.console);
+    if (kernel !== undefined) machine.bootKernel(kernel);
+    await saved?.restore(machine, session.console, session.terminal);
     session.attach(machine);
     const debug = await debugMachine(session, machine, options);
-    const reason = await runMachine(machine, options);
+    const reason = await runMachine(session, machine, options);
     await session.console.flush();
     const status = await finish(session, machine, reason);
     debug?.target.ended(status);

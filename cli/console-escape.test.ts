@@ -22,6 +22,12 @@ describe("the console's escape key", () => {
     expect(commands).toEqual(["quit", "help"]);
   });
 
+  it("has QEMU's keys for saving, for a break and for help", () => {
+    const { commands, type } = create();
+    expect(type("\x01s\x01b\x01?")).toBe("");
+    expect(commands).toEqual(["save", "break", "help"]);
+  });
+
   it("sends Ctrl-A when it is typed twice, and forgets what it does not know", () => {
     const { commands, type } = create();
     expect(type("\x01\x01\x01z!")).toBe("\x01!");

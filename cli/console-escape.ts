@@ -1,15 +1,23 @@
-/** Ctrl-A and what follows it on a serial console, as QEMU's `-nographic` has it. */
+/** Ctrl-A and what follows it on a serial console: the keys of QEMU's `-nographic`, as far as we have what they do. */
 
 const CTRL_A = 0x01;
 
 /** What a key behind Ctrl-A asks for. */
-export type ConsoleCommand = "quit" | "help";
+export type ConsoleCommand = "quit" | "save" | "break" | "help";
 
-const COMMANDS: Readonly<Record<string, ConsoleCommand>> = { x: "quit", h: "help", "?": "help" };
+const COMMANDS: Readonly<Record<string, ConsoleCommand>> = {
+  x: "quit",
+  s: "save",
+  b: "break",
+  h: "help",
+  "?": "help",
+};
 
 export const CONSOLE_HELP = [
-  "Ctrl-A h    this help",
+  "Ctrl-A h    this help (Ctrl-A ? too)",
   "Ctrl-A x    leave: the machine is switched off hard",
+  "Ctrl-A s    save the machine to the file named by --save; it runs on",
+  "Ctrl-A b    send a break: what follows is for Linux a Magic SysRq key",
   "Ctrl-A Ctrl-A    send Ctrl-A to the guest",
 ] as const;
 

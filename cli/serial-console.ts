@@ -1,5 +1,6 @@
 /** COM1 of a machine on this process's standard input and output. */
 
+import { type Saveable, type SavedState, StateReader } from "../devices/saved-state.ts";
 import type { SerialBackend, Uart16550 } from "../devices/uart16550.ts";
 import type { HostStream } from "../kernel/host.ts";
 
@@ -7,7 +8,7 @@ import type { HostStream } from "../kernel/host.ts";
 const INPUT_LIMIT = 65536;
 const OUTPUT_CHUNK = 4096;
 
-export class SerialConsole implements SerialBackend {
+export class SerialConsole implements SerialBackend, Saveable {
   private readonly output = new Uint8Array(OUTPUT_CHUNK);
   private length = 0;
   private input = new Uint8Array(0);
@@ -17,6 +18,8 @@ export class SerialConsole implements SerialBackend {
   private waiting: Promise<void> | undefined;
   /** Bytes that the guest has sent. */
   sent = 0;
+  /** Sees every byte that the guest sends. */
+  onByte: ((byte: number) => void) | undefined;
 
   constructor(
     private readonly stdin: HostStream,
@@ -31,6 +34,7 @@ export class SerialConsole implements SerialBackend {
   transmit(byte: number): void {
     this.output[this.length++] = byte;
     this.sent++;
+    this.onByte?.(byte);
     if (this.length === OUTPUT_CHUNK) void this.flush();
   }
 
@@ -75,5 +79,15 @@ export class SerialConsole implements SerialBackend {
       this.isPaused = false;
       this.stdin.resume?.();
     }
+  }
+
+  /** What was typed and is not yet read. (What was sent is flushed before a machine is saved.) */
+  save(): SavedState {
+    return { version: 1, input: this.input.slice() };
+  }
+
+  restore(saved: SavedState): void {
+    // The UART asks for it, or is asked to take it when more is typed.
+    this.input = new StateReader("the console", saved, 1).bytes("input").slice();
   }
 }

@@ -19,6 +19,12 @@ export interface Clock {
   timer(callback: () => void): Timer;
 }
 
+/** Arms a timer as it was saved, or not at all. */
+export function restoreTimer(timer: Timer, deadline: number | undefined): void {
+  if (deadline === undefined) timer.cancel();
+  else timer.schedule(deadline);
+}
+
 /** The time of day, where the host (or a test) says what it is. */
 export interface WallClock {
   realtime(): { readonly seconds: number; readonly nanoseconds: number };

@@ -1,7 +1,7 @@
 /** The high precision event timer: IA-PC HPET specification 1.0a (2004). Three comparators, 100 MHz, 64 bits. */
 
 import type { AccessSize, MemoryDevice } from "./bus.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { type Clock, restoreTimer, type Timer } from "./clock.ts";
 import type { InterruptLine } from "./interrupt-line.ts";
 import { type Saveable, type SavedState, StateReader } from "./saved-state.ts";
 
@@ -310,9 +310,7 @@ export class Hpet implements MemoryDevice, Saveable {
       comparator.configuration = timer.u16("configuration") & TN_WRITABLE;
       comparator.value = timer.u64("value");
       comparator.period = timer.u64("period");
-      const deadline = timer.deadline("deadline");
-      if (deadline === undefined) comparator.timer.cancel();
-      else comparator.timer.schedule(deadline);
+      restoreTimer(comparator.timer, timer.deadline("deadline"));
     }
     this.onLegacyReplacement?.((this.configuration & LEG_RT_CNF) !== 0);
     this.updateLevels();

@@ -6,7 +6,7 @@
  */
 
 import type { AccessSize, Bus, PortDevice } from "./bus.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { type Clock, restoreTimer, type Timer } from "./clock.ts";
 import type { InterruptLine } from "./interrupt-line.ts";
 import { type Saveable, type SavedState, StateReader } from "./saved-state.ts";
 
@@ -278,9 +278,7 @@ class Counter implements Saveable {
     };
     this.latched = optional("latched");
     this.latchedStatus = optional("latchedStatus");
-    const deadline = state.deadline("deadline");
-    if (deadline === undefined) this.timer?.cancel();
-    else this.timer?.schedule(deadline);
+    if (this.timer !== undefined) restoreTimer(this.timer, state.deadline("deadline"));
   }
 }
 
@@ -288,7 +286,6 @@ export class I8254 implements PortDevice, Saveable {
   private readonly counters: readonly [Counter, Counter, Counter];
   /** Port 61H bits 0…3: gate 2, speaker data, and the two NMI disables. */
   private control61 = 0;
-  private refreshToggle = false;
 
   /** @param irq0 OUT of counter 0 */
   constructor(
@@ -317,8 +314,8 @@ export class I8254 implements PortDevice, Saveable {
 
   /** Bit 5 is OUT of counter 2; bit 4 toggles with memory refresh, which software uses as a clock of 15 µs. */
   private readPort61(): number {
-    this.refreshToggle = Math.floor(this.clock.now() / 15_085) % 2 === 1;
-    return this.control61 | (this.refreshToggle ? 0x10 : 0) | (this.counters[2].out ? 0x20 : 0);
+    const refreshToggle = Math.floor(this.clock.now() / 15_085) % 2 === 1;
+    return this.control61 | (refreshToggle ? 0x10 : 0) | (this.counters[2].out ? 0x20 : 0);
   }
 
   readPort(offset: number, _size: AccessSize): number {

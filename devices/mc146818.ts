@@ -6,7 +6,7 @@
  */
 
 import type { AccessSize, PortDevice } from "./bus.ts";
-import type { Clock, Timer, WallClock } from "./clock.ts";
+import { type Clock, restoreTimer, type Timer, type WallClock } from "./clock.ts";
 import type { InterruptLine } from "./interrupt-line.ts";
 import { type Saveable, type SavedState, StateReader } from "./saved-state.ts";
 
@@ -94,6 +94,15 @@ export class Mc146818 implements PortDevice, Saveable {
   private hostOrigin(): number {
     const { seconds, nanoseconds } = this.wall.realtime();
     return seconds * NS_PER_SECOND + nanoseconds - this.clock.now();
+  }
+
+  /** The machine's clock goes on from another value: the time of day is still the host's. */
+  clockChanged(): void {
+    const origin = this.hostOrigin();
+    if (origin === this.origin) return;
+    this.origin = origin;
+    this.updateTimer.cancel();
+    this.rearm();
   }
 
   reset(): void {
@@ -316,7 +325,10 @@ export class Mc146818 implements PortDevice, Saveable {
       a: this.a,
       b: this.b,
       c: this.c,
+      origin: this.origin,
       offset: this.offset,
+      updateDeadline: this.updateTimer.deadline,
+      periodicDeadline: this.periodicTimer.deadline,
       held: this.held === undefined ? undefined : secondsFromCivil(this.held),
     };
   }
@@ -333,8 +345,10 @@ export class Mc146818 implements PortDevice, Saveable {
     this.offset = state.time("offset");
     const held = state.deadline("held");
     this.held = held === undefined ? undefined : civilFromSeconds(held);
-    this.updateTimer.cancel();
-    this.periodicTimer.cancel();
+    // A second of the time of day ends elsewhere than when this was saved, unless time stood still meanwhile.
+    const isSameTime = this.origin === state.time("origin");
+    restoreTimer(this.updateTimer, isSameTime ? state.deadline("updateDeadline") : undefined);
+    restoreTimer(this.periodicTimer, state.deadline("periodicDeadline"));
     this.rearm();
     this.update();
   }

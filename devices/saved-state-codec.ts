@@ -1,18 +1,18 @@
 /**
- * The bytes of a saved machine: a header, then one {@link SavedState} in which every value carries its type.
+ * A {@link SavedState} as bytes, in which every value carries its type:
  *
- *   "OSVSTATE", u32 format version, value
- *   value: one byte of type, then
+ *   one byte of type, then
  *     number f64 · bigint u64 · true/false/undefined nothing · text and bytes u32 length and the bytes
  *     list u32 count and the values · record u32 count and pairs of name (as text) and value
+ *     area u32 index: bytes that are too many to stand here, kept beside the record (a machine's RAM)
  *
  * All little-endian. Decoding trusts nothing: lengths are checked against what is there, depth is bounded.
  */
 
 import { type SavedState, type SavedValue, StateError } from "./saved-state.ts";
 
-const MAGIC = "OSVSTATE";
-const FORMAT_VERSION = 1;
+/** Bytes of this length and longer are areas. */
+const AREA_BYTES = 65536;
 const DEEPEST = 32;
 
 const Type = {
@@ -25,12 +25,14 @@ const Type = {
   Bytes: 6,
   List: 7,
   Record: 8,
+  Area: 9,
 } as const;
 
 class Encoder {
   private buffer = new Uint8Array(4096);
   private length = 0;
   private readonly text = new TextEncoder();
+  readonly areas: Uint8Array[] = [];
 
   private room(bytes: number): DataView {
     const needed = this.length + bytes;
@@ -75,8 +77,14 @@ class Encoder {
       this.u8(Type.Text);
       this.sized(this.text.encode(value));
     } else if (value instanceof Uint8Array) {
-      this.u8(Type.Bytes);
-      this.sized(value);
+      if (value.length < AREA_BYTES) {
+        this.u8(Type.Bytes);
+        this.sized(value);
+      } else {
+        this.u8(Type.Area);
+        this.u32(this.areas.length);
+        this.areas.push(value);
+      }
     } else if (Array.isArray(value)) {
       this.u8(Type.List);
       this.u32(value.length);
@@ -102,7 +110,10 @@ class Decoder {
   private readonly view: DataView;
   private readonly text = new TextDecoder("utf-8", { fatal: true });
 
-  constructor(private readonly bytes: Uint8Array) {
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly areas: readonly Uint8Array[],
+  ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
@@ -124,6 +135,20 @@ class Decoder {
   raw(length: number): Uint8Array {
     const start = this.take(length);
     return this.bytes.slice(start, start + length);
+  }
+
+  /** How many values follow: each has at least one byte. */
+  private count(): number {
+    const count = this.u32();
+    if (count > this.bytes.length - this.at) throw new StateError("the saved state is cut off");
+    return count;
+  }
+
+  private area(): Uint8Array {
+    const index = this.u32();
+    if (index >= this.areas.length)
+      throw new StateError(`the saved state is damaged: it has no area ${index}`);
+    return this.areas[index];
   }
 
   private string(): string {
@@ -154,14 +179,17 @@ class Decoder {
         return this.raw(this.u32());
       case Type.List: {
         const items: SavedValue[] = [];
-        for (let count = this.u32(); count > 0; count--) items.push(this.value(depth + 1));
+        for (let count = this.count(); count > 0; count--) items.push(this.value(depth + 1));
         return items;
       }
       case Type.Record: {
         const entries: [string, SavedValue][] = [];
-        for (let count = this.u32(); count > 0; count--) entries.push([this.string(), this.value(depth + 1)]);
+        for (let count = this.count(); count > 0; count--)
+          entries.push([this.string(), this.value(depth + 1)]);
         return Object.fromEntries(entries);
       }
+      case Type.Area:
+        return this.area();
       default:
         throw new StateError(`the saved state is damaged: there is no type ${type}`);
     }
@@ -172,25 +200,24 @@ class Decoder {
   }
 }
 
-export function encodeState(state: SavedState): Uint8Array {
-  const encoder = new Encoder();
-  encoder.raw(new TextEncoder().encode(MAGIC));
-  encoder.u32(FORMAT_VERSION);
-  encoder.value(state);
-  return encoder.finish();
+export interface EncodedState {
+  readonly bytes: Uint8Array;
+  /** The long byte arrays of the state, live, in the order in which {@link bytes} names them. */
+  readonly areas: readonly Uint8Array[];
 }
 
-/** @throws StateError for anything that {@link encodeState} has not written */
-export function decodeState(bytes: Uint8Array): SavedState {
-  const decoder = new Decoder(bytes);
-  const magic = String.fromCharCode(...decoder.raw(Math.min(MAGIC.length, bytes.length)));
-  if (magic !== MAGIC) throw new StateError("this is not a saved state of osv-vm");
-  const version = decoder.u32();
-  if (version !== FORMAT_VERSION) {
-    throw new StateError(
-      `the saved state has format ${version}, this version of osv-vm reads ${FORMAT_VERSION}`,
-    );
-  }
+export function encodeState(state: SavedState): EncodedState {
+  const encoder = new Encoder();
+  encoder.value(state);
+  return { bytes: encoder.finish(), areas: encoder.areas };
+}
+
+/**
+ * @param areas what the areas of the state hold now
+ * @throws StateError for anything that {@link encodeState} has not written
+ */
+export function decodeState(bytes: Uint8Array, areas: readonly Uint8Array[] = []): SavedState {
+  const decoder = new Decoder(bytes, areas);
   const value = decoder.value(0);
   if (typeof value !== "object" || Array.isArray(value) || value instanceof Uint8Array || !decoder.isAtEnd) {
     throw new StateError("the saved state is damaged: it does not end where it should");

@@ -16,11 +16,25 @@ const STATE: SavedState = {
 
 describe("saved state", () => {
   it("comes back from bytes as it was", () => {
-    expect(decodeState(encodeState(STATE))).toEqual(STATE);
+    expect(decodeState(encodeState(STATE).bytes)).toEqual(STATE);
+  });
+
+  it("keeps long byte arrays beside the bytes, each once for every place it stands in", () => {
+    const ram = new Uint8Array(100_000).fill(7);
+    const { bytes, areas } = encodeState({ version: 1, ram, inner: { version: 1, again: ram } });
+    expect(bytes.length).toBeLessThan(200);
+    expect(areas).toEqual([ram, ram]);
+    const other = new Uint8Array(5);
+    expect(decodeState(bytes, [ram, other])).toEqual({
+      version: 1,
+      ram,
+      inner: { version: 1, again: other },
+    });
+    expect(() => decodeState(bytes, [ram])).toThrow("it has no area 1");
   });
 
   it("is refused when any byte is missing", () => {
-    const bytes = encodeState(STATE);
+    const { bytes } = encodeState(STATE);
     for (let length = 0; length < bytes.length; length++) {
       expect(() => decodeState(bytes.subarray(0, length))).toThrow(StateError);
     }
@@ -28,7 +42,7 @@ describe("saved state", () => {
   });
 
   it("decodes or refuses, but nothing else, when bytes are changed", () => {
-    const bytes = encodeState(STATE);
+    const { bytes } = encodeState(STATE);
     for (let at = 0; at < bytes.length; at++) {
       for (const value of [0, 1, 0x7f, 0x80, 0xff]) {
         const changed = bytes.slice();

@@ -149,6 +149,11 @@ export class StateReader {
     return value;
   }
 
+  /** Anything, or nothing. */
+  optional(name: string): SavedValue {
+    return this.saved[name];
+  }
+
   state(name: string): SavedState {
     const value = this.saved[name];
     if (!isState(value)) this.fail(name, "a record");

@@ -6,7 +6,7 @@
  */
 
 import type { AccessSize, PortDevice } from "./bus.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { type Clock, restoreTimer, type Timer } from "./clock.ts";
 import type { InterruptLine } from "./interrupt-line.ts";
 import { type Saveable, type SavedState, StateReader } from "./saved-state.ts";
 
@@ -49,6 +49,7 @@ const MCR_LOOP = 1 << 4;
 
 const LSR_DR = 1 << 0;
 const LSR_OE = 1 << 1;
+const LSR_BI = 1 << 4;
 const LSR_THRE = 1 << 5;
 const LSR_TEMT = 1 << 6;
 const LSR_ERRORS = 0x1e;
@@ -124,6 +125,14 @@ export class Uart16550 implements PortDevice, Saveable {
     this.wantsMore = taken < bytes.length;
     if (taken > 0) this.received();
     return taken;
+  }
+
+  /** The line is held low for longer than a character takes: one zero comes, and the mark that it is no character. */
+  receiveBreak(): void {
+    if ((this.mcr & MCR_LOOP) !== 0) return;
+    this.errors |= LSR_BI;
+    if (this.fifo.length < (this.fifosEnabled ? FIFO_BYTES : 1)) this.fifo.push(0);
+    this.received();
   }
 
   private get fifosEnabled(): boolean {
@@ -306,6 +315,7 @@ export class Uart16550 implements PortDevice, Saveable {
       threPending: this.threPending,
       timedOut: this.timedOut,
       fifo: new Uint8Array(this.fifo),
+      wantsMore: this.wantsMore,
       deadline: this.timer.deadline,
     };
   }
@@ -323,9 +333,8 @@ export class Uart16550 implements PortDevice, Saveable {
     this.threPending = state.boolean("threPending");
     this.timedOut = state.boolean("timedOut");
     this.fifo.splice(0, this.fifo.length, ...state.bytes("fifo").subarray(0, FIFO_BYTES));
-    const deadline = state.deadline("deadline");
-    if (deadline === undefined) this.timer.cancel();
-    else this.timer.schedule(deadline);
+    this.wantsMore = state.boolean("wantsMore");
+    restoreTimer(this.timer, state.deadline("deadline"));
     this.update();
   }
 }

@@ -4,8 +4,9 @@ import type { Entropy, Host } from "./host.ts";
 import { InstructionClock } from "./sched/instruction-clock.ts";
 
 /** xorshift32 (G. Marsaglia, "Xorshift RNGs", 2003): good enough to look random, and never to be used for secrets. */
-class SeededEntropy implements Entropy {
-  private state = 0x9e3779b9;
+export class SeededEntropy implements Entropy {
+  /** 32 bits, never zero. Whoever sets it goes on from there. */
+  state = 0x9e3779b9;
 
   fill(bytes: Uint8Array): void {
     for (let index = 0; index < bytes.length; index++) {

@@ -1,6 +1,7 @@
 /** The world of a whole machine on Node: time, chance, sleep. */
 
 import type { MachineHost } from "../../devices/machine/machine-host.ts";
+import { SeededEntropy } from "../../kernel/deterministic-host.ts";
 import type { Entropy } from "../../kernel/host.ts";
 import { NodeClock } from "./node-clock.ts";
 
@@ -29,6 +30,14 @@ export class NodeMachineHost implements MachineHost {
 
   random(bytes: Uint8Array): void {
     this.entropy.fill(bytes);
+  }
+
+  get chance(): number | undefined {
+    return this.entropy instanceof SeededEntropy ? this.entropy.state >>> 0 : undefined;
+  }
+
+  set chance(state: number | undefined) {
+    if (this.entropy instanceof SeededEntropy && state !== undefined) this.entropy.state = state | 0;
   }
 
   yield(): Promise<void> {

@@ -64,6 +64,11 @@ export class SystemProcessor {
     return this.executed + (this.isRunning ? this.engine.progress : 0);
   }
 
+  /** Counting goes on from here: a saved machine is resumed. */
+  set instructionsExecuted(count: number) {
+    this.executed = count;
+  }
+
   /** {@link run} returns behind the instruction under way: an event is nearer than it was. */
   endSlice(): void {
     this.sliceEnded = true;
@@ -82,7 +87,8 @@ export class SystemProcessor {
       const steps = wanted === "step" ? 1 : left;
       const isTraced = this.isSingleStepping();
       const used = this.runEngine(isTraced ? 1 : steps);
-      left -= used.count;
+      // An exception whose handler faults at its first instruction executes nothing, and must not keep us here.
+      left -= Math.max(used.count, 1);
       const { exit } = used;
       this.statistics.exits[exit] = (this.statistics.exits[exit] ?? 0) + 1;
       if (exit === Exit.Debug && cpu.stops.hit === undefined) {

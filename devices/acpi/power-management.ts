@@ -1,7 +1,7 @@
 /** ACPI's fixed hardware: ACPI specification 6.3, 4.8 "ACPI Register Model". Power-off (S5), PM timer, power button, reset. */
 
 import type { AccessSize, Bus, PortDevice } from "../bus.ts";
-import type { Clock, Timer } from "../clock.ts";
+import { type Clock, restoreTimer, type Timer } from "../clock.ts";
 import type { InterruptLine } from "../interrupt-line.ts";
 import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
 
@@ -153,6 +153,7 @@ export class AcpiPowerManagement implements PortDevice, Saveable {
       enabled: this.enabled,
       control: this.control,
       resetControl: this.resetControl,
+      deadline: this.timer.deadline,
     };
   }
 
@@ -162,7 +163,7 @@ export class AcpiPowerManagement implements PortDevice, Saveable {
     this.enabled = state.u16("enabled") & EVENTS;
     this.control = SCI_EN | (state.u16("control") & CONTROL_WRITABLE);
     this.resetControl = state.u8("resetControl");
-    this.timer.cancel();
+    restoreTimer(this.timer, state.deadline("deadline"));
     this.update();
   }
 }

@@ -1,6 +1,6 @@
 /** The local APIC's timer: one-shot, periodic and TSC-deadline (Intel SDM vol. 3, 11.5.4). */
 
-import type { Clock, Timer } from "../clock.ts";
+import { type Clock, restoreTimer, type Timer } from "../clock.ts";
 import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
 
 /** Bits 17 and 18 of the timer's LVT entry. */
@@ -131,9 +131,7 @@ export class ApicTimer implements Saveable {
     this.divide = state.integer("divide", 0xb);
     this.started = state.time("started");
     this.deadlineValue = state.u64("tscDeadline");
-    const deadline = state.deadline("deadline");
-    if (deadline === undefined || (this.currentMode === TimerMode.Periodic && this.count === 0))
-      this.timer.cancel();
-    else this.timer.schedule(deadline);
+    const isEndless = this.currentMode === TimerMode.Periodic && this.count === 0; // nothing saves that
+    restoreTimer(this.timer, isEndless ? undefined : state.deadline("deadline"));
   }
 }

@@ -184,12 +184,15 @@ export class KvmParavirtual implements Saveable {
     };
   }
 
+  /**
+   * The guest's page is in its RAM and stays right: clock and TSC go on from where they were, as with KVM_SET_CLOCK after
+   * a migration. The guest's time of day is behind until it asks somebody (the RTC, NTP).
+   */
   restore(saved: SavedState): void {
     const state = new StateReader("KVM clock", saved, 1);
     this.wallClock = state.u64("wallClock");
     this.systemTime = state.u64("systemTime");
     this.stealTime = state.u64("stealTime");
     this.version = state.u32("pageVersion");
-    this.writeSystemTime();
   }
 }

@@ -74,7 +74,10 @@ export class Board implements Saveable {
   private readonly hpet: Hpet;
   /** While the HPET replaces them, the 8254 and the RTC reach no controller. */
   private legacyReplaced = false;
-  /** Everything with a state, by the name it is saved under. */
+  /**
+   * Everything with a state, by the name it is saved under. Interrupt controllers come last: what the others do to their
+   * inputs while they are restored is then forgotten.
+   */
   private readonly parts: Readonly<Record<string, Saveable & { reset?(): void }>>;
 
   constructor(options: BoardOptions) {
@@ -148,9 +151,6 @@ export class Board implements Saveable {
       timeStampCounter: () => clock.now() + options.tscOffset(),
     });
     this.parts = {
-      localApic: this.localApic,
-      ioApic: this.ioApic,
-      pic: this.pic,
       pit: this.pit,
       hpet: this.hpet,
       rtc: this.rtc,
@@ -160,6 +160,9 @@ export class Board implements Saveable {
       fwCfg: this.fwCfg,
       pci: this.pci,
       kvm: this.kvm,
+      pic: this.pic,
+      ioApic: this.ioApic,
+      localApic: this.localApic,
     };
     this.acpi = buildAcpiTables(this.description, Layout.ACPI_TABLES);
     this.smbios = buildSmbios(Layout.SMBIOS, memory.size, options.version).bytes;
@@ -203,9 +206,13 @@ export class Board implements Saveable {
     };
   }
 
+  resetParts(): void {
+    for (const part of Object.values(this.parts)) part.reset?.();
+  }
+
   /** Power-on or reset, and what firmware does before it starts a system. */
   reset(): void {
-    for (const part of Object.values(this.parts)) part.reset?.();
+    this.resetParts();
     this.pic.initializeAsFirmware([SCI_IRQ, ...PCI_IRQS]);
     this.pci.configureAsFirmware();
     this.memory.write(Layout.ACPI_TABLES, this.acpi.bytes);
@@ -214,12 +221,11 @@ export class Board implements Saveable {
 
   save(): SavedState {
     const parts = Object.entries(this.parts).map(([name, part]) => [name, part.save()] as const);
-    return { version: 1, legacyReplaced: this.legacyReplaced, ...Object.fromEntries(parts) };
+    return { version: 1, ...Object.fromEntries(parts) };
   }
 
   restore(saved: SavedState): void {
     const state = new StateReader("the board", saved, 1);
     for (const [name, part] of Object.entries(this.parts)) part.restore(state.state(name));
-    this.legacyReplaced = state.boolean("legacyReplaced");
   }
 }

@@ -7,6 +7,8 @@ export interface MachineHost extends WallClock {
   monotonic(): number;
   /** Fills with fresh random bytes. */
   random(bytes: Uint8Array): void;
+  /** Where seeded chance has come to, on a deterministic machine: saved and restored with it. */
+  chance?: number | undefined;
   /** Lets other work of the host have its turn: input, timers. */
   yield(): Promise<void>;
   /**

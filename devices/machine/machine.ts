@@ -76,16 +76,18 @@ export class Machine {
   readonly statistics: MachineStatistics = { slices: 0, halts: 0, idleNs: 0 };
   /** Says when the machine may go on. */
   debugger: MachineDebugger | undefined;
+  readonly host: MachineHost;
+  /** What a reset starts again. */
+  kernel: Kernel | undefined;
   private readonly time: TimeSource;
-  private readonly host: MachineHost;
   private stopReason: StopReason | undefined;
-  private kernel: Kernel | undefined;
+  private isPauseWanted = false;
   /** RAM may hold something: before the first start it is not touched, so that the host need not provide it. */
   private hasRun = false;
   /** Instructions in a nanosecond, lately. */
   private rate = FIRST_RATE;
 
-  constructor(private readonly options: MachineOptions) {
+  constructor(readonly options: MachineOptions) {
     const { ramSize, host } = options;
     this.host = host;
     let instructions = () => 0; // until there is a processor
@@ -195,6 +197,40 @@ export class Machine {
     if (this.kernel !== undefined) this.bootKernel(this.kernel);
   }
 
+  /**
+   * Ends {@link run} with "paused" when it next looks at the clock. That changes nothing for the guest: it goes on, here or
+   * restored elsewhere, as if nothing had been.
+   */
+  pause(): void {
+    this.isPauseWanted = true;
+    this.host.wake();
+  }
+
+  /** Does something that takes time while the guest stands still, for which no time passes. */
+  async standStill<Result>(work: () => Promise<Result>): Promise<Result> {
+    const now = this.clock.now();
+    try {
+      return await work();
+    } finally {
+      this.setTime(now);
+    }
+  }
+
+  /** The guest's clock goes on from there; its time of day is the host's. */
+  setTime(nanoseconds: number): void {
+    this.time.set(nanoseconds);
+    this.board.rtc.clockChanged();
+  }
+
+  /** Another state is to come: what was in RAM, or was translated from it, is forgotten. */
+  beginRestore(): void {
+    this.stopReason = undefined;
+    this.isPauseWanted = false;
+    if (this.hasRun) this.cpu.ram.fill(0);
+    this.hasRun = true;
+    this.processor.engine.invalidatePhysical(0, this.cpu.ram.length);
+  }
+
   /** Ends {@link run} behind the instruction under way. */
   stop(reason: StopReason): void {
     this.stopReason ??= reason;
@@ -221,6 +257,11 @@ export class Machine {
     this.hasRun = true;
     let turn = host.monotonic();
     for (;;) {
+      // Before timers fire: a machine that is restored here fires them then, once.
+      if (this.isPauseWanted && this.stopReason === undefined) {
+        this.isPauseWanted = false;
+        return { kind: "paused" };
+      }
       clock.fireDue();
       if (this.stopReason !== undefined) return this.takeStopReason();
       const begin = host.monotonic();

@@ -13,5 +13,7 @@ export type StopReason =
   | { readonly kind: "triple-fault" }
   /** It waits for an interrupt with interrupts disabled: nothing will ever happen. */
   | { readonly kind: "dead-halt" }
+  /** {@link import("./machine.ts").Machine.pause} was called: it goes on when it is run again. */
+  | { readonly kind: "paused" }
   /** Somebody outside stopped it. */
   | { readonly kind: "quit" };

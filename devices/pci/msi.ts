@@ -1,6 +1,7 @@
 /** Message signalled interrupts: PCI Local Bus specification 3.0, 6.8.1. 64-bit addresses, one mask bit a vector. */
 
 import { decodeMsi, type InterruptMessageSink } from "../apic/interrupt-message.ts";
+import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
 import type { ConfigSpace } from "./config-space.ts";
 
 const CAPABILITY_ID = 0x05;
@@ -14,7 +15,7 @@ const PENDING = 20;
 /** 6.8.1.3 */
 const Control = { Enable: 1 << 0, Address64: 1 << 7, PerVectorMask: 1 << 8 } as const;
 
-export class Msi {
+export class Msi implements Saveable {
   private readonly offset: number;
 
   /** @param vectorsLog2 how many vectors the device asks for: 0 for one, 5 for 32 */
@@ -65,5 +66,18 @@ export class Msi {
     if (open === 0 || !this.isEnabled) return;
     view.setUint32(this.offset + PENDING, pending & ~open, true);
     for (let index = 0; index < 32; index++) if (((open >>> index) & 1) !== 0) this.notify(index);
+  }
+  /** Registers that software writes are saved with the configuration space. */
+  save(): SavedState {
+    return { version: 1, pending: this.config.view.getUint32(this.offset + PENDING, true) };
+  }
+
+  restore(saved: SavedState): void {
+    const state = new StateReader("MSI", saved, 1);
+    this.config.view.setUint32(this.offset + PENDING, state.u32("pending"), true);
+  }
+
+  reset(): void {
+    this.config.view.setUint32(this.offset + PENDING, 0, true);
   }
 }

@@ -150,6 +150,7 @@ export class PciDevice implements Saveable {
 
   reset(): void {
     this.config.reset();
+    this.msi?.reset();
     this.msix?.reset();
     this.intxLevel = false;
     this.configChanged();
@@ -159,6 +160,7 @@ export class PciDevice implements Saveable {
     return {
       version: 1,
       config: this.config.save(),
+      msi: this.msi?.save(),
       msix: this.msix?.save(),
       intx: this.intxLevel,
     };
@@ -167,6 +169,7 @@ export class PciDevice implements Saveable {
   restore(saved: SavedState): void {
     const state = new StateReader("PCI device", saved, 1);
     this.config.restore(state.state("config"));
+    this.msi?.restore(state.state("msi"));
     this.msix?.restore(state.state("msix"));
     this.intxLevel = state.boolean("intx");
     this.configChanged();
