@@ -9,7 +9,7 @@ import { deterministicHost } from "../kernel/deterministic-host.ts";
 import type { BootOptions } from "./boot-options.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
 import { CONSOLE_HELP, ConsoleEscape } from "./console-escape.ts";
-import { createSystemEngine } from "./engines.ts";
+import { loadSystemEngine } from "./engines.ts";
 import { describeFileError } from "./file-error.ts";
 import { NodeHost } from "./host/node-host.ts";
 import { NodeMachineHost } from "./host/node-machine-host.ts";
@@ -143,13 +143,14 @@ export async function boot(
   const kernel = kernelOf(image, options);
   const ramSize = Math.floor(options.memory / WASM_PAGE) * WASM_PAGE;
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
+  const createEngine = await loadSystemEngine(options.engine);
   const session = new BootSession(await NodeHost.open(), options.deterministic);
   try {
     const debugExit = options.device.find(({ name }) => name === "isa-debug-exit")?.place;
     const machine = new Machine({
       ramSize,
       host: session.machineHost,
-      createEngine: (cpu) => createSystemEngine(options.engine, cpu),
+      createEngine,
       serial: session.console,
       debugOutput: (byte) => session.console.transmit(byte),
       deterministic: options.deterministic,

@@ -100,8 +100,9 @@ async function loadJit(options: EngineOptions) {
     const { RegionCompiler } = await import("../cpu/engines/jit/compiler.ts");
     return new RegionCompiler(host, createModuleCompiler());
   };
+  const rest = { loadLegacy: loadLegacyInterpreter };
   return (cpu: Cpu, thresholds: Partial<JitThresholds> | undefined) =>
-    observed(new JitEngine(cpu, loadInterpreter(), createCompiler, thresholds), options);
+    observed(new JitEngine(cpu, loadInterpreter(), createCompiler, thresholds, rest), options);
 }
 
 /** Was Node told to let a debugger in (node --inspect-brk)? */
@@ -130,10 +131,21 @@ async function loadJs({ disassemble, observer }: EngineOptions): Promise<EngineF
 }
 
 /** The same for a whole PC. */
-export function createSystemEngine({ engines }: EngineChoice, cpu: Cpu): SystemEngine {
-  if (engines.some((name) => name !== "interp") || engines.length > 1) {
-    const name = engines.length > 1 ? `check=${engines.join()}` : engines[0];
-    throw new CommandError(`--engine ${name}: it does not run whole systems in this version; use interp`);
+export async function loadSystemEngine(
+  { engines }: EngineChoice,
+  options: EngineOptions = {},
+): Promise<(cpu: Cpu) => SystemEngine> {
+  const [name] = engines;
+  if (engines.length > 1 || name === "js") {
+    const text = engines.length > 1 ? `check=${engines.join()}` : name;
+    throw new CommandError(
+      `--engine ${text}: it does not run whole systems in this version; use interp or jit`,
+    );
   }
-  return new InterpreterEngine(cpu, loadInterpreter(), { loadLegacy: loadLegacyInterpreter });
+  if (name === "jit") {
+    const jit = await loadJit(options);
+    return (cpu) => jit(cpu, options.jitThresholds);
+  }
+  const rest = { loadLegacy: loadLegacyInterpreter };
+  return (cpu) => observed(new InterpreterEngine(cpu, loadInterpreter(), rest), options);
 }
