@@ -105,8 +105,9 @@ function createJit(options: EngineOptions) {
     const { createModuleCompiler } = await import("./host/region-module.ts");
     return new RegionCompiler(host, createModuleCompiler());
   };
+  const rest = { loadLegacy: loadLegacyInterpreter };
   return (cpu: Cpu, thresholds: Partial<JitThresholds> | undefined) =>
-    observed(new JitEngine(cpu, loadInterpreter(), createCompiler, thresholds), options);
+    observed(new JitEngine(cpu, loadInterpreter(), createCompiler, thresholds, rest), options);
 }
 
 /** Was Node told to let a debugger in (node --inspect-brk)? */
@@ -136,10 +137,19 @@ async function loadJs({ disassemble, observer }: EngineOptions): Promise<EngineF
 }
 
 /** The same for a whole PC. */
-export function createSystemEngine({ engines }: EngineChoice, cpu: Cpu): SystemEngine {
-  if (engines.some((name) => name !== "interp") || engines.length > 1) {
-    const name = engines.length > 1 ? `check=${engines.join()}` : engines[0];
-    throw new CommandError(`--engine ${name}: it does not run whole systems in this version; use interp`);
+export function createSystemEngine(
+  { engines }: EngineChoice,
+  cpu: Cpu,
+  options: EngineOptions = {},
+): SystemEngine {
+  const [name] = engines;
+  if (engines.length > 1 || name === "js") {
+    const text = engines.length > 1 ? `check=${engines.join()}` : name;
+    throw new CommandError(
+      `--engine ${text}: it does not run whole systems in this version; use interp or jit`,
+    );
   }
-  return new InterpreterEngine(cpu, loadInterpreter(), { loadLegacy: loadLegacyInterpreter });
+  if (name === "jit") return createJit(options)(cpu, options.jitThresholds);
+  const rest = { loadLegacy: loadLegacyInterpreter };
+  return observed(new InterpreterEngine(cpu, loadInterpreter(), rest), options);
 }

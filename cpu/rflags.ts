@@ -1,13 +1,6 @@
 /** RFLAGS from the lazy fields of a register context (cpu/state.ts), and back. */
 
-import {
-  FLAG_CARRIES,
-  FLAG_CARRY,
-  FLAG_SIGN,
-  FLAG_ZERO,
-  FLAGS_OTHER,
-  Flag,
-} from "./state.ts";
+import { FLAG_CARRIES, FLAG_CARRY, FLAG_SIGN, FLAG_ZERO, FLAGS_OTHER, Flag } from "./state.ts";
 
 const ARITHMETIC_FLAGS = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 const KNOWN_FLAGS = Flag.TF | Flag.IF | Flag.DF | (3 << 12) | Flag.NT | Flag.AC | Flag.ID | Flag.RF;

@@ -167,6 +167,27 @@ export class Mmu {
     return linear;
   }
 
+  /**
+   * As {@link fetchAddress}, without a trace: for code that is only looked at.
+   * @returns -1 if it cannot be fetched, or not without setting a flag in the page tables
+   */
+  peekCode(address: number): number {
+    const { translator, translation } = this;
+    if (translator.peek === undefined) {
+      try {
+        return this.fetchAddress(address);
+      } catch (error) {
+        if (error instanceof PageFault) return -1;
+        throw error;
+      }
+    }
+    if (!translator.peek(address, Access.Execute, translation)) return -1;
+    const physical = translation.physicalPage;
+    if (physical >= this.ramSize || this.devices?.kind(physical) === "device") return -1;
+    this.isGlobal = ((translation.attributes ?? 0) & TlbAttribute.Global) !== 0;
+    return physical + pageOffset(address);
+  }
+
   /** Linear address where `length` bytes can be read now: in RAM, or collected in the scratch bytes. @throws PageFault */
   load(address: number, length: number): number {
     this.watchpoints?.check(address, length, Access.Read);

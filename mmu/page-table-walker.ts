@@ -78,6 +78,9 @@ export class PageTableWalker implements Translator {
   private readonly path = new Int32Array(4);
   /** The access is the processor's own (descriptor tables, TSS): supervisor whatever CPL is, and EFLAGS.AC means nothing. */
   private implicit = false;
+  /** Flags in the tables are left as they are; whether one would have to be set. */
+  private peeking = false;
+  private untouched = false;
 
   /** @param ram the machine's RAM, from physical address 0 */
   constructor(
@@ -122,6 +125,16 @@ export class PageTableWalker implements Translator {
     } finally {
       state.user = user;
       this.implicit = false;
+    }
+  }
+
+  peek(virtual: number, access: Access, out: Translation): boolean {
+    this.peeking = true;
+    this.untouched = false;
+    try {
+      return this.translate(virtual, access, out) && !this.untouched;
+    } finally {
+      this.peeking = false;
     }
   }
 
@@ -175,7 +188,7 @@ export class PageTableWalker implements Translator {
 
     for (let above = top; above > level; above--) {
       const at = path[above];
-      if ((words[at] & Entry.A) === 0) words[at] |= Entry.A;
+      if ((words[at] & Entry.A) === 0) this.touch(at, words[at], Access.Read);
     }
     entryLow = this.touch(path[level], entryLow, access);
     const mask = level === 0 ? 0 : level === 1 ? 0x001ff000 : 0x3ffff000;
@@ -207,7 +220,7 @@ export class PageTableWalker implements Translator {
     }
     const allowed = this.allowed((rights & Entry.RW) !== 0, (rights & Entry.US) !== 0, false);
     if ((allowed & access) === 0) return this.fault(access, PageFaultBit.Present, out);
-    if (!isLarge && (directory & Entry.A) === 0) words[directoryAt] = directory | Entry.A;
+    if (!isLarge && (directory & Entry.A) === 0) this.touch(directoryAt, directory, Access.Read);
     entry = this.touch(at, entry, access);
     out.physicalPage = isLarge
       ? ((entry & 0xffc00000) >>> 0) + ((entry >> 13) & 0x7f) * TWO_32 + (virtual & 0x003ff000)
@@ -236,6 +249,10 @@ export class PageTableWalker implements Translator {
   private touch(at: number, entry: number, access: Access): number {
     const wanted = access === Access.Write ? Entry.A | Entry.D : Entry.A;
     if ((entry & wanted) === wanted) return entry;
+    if (this.peeking) {
+      this.untouched = true;
+      return entry;
+    }
     this.words[at] = entry | wanted;
     return entry | wanted;
   }

@@ -34,4 +34,9 @@ export interface Translator {
    * @returns true and fills `out.physicalPage` and `out.rights`; or false and `out.errorCode` (a #PF follows).
    */
   translate(virtual: number, access: Access, out: Translation): boolean;
+  /**
+   * As {@link translate}, for those who look ahead: changes nothing, and refuses what would have to (an accessed flag that
+   * is not set yet). Absent where translations leave no trace.
+   */
+  peek?(virtual: number, access: Access, out: Translation): boolean;
 }

@@ -31,6 +31,8 @@ const TURN_NS = 5_000_000;
 const SLICE_NS = 1_000_000;
 /** A guest whose timers are always due still gets on. */
 const LEAST_BUDGET = 10_000;
+/** A clock that has just jumped is no reason for more than the engines can count. */
+const MOST_BUDGET = 2 ** 30;
 /** What is assumed before anything was measured: instructions in a nanosecond. */
 const FIRST_RATE = 0.05;
 /** Budgets too small to measure speed with. */
@@ -244,13 +246,6 @@ export class Machine {
     this.host.wake();
   }
 
-  /** Waits for a debugger; meanwhile no time passes for the guest. */
-  private async standStill(wait: Promise<void>): Promise<void> {
-    const now = this.time.now();
-    await wait;
-    this.time.set(now);
-  }
-
   /** Runs until the guest or {@link stop} ends it. */
   async run(): Promise<StopReason> {
     const { clock, host, processor, statistics } = this;
@@ -272,7 +267,7 @@ export class Machine {
       }
       const wait = this.debugger?.paused();
       if (wait !== undefined) {
-        await this.standStill(wait);
+        await this.standStill(() => wait);
         continue;
       }
       statistics.slices++;
@@ -309,7 +304,8 @@ export class Machine {
   private budget(): number {
     const left = this.clock.nextDeadline() - this.clock.now();
     const rate = this.options.deterministic ? 1 : this.rate;
-    return Math.max(LEAST_BUDGET, Math.floor(Math.min(left, SLICE_NS) * rate));
+    const instructions = Math.floor(Math.min(left, SLICE_NS) * rate);
+    return Math.min(MOST_BUDGET, Math.max(LEAST_BUDGET, instructions));
   }
 
   private measure(instructions: number, ns: number): void {

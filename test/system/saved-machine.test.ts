@@ -220,7 +220,17 @@ class MemoryFile {
 }
 
 /** Fields of the processor that are no state of the guest's: what it is connected to, what is made anew when it is needed. */
-const NOT_REGISTERS = ["cpu", "platform", "engine", "walker", "modes", "id", "bytes", "translation", "features"];
+const NOT_REGISTERS = [
+  "cpu",
+  "platform",
+  "engine",
+  "walker",
+  "modes",
+  "id",
+  "bytes",
+  "translation",
+  "features",
+];
 
 const sourceOf = (bytes: Uint8Array) => ({
   size: bytes.length,
@@ -252,7 +262,9 @@ function createMachine(saveAt = Number.POSITIVE_INFINITY): Run {
 
 async function save(machine: Machine): Promise<Uint8Array> {
   const file = new MemoryFile();
-  await machine.standStill(() => writeSnapshot({ version: 1, machine: saveMachine(machine) }, file, nodeCompression));
+  await machine.standStill(() =>
+    writeSnapshot({ version: 1, machine: saveMachine(machine) }, file, nodeCompression),
+  );
   return file.bytes;
 }
 
@@ -463,7 +475,8 @@ const STRANGE: readonly SavedValue[] = [
 function otherValue(value: SavedValue, random: Random): SavedValue {
   const alike = STRANGE.filter((other) => typeof other === typeof value);
   if (value instanceof Uint8Array && random.below(2) === 0) return value.map(() => random.below(256));
-  if (typeof value === "bigint" && random.below(2) === 0) return BigInt(random.below(2 ** 30)) << BigInt(random.below(34));
+  if (typeof value === "bigint" && random.below(2) === 0)
+    return BigInt(random.below(2 ** 30)) << BigInt(random.below(34));
   if (typeof value === "number" && random.below(2) === 0) return random.below(2 ** 30);
   return random.pick(random.below(4) === 0 || alike.length === 0 ? STRANGE : alike);
 }

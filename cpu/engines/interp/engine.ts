@@ -92,7 +92,7 @@ export class InterpreterEngine implements SystemEngine {
   protected byRip = new Map<number, Trace>();
   /** Traces of the same mode and address that other address spaces have there. */
   private others = new Map<number, Trace[]>();
-  private mode: ExecutionMode = USER_CODE_MODE;
+  protected mode: ExecutionMode = USER_CODE_MODE;
   private readonly byMode = new Map<number, { byRip: Map<number, Trace>; others: Map<number, Trace[]> }>();
   /** Counts the loads of CR3. */
   private epoch = 0;
@@ -111,8 +111,9 @@ export class InterpreterEngine implements SystemEngine {
   private nextBudgetEnd = 0;
   /** The instruction at RIP must be executed by the interpreter, alone. */
   private stepNext = false;
-  /** A helper or a device asked for that. */
+  /** A helper or a device asked for that; and then with a look around behind it. */
   private retryAlone = false;
+  private stepAlone = false;
   /** What handlers have been given in this run, what is left of that, and what they will get later. */
   private runBudget = 0;
   private budgetLeft = 0;
@@ -211,6 +212,7 @@ export class InterpreterEngine implements SystemEngine {
     if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
     this.stepNext = cpu.stops.pass;
+    this.stepAlone = cpu.stops.pass;
     cpu.stops.pass = false;
     this.runBudget = 0;
     this.budgetLeft = 0;
@@ -246,7 +248,8 @@ export class InterpreterEngine implements SystemEngine {
     const { cpu, records } = this;
     while (this.budgetLeft + this.budgetHeld > 0) {
       if (this.budgetLeft === 0) this.takeBudget();
-      const alone = this.stepNext;
+      const alone = this.stepAlone;
+      this.stepAlone = false;
       if (alone) this.holdAllButOne();
       else if (this.isAtBreakpoint(cpu.rip)) return Exit.Debug;
       const start = this.entry(this.budgetLeft);
@@ -262,6 +265,7 @@ export class InterpreterEngine implements SystemEngine {
       if (code === Leave.Step) {
         this.budgetLeft = this.prepareStep(this.budgetLeft);
         this.stepNext = true;
+        this.retryAlone = false;
         continue;
       }
       const record = records[(base + EXIT_RECORD) >> 2];
@@ -297,6 +301,7 @@ export class InterpreterEngine implements SystemEngine {
         }
         this.retryAlone = false;
         this.stepNext = true;
+        this.stepAlone = true;
       }
     }
     this.budgetEnds[this.nextBudgetEnd] = cpu.rip;
@@ -341,7 +346,7 @@ export class InterpreterEngine implements SystemEngine {
 
   // ---- modes and address spaces ----
 
-  private useMode(mode: ExecutionMode): void {
+  protected useMode(mode: ExecutionMode): void {
     if (mode === this.mode) return;
     this.mode = mode;
     if (mode.codeSize !== 64) this.legacy ??= this.legacyHandlers();
@@ -386,9 +391,9 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   /** The code of a page has to be looked for anew; if it is where it was, its traces are good again. */
-  private forgetMapping(page: number): void {
+  protected forgetMapping(page: number): void {
     this.globalPages.delete(page);
-    for (const trace of this.byVirtualPage.get(page) ?? []) {
+    for (const trace of this.onVirtualPage(page)) {
       const { mapping } = trace;
       if (mapping === undefined) continue;
       mapping.epoch = -1;
@@ -420,8 +425,13 @@ export class InterpreterEngine implements SystemEngine {
     mapping.epoch = this.epoch;
     mapping.isGlobal = isGlobal;
     if (!isGlobal) return;
-    this.globalPages.set(virtualPage(mapping.linear), trace.physical - (trace.physical % PAGE_SIZE));
-    if (trace.secondPage >= 0) this.globalPages.set(virtualPage(mapping.linear) + 1, trace.secondPage);
+    this.noteGlobalPage(mapping.linear, trace.physical - (trace.physical % PAGE_SIZE));
+    if (trace.secondPage >= 0) this.noteGlobalPage(mapping.linear + PAGE_SIZE, trace.secondPage);
+  }
+
+  /** What is known to be in a global page is good until {@link forgetMapping} is called for it. */
+  protected noteGlobalPage(linear: number, physical: number): void {
+    this.globalPages.set(virtualPage(linear), physical);
   }
 
   /** The trace at an address, of those that different address spaces have there, that is the right one now. */
@@ -518,6 +528,10 @@ export class InterpreterEngine implements SystemEngine {
       for (const trace of this.byVirtualPage.get(page) ?? [])
         if (trace.rip >= start && trace.rip < end) yield trace;
     }
+  }
+
+  protected onVirtualPage(page: number): Iterable<Trace> {
+    return this.byVirtualPage.get(page) ?? [];
   }
 
   /** What was translated from the code at an address. */
@@ -765,7 +779,7 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   /** Is a link right as long as both of its ends are? Not if it leads to a page that another address space has elsewhere. */
-  private isLasting(source: number, { mapping, secondPage }: Trace): boolean {
+  protected isLasting(source: number, { mapping, secondPage }: Trace): boolean {
     if (mapping === undefined || mapping.isGlobal) return true;
     const from = virtualPage(linearAddress(mapping.mode, this.facts.rip[source]));
     return secondPage < 0 && from === virtualPage(mapping.linear);

@@ -410,13 +410,26 @@ export class TraceTranslator {
    * @throws PageFault
    */
   formAt(rip: number, scratch: number): DecodedForm | undefined {
+    return this.decodeForm(rip, scratch, (at) => this.fetch(at));
+  }
+
+  /** The same for code that may never be executed: undefined also where fetching it would fault, or leave a trace. */
+  peekForm(rip: number, scratch: number): DecodedForm | undefined {
+    return this.decodeForm(rip, scratch, (at) => this.mmu.peekCode(linearAddress(this.mode, at)));
+  }
+
+  /** @param fetch the physical address of an instruction byte, or -1 */
+  private decodeForm(rip: number, scratch: number, fetch: (rip: number) => number): DecodedForm | undefined {
     const { instruction } = this;
     if (this.hasBreakpoint(rip)) return undefined;
-    const offset = this.fetch(rip);
+    const offset = fetch(rip);
+    if (offset < 0) return undefined;
     const pageEnd = offset - (offset % PAGE_SIZE) + PAGE_SIZE;
     let result = this.decoder.decode(this.memory, offset, pageEnd, instruction);
     if (result === DecodeResult.NeedsMoreBytes) {
-      result = this.decodeAcross(offset, pageEnd - offset, this.fetch(rip + pageEnd - offset));
+      const next = fetch(rip + pageEnd - offset);
+      if (next < 0) return undefined;
+      result = this.decodeAcross(offset, pageEnd - offset, next);
     }
     if (result !== DecodeResult.Ok) return undefined;
     let plan = this.plan(instruction.row);
@@ -424,8 +437,9 @@ export class TraceTranslator {
       instruction.row = plan.fallback;
       plan = this.plan(plan.fallback);
     }
+    if (!plan.available || refusal(plan.unit, this.mode.restrictions) !== "allowed") return undefined;
     this.clearRecord(scratch);
-    if (!plan.available || this.writeRecord(scratch, plan, rip) === 0) return undefined;
+    if (this.writeRecord(scratch, plan, rip) === 0) return undefined;
     const key = this.writtenKey;
     const address = this.address(scratch);
     return {

@@ -3,12 +3,12 @@
  * hot ones. A counting record stands in front of every trace; compiled code takes its handler's place.
  */
 
-import { PageFault } from "../../../mmu/mmu.ts";
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
 import type { CodePiece, Exit } from "../../engine.ts";
 import { EXIT_RECORD } from "../../state.ts";
-import { InterpreterEngine } from "../interp/engine.ts";
+import type { ExecutionMode } from "../../system/execution-mode.ts";
+import { InterpreterEngine, type InterpreterOptions } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
 import {
   Handler,
@@ -23,6 +23,8 @@ import {
 import type { Trace } from "../interp/trace.ts";
 import type { CompiledRegion, CompilerHost, RegionCompiler, StoreFlags } from "./compiler.ts";
 import type { FaultSite } from "./emitter.ts";
+import { type InstalledRegion, Quality, RegionMapping, type RegionPart } from "./installed-region.ts";
+import { type Entry, ModeRegions } from "./mode-regions.ts";
 import type { Region, RegionInstruction } from "./region.ts";
 import type { InstructionTemplate } from "./template.ts";
 
@@ -68,16 +70,6 @@ const SAMPLE_WINDOW = 16;
 const PATIENCE_GROWTH = 4;
 const MOST_PATIENCE = 2 ** 20;
 
-/** What code a region has: each kind is better than the one before, and takes longer to make. */
-const Quality = {
-  Quick: 0,
-  /** The same compiled by an optimizing compiler. */
-  Optimized: 1,
-  /** All registers in locals, and optimized. */
-  ForLoops: 2,
-} as const;
-type Quality = (typeof Quality)[keyof typeof Quality];
-
 /**
  * A region is worth optimizing when about as much time has gone into it as that takes: a sample for so many of its
  * instructions. (Optimizing takes 0.1 to 0.2 ms an instruction, on another thread; quick code is half as fast; a sample
@@ -93,32 +85,8 @@ const OPTIMIZED_SCALE = 1000;
 /** Instructions that are optimized at a time: the first are ready before the last have been started. */
 const MOST_OPTIMIZED_AT_ONCE = 2000;
 
-/** A compiled region that is in use. */
-interface InstalledRegion {
-  readonly region: Region;
-  readonly slot: number;
-  /** The pieces of memory that its code was translated from. */
-  readonly parts: RegionPart[];
-  /** Of its code, or of that which is being made. */
-  quality: Quality;
-  /** Its code has changed, or has been forgotten. */
-  dropped: boolean;
-  /** How often the end of a run has been in it, and how often lately. */
-  samples: number;
-  recentSamples: number;
-  /** Number of the last of these ends. */
-  lastSample: number;
-}
-
-/** If the code in this piece of memory changes, the region must go. */
-interface RegionPart extends Trace {
-  readonly owner: InstalledRegion;
-}
-
-interface Entry {
-  readonly owner: InstalledRegion;
-  readonly index: number;
-}
+/** Entries of a record until the region that it leads to is looked for again, if a page of that was not mapped. */
+const ABSENT_RETRY = 100;
 
 export class JitEngine extends InterpreterEngine {
   override readonly name = "jit";
@@ -130,34 +98,35 @@ export class JitEngine extends InterpreterEngine {
   private nextSlot: number;
   private readonly freeSlots: number[] = [];
   private readonly firstSlot: number;
-  private readonly waiting = new Set<number>();
-  /** Exit records by target. */
-  private readonly exits = new Map<number, number>();
-  private readonly entries = new Map<number, Entry>();
+  private readonly byModeId = new Map<number, ModeRegions>();
+  /** Those of the mode in use, or of the regions that are being lowered. */
+  private regions = this.regionsOf(this.mode);
+  /** Where records in front of traces lead, by index; if the record still counts, that has to be asked again. */
+  private readonly headers = new Map<number, Entry>();
+  /** Regions that can be entered until CR3 is loaded. */
+  private readonly transientRegions = new Set<InstalledRegion>();
+  private readonly exitIndices = new Set<number>();
   private readonly faultSites: FaultSite[] = [];
   private sampleNumber = 0;
   /** Bytes of WebAssembly that had been made when all was last forgotten. */
   private madeBefore = 0;
   private compiledInstructions = 0;
   private optimizedInstructions = 0;
-  /** Entries that traces have been counted, those that had to wait longer than the first time. */
-  private readonly counted = new Map<number, number>();
   /** Regions that deserve better code, and if some are being compiled. */
   private readonly deserving = new Set<InstalledRegion>();
   private isOptimizing = false;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
   private readonly materializers = new Map<InstructionTemplate, Map<string, StoreFlags>>();
-  /** Heads whose code has changed: entries until they are compiled again. */
-  private readonly patience = new Map<number, number>();
 
   constructor(
     cpu: Cpu,
     code: InterpreterCode,
     private readonly createCompiler: CreateCompiler,
     thresholds: Partial<JitThresholds> = {},
+    options: InterpreterOptions = {},
   ) {
-    super(cpu, code);
+    super(cpu, code, options);
     this.thresholds = { ...THRESHOLDS, ...thresholds };
     this.firstSlot = this.handlers.size;
     this.nextSlot = this.firstSlot;
@@ -166,19 +135,14 @@ export class JitEngine extends InterpreterEngine {
   private compilerHost(): CompilerHost {
     const { env, helper } = this.moduleImports;
     return {
-      decode: (rip) => {
-        try {
-          return this.translator.formAt(rip, SCRATCH_RECORD);
-        } catch (error) {
-          if (error instanceof PageFault) return undefined;
-          throw error;
-        }
-      },
+      decode: (rip) => this.translator.peekForm(rip, SCRATCH_RECORD),
       isKnown: (rip) => this.isWarm(rip),
-      isEntry: (rip) => this.entries.has(rip),
+      isEntry: (rip) => this.isEntry(rip),
+      hasModes: this.cpu.system !== undefined,
       knownNear: (rip) => this.knownNear(rip),
       allocateSlot: () => this.freeSlots.pop() ?? this.newSlot(),
       exitRecord: (rip) => this.exitRecord(rip),
+      helperRecord: (rip, length, since) => this.helperRecord(rip, length, since),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
       onModule: (bytes, regions) => this.observer?.onCode(codePieceOf(bytes, regions)),
       imports: { ...env, ...this.exports },
@@ -196,7 +160,24 @@ export class JitEngine extends InterpreterEngine {
     return slot;
   }
 
+  protected override useMode(mode: ExecutionMode): void {
+    if (mode === this.mode) return;
+    super.useMode(mode);
+    this.regions = this.regionsOf(mode);
+  }
+
+  private regionsOf({ id }: ExecutionMode): ModeRegions {
+    let regions = this.byModeId.get(id);
+    if (regions === undefined) {
+      regions = new ModeRegions();
+      this.byModeId.set(id, regions);
+    }
+    return regions;
+  }
+
   protected override translate(rip: number): Trace {
+    // 16- and 32-bit code is only interpreted.
+    if (this.mode.codeSize !== 64) return super.translate(rip);
     const header = this.nextRecord;
     const trace = this.translator.translate(
       rip,
@@ -208,15 +189,29 @@ export class JitEngine extends InterpreterEngine {
     this.memory.fill(0, address, address + 32);
     this.memory[address + RECORD_NEED] = this.memory[this.addressOf(header + 1) + RECORD_NEED];
     this.describe(header, rip);
-    this.setHeader(header, rip);
+    this.setHeader(header, rip, trace.physical);
     return { ...trace, first: header, count: trace.count + 1 };
   }
 
   /** What the record in front of a trace does: enter a region, or count. */
-  private setHeader(index: number, rip: number): void {
-    const entry = this.entries.get(rip);
-    this.writeWord(index, RECORD_HANDLER, entry?.owner.slot ?? Handler.Count);
-    this.writeWord(index, RECORD_COUNTER, entry?.index ?? this.patience.get(rip) ?? this.thresholds.warm);
+  private setHeader(index: number, rip: number, physical: number): void {
+    const { entries, patience } = this.regions;
+    const entry = entries.get(rip);
+    if (entry !== undefined && (entry.physical === physical || entry.physical < 0)) {
+      entry.owner.headers.add(index);
+      this.headers.set(index, entry);
+      this.lead(index, entry);
+    } else {
+      this.writeWord(index, RECORD_HANDLER, Handler.Count);
+      this.writeWord(index, RECORD_COUNTER, patience.get(rip) ?? this.thresholds.warm);
+    }
+  }
+
+  /** Has a record lead into a region; if that has to be looked at first, by way of {@link hot}. */
+  private lead(index: number, { owner, index: entry }: Entry): void {
+    const isKnown = !owner.mapping.spansPages || owner.mapping.isGlobal || this.transientRegions.has(owner);
+    this.writeWord(index, RECORD_HANDLER, isKnown ? owner.slot : Handler.Count);
+    this.writeWord(index, RECORD_COUNTER, isKnown ? entry : 1);
   }
 
   private addressOf(index: number): number {
@@ -239,15 +234,46 @@ export class JitEngine extends InterpreterEngine {
   }
 
   private exitRecord(rip: number): number {
-    const known = this.exits.get(rip);
+    const { exits } = this.regions;
+    const known = exits.get(rip);
     if (known !== undefined) return known;
     const index = this.nextRecord++;
     const address = this.addressOf(index);
     this.memory.fill(0, address, address + 32);
     this.writeWord(index, RECORD_HANDLER, Handler.Continue);
     this.describe(index, rip);
-    this.exits.set(rip, address);
+    this.exitIndices.add(index);
+    exits.set(rip, address);
     return address;
+  }
+
+  /** A record that tells the helpers which a region calls where they are; it is never executed. */
+  private helperRecord(rip: number, length: number, since: number): number {
+    const { facts } = this;
+    const index = this.nextRecord++;
+    const address = this.addressOf(index);
+    this.memory.fill(0, address, address + 32);
+    this.describe(index, rip);
+    facts.length[index] = length;
+    facts.instructions[index] = 1;
+    facts.since[index] = since;
+    return address;
+  }
+
+  /** Exit records are anywhere: what they lead to is good as long as it is there in all address spaces. */
+  protected override isLasting(source: number, trace: Trace): boolean {
+    if (!this.exitIndices.has(source)) return super.isLasting(source, trace);
+    return trace.mapping === undefined || trace.mapping.isGlobal;
+  }
+
+  private isEntry(rip: number): boolean {
+    const entry = this.regions.entries.get(rip);
+    return entry !== undefined && (entry.physical < 0 || this.placeOf(rip) === entry.physical);
+  }
+
+  /** Where code is physically; -1 if that cannot change. */
+  private placeOf(rip: number): number {
+    return this.cpu.system === undefined ? -1 : this.cpu.mmu.peekCode(rip);
   }
 
   /** Has the code at an address been entered often enough to be part of a region? */
@@ -256,7 +282,8 @@ export class JitEngine extends InterpreterEngine {
     if (trace === undefined) return false;
     const { warm } = this.thresholds;
     const address = this.addressOf(trace.first);
-    if (this.records[(address + RECORD_HANDLER) >> 2] !== Handler.Count || this.waiting.has(rip)) return true;
+    if (this.records[(address + RECORD_HANDLER) >> 2] !== Handler.Count || this.regions.waiting.has(rip))
+      return true;
     return this.records[(address + RECORD_COUNTER) >> 2] <= warm - warm / WARM_PART;
   }
 
@@ -270,33 +297,94 @@ export class JitEngine extends InterpreterEngine {
 
   protected override hot(record: number): void {
     const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
+    const known = this.headers.get(index);
+    if (known !== undefined) {
+      this.lookAgain(index, known);
+      return;
+    }
     const rip = this.facts.rip[index];
-    const { waiting } = this;
+    const { waiting } = this.regions;
     if (!waiting.has(rip) && this.waitsLonger(rip, index)) return;
     const isLast = waiting.has(rip) || waiting.size + 1 >= this.thresholds.batch;
-    waiting.add(rip);
+    waiting.set(rip, this.placeOf(rip));
     const compiler = isLast ? this.readyCompiler() : undefined;
     if (compiler === undefined) {
       // The handler counts once more for this entry: with 1 it would come back here at once.
       this.writeWord(index, RECORD_COUNTER, Math.max(this.thresholds.hot, 2));
       return;
     }
-    const addresses = [...waiting];
-    waiting.clear();
+    // Those of other address spaces wait until these come back.
+    const addresses = [...waiting].filter(([at, place]) => this.placeOf(at) === place).map(([at]) => at);
+    for (const address of addresses) waiting.delete(address);
     // Whatever cannot be compiled is not asked for again.
     for (const address of addresses) this.setHandler(address, Handler.Skip);
+    this.writeWord(index, RECORD_HANDLER, Handler.Skip);
     if (!this.hasRecords(EXIT_RECORD_RESERVE)) return;
     const writeThrough = this.thresholds.samples > 0;
     for (const compiled of compiler.compile(addresses, writeThrough)) this.install(compiled);
   }
 
+  /** A record leads to a region that was in use in another address space, or whose pages have been remapped. */
+  private lookAgain(index: number, entry: Entry): void {
+    const { owner } = entry;
+    switch (owner.mapping.check(this.cpu.mmu)) {
+      case "same":
+        this.confirmRegion(owner);
+        for (const header of owner.headers) {
+          const to = this.headers.get(header);
+          if (to !== undefined) this.lead(header, to);
+        }
+        break;
+      case "absent":
+        this.writeWord(index, RECORD_COUNTER, ABSENT_RETRY);
+        break;
+      case "elsewhere":
+        this.headers.delete(index);
+        owner.headers.delete(index);
+        this.writeWord(index, RECORD_COUNTER, this.thresholds.warm);
+    }
+  }
+
+  /** The region's pages are where they were: until CR3 is loaded, or for as long as global pages stay. */
+  private confirmRegion(owner: InstalledRegion): void {
+    const { isGlobal, pages } = owner.mapping;
+    if (isGlobal) for (const { linear, physical } of pages) this.noteGlobalPage(linear, physical);
+    else this.transientRegions.add(owner);
+  }
+
+  /** Where the region's pages are has to be looked at before it is entered again. */
+  private suspend(owner: InstalledRegion): void {
+    const { mapping } = owner;
+    if (!mapping.spansPages) return;
+    mapping.isGlobal = false;
+    this.transientRegions.delete(owner);
+    for (const header of owner.headers) {
+      const entry = this.headers.get(header);
+      if (entry !== undefined) this.lead(header, entry);
+    }
+  }
+
+  override addressSpaceChanged(): void {
+    super.addressSpaceChanged();
+    for (const owner of [...this.transientRegions]) this.suspend(owner);
+  }
+
+  protected override forgetMapping(page: number): void {
+    super.forgetMapping(page);
+    for (const trace of this.onVirtualPage(page)) {
+      const { owner } = trace as Partial<RegionPart>;
+      if (owner !== undefined) this.suspend(owner);
+    }
+  }
+
   /** Has the trace been entered as often as traces must have been by now? If not, its counter is set for the rest. */
   private waitsLonger(rip: number, index: number): boolean {
     const { warm } = this.thresholds;
-    const counted = this.counted.get(rip) ?? this.patience.get(rip) ?? warm;
+    const { counted: countedSo, patience } = this.regions;
+    const counted = countedSo.get(rip) ?? patience.get(rip) ?? warm;
     const wanted = Math.floor(warm * (1 + this.compiledInstructions / COMPILED_SCALE));
     if (counted >= wanted) return false;
-    this.counted.set(rip, wanted);
+    countedSo.set(rip, wanted);
     this.writeWord(index, RECORD_COUNTER, Math.max(wanted - counted, 2));
     return true;
   }
@@ -322,23 +410,33 @@ export class JitEngine extends InterpreterEngine {
 
   private install({ region, slot, code }: CompiledRegion): void {
     this.table.set(slot, code);
+    const { mmu } = this.cpu;
+    const places = codeRanges(region).map(([rip, end]) => ({ rip, end, physical: mmu.peekCode(rip) }));
+    const { regions } = this;
     const owner: InstalledRegion = {
       region,
       slot,
+      regions,
       parts: [],
+      headers: new Set(),
+      mapping: new RegionMapping(places),
       quality: this.thresholds.samples > 0 ? Quality.Quick : Quality.ForLoops,
       dropped: false,
       samples: 0,
       recentSamples: 0,
       lastSample: 0,
     };
+    owner.mapping.check(mmu); // as it has just been seen, with what is global
+    this.confirmRegion(owner);
     region.entries.forEach(({ rip }, index) => {
-      this.entries.set(rip, { owner, index });
+      const physical = this.placeOf(rip);
+      regions.entries.set(rip, { owner, index, physical });
       const trace = this.byRip.get(rip);
-      if (trace !== undefined) this.setHeader(trace.first, rip);
+      if (trace !== undefined && (physical < 0 || trace.physical === physical))
+        this.setHeader(trace.first, rip, trace.physical);
     });
     this.compiledInstructions += region.instructionCount;
-    this.watch(owner);
+    this.watch(owner, places);
   }
 
   override run(budget: number): Exit {
@@ -356,7 +454,7 @@ export class JitEngine extends InterpreterEngine {
     this.sampleNumber++;
     for (const trace of this.tracesAt(rip)) {
       const { owner } = trace as Partial<RegionPart>;
-      if (owner !== undefined && owner.quality !== Quality.ForLoops) this.reconsider(owner);
+      if (owner?.regions === this.regions && owner.quality !== Quality.ForLoops) this.reconsider(owner);
     }
   }
 
@@ -387,12 +485,14 @@ export class JitEngine extends InterpreterEngine {
       while (this.deserving.size > 0 && this.hasRecords(EXIT_RECORD_RESERVE)) {
         const owners = this.takeDeserving();
         const { flushes } = this.statistics;
-        const compiled = await compiler.optimize(
-          owners.map(({ region, slot, quality }) => ({
-            region,
-            slot,
-            writeThrough: quality !== Quality.ForLoops,
-          })),
+        const compiled = await this.inModeOf(owners[0], () =>
+          compiler.optimize(
+            owners.map(({ region, slot, quality }) => ({
+              region,
+              slot,
+              writeThrough: quality !== Quality.ForLoops,
+            })),
+          ),
         );
         if (flushes !== this.statistics.flushes) continue;
         compiled.forEach(({ slot, code }, index) => {
@@ -404,10 +504,23 @@ export class JitEngine extends InterpreterEngine {
     }
   }
 
+  /** Code is generated with the exits of its own mode. */
+  private inModeOf<T>({ regions }: InstalledRegion, generate: () => T): T {
+    const before = this.regions;
+    this.regions = regions;
+    try {
+      return generate();
+    } finally {
+      this.regions = before;
+    }
+  }
+
+  /** Of one mode. */
   private takeDeserving(): InstalledRegion[] {
     const owners: InstalledRegion[] = [];
     let instructions = 0;
     for (const owner of this.deserving) {
+      if (instructions > 0 && owner.regions !== owners[0].regions) continue;
       if (instructions > 0 && instructions + owner.region.instructionCount > MOST_OPTIMIZED_AT_ONCE) break;
       this.deserving.delete(owner);
       owners.push(owner);
@@ -417,15 +530,16 @@ export class JitEngine extends InterpreterEngine {
   }
 
   /** Has the region dropped when its code changes. */
-  private watch(owner: InstalledRegion): void {
-    const { mmu } = this.cpu;
-    for (const [start, end] of codeRanges(owner.region)) {
-      const physical = mmu.fetchAddress(start);
-      const part = { rip: start, end, physical, secondPage: -1, first: -1, count: 0, incoming: [], owner };
+  private watch(
+    owner: InstalledRegion,
+    places: readonly { readonly rip: number; readonly end: number; readonly physical: number }[],
+  ): void {
+    for (const { rip, end, physical } of places) {
+      const part = { rip, end, physical, secondPage: -1, first: -1, count: 0, incoming: [], owner };
       owner.parts.push(part);
       this.insertPhysical(part);
       this.insertVirtual(part);
-      mmu.markCode(physical, end - start);
+      this.cpu.mmu.markCode(physical, end - rip);
     }
   }
 
@@ -441,14 +555,21 @@ export class JitEngine extends InterpreterEngine {
     this.deserving.delete(owner);
     for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
     const { rip } = owner.region;
-    const patience = this.patience.get(rip) ?? this.thresholds.warm;
-    this.patience.set(rip, Math.min(patience * (this.thresholds.growth ?? PATIENCE_GROWTH), MOST_PATIENCE));
-    for (const entry of owner.region.entries) {
-      if (this.entries.get(entry.rip)?.owner !== owner) continue;
-      this.entries.delete(entry.rip);
-      const trace = this.byRip.get(entry.rip);
-      if (trace !== undefined) this.setHeader(trace.first, entry.rip);
+    const { patience, entries } = owner.regions;
+    const before = patience.get(rip) ?? this.thresholds.warm;
+    patience.set(rip, Math.min(before * (this.thresholds.growth ?? PATIENCE_GROWTH), MOST_PATIENCE));
+    for (const entry of owner.region.entries)
+      if (entries.get(entry.rip)?.owner === owner) entries.delete(entry.rip);
+    for (const header of owner.headers) {
+      if (this.headers.get(header)?.owner !== owner) continue;
+      this.headers.delete(header);
+      if (this.records[this.addressOf(header) >> 2] === Handler.Stale) continue;
+      const at = this.facts.rip[header];
+      this.writeWord(header, RECORD_HANDLER, Handler.Count);
+      this.writeWord(header, RECORD_COUNTER, patience.get(at) ?? this.thresholds.warm);
     }
+    owner.headers.clear();
+    this.transientRegions.delete(owner);
     if (this.table.get(owner.slot) !== null) this.table.set(owner.slot, null);
     this.freeSlots.push(owner.slot);
   }
@@ -482,10 +603,10 @@ export class JitEngine extends InterpreterEngine {
 
   protected override flush(): void {
     super.flush();
-    this.exits.clear();
-    this.counted.clear();
-    this.entries.clear();
-    this.waiting.clear();
+    for (const regions of this.byModeId.values()) regions.clear();
+    this.headers.clear();
+    this.exitIndices.clear();
+    this.transientRegions.clear();
     this.deserving.clear();
     this.faultSites.length = 0;
     this.freeSlots.length = 0;

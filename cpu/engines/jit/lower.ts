@@ -18,6 +18,7 @@ import {
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SHIFT,
+  MODE_KEY,
   RIP,
 } from "../../state.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
@@ -35,6 +36,10 @@ import { CAPTURE_TYPES, HoleKind, MOST_CAPTURES } from "./template.ts";
 export interface RegionHost {
   /** Linear address of a record that leads to an address outside. */
   exitRecord(rip: number): number;
+  /** The same of one that tells a helper where it is called: `since` as in {@link FaultSite}. */
+  helperRecord(rip: number, length: number, since: number): number;
+  /** There are several execution modes, which entries of the jump cache tell apart. */
+  readonly hasModes: boolean;
   /** Notes where the interpreter may have to take over, and returns a number for it. */
   addFaultSite(site: FaultSite): number;
 }
@@ -81,6 +86,7 @@ const Op = {
   lts: op("i32.lt_s"),
   i64eq: op("i64.eq"),
   i64ne: op("i64.ne"),
+  i64xor: op("i64.xor"),
 } as const;
 const IF = 0x04;
 const I32 = 0x7f;
@@ -411,7 +417,9 @@ class RegionLowering extends Emitter {
     const stored = this.dirty.copy();
     stored.addAll(this.instruction.writes);
     this.spill(stored);
-    this.get(STATE).get(RECORD).get(BUDGET).call(this.runtime.helper(name));
+    const { rip, length } = this.instruction;
+    this.get(STATE).i32(this.host.helperRecord(rip, length, this.sinceBlock));
+    this.get(BUDGET).call(this.runtime.helper(name));
     if (mayFault) this.faultIf();
     else this.code.byte(DROP);
     this.reloadAll();
@@ -456,7 +464,9 @@ class RegionLowering extends Emitter {
       .i32(JUMP_CACHE_ENTRY_SHIFT)
       .numeric(Op.shl);
     this.get(STATE).numeric(Op.add).tee(link);
-    this.memory(LOAD_OPCODE.i64, JUMP_CACHE).get(target).numeric(Op.i64eq);
+    this.memory(LOAD_OPCODE.i64, JUMP_CACHE).get(target);
+    if (this.host.hasModes) this.get(STATE).memory(LOAD_OPCODE.i64, MODE_KEY).numeric(Op.i64xor);
+    this.numeric(Op.i64eq);
     this.open(IF, I32)
       .get(link)
       .memory(LOAD_OPCODE.i32, JUMP_CACHE + 8);

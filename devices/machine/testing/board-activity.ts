@@ -48,7 +48,7 @@ function place(random: Random, busy: readonly (readonly [number, number])[]): nu
 }
 
 /** Values that mean something, more often than not. */
-function valueOf(random: Random, size: number): number {
+function likelyValue(random: Random, size: number): number {
   const value = pick(random, [0, 0xffffffff, random(2 ** 32), random(256), 1 << random(31), 0xfee00000]);
   return (value >>> 0) % 2 ** (8 * size);
 }
@@ -56,11 +56,11 @@ function valueOf(random: Random, size: number): number {
 function msrValue(random: Random, clock: number): bigint {
   switch (random(4)) {
     case 0:
-      return BigInt(valueOf(random, 4));
+      return BigInt(likelyValue(random, 4));
     case 1: // soon, for the TSC deadline
       return BigInt(Math.floor(clock)) + BigInt(random(1_000_000));
     case 2:
-      return (BigInt(valueOf(random, 4)) << 32n) | BigInt(valueOf(random, 4));
+      return (BigInt(likelyValue(random, 4)) << 32n) | BigInt(likelyValue(random, 4));
     default:
       return BigInt(0x1000 * random(0x300) + random(2));
   }
@@ -71,7 +71,7 @@ function configuration(board: Board, random: Random): void {
   const address =
     0x80000000 + ((random(4) << 11) | (random(64) << 2)) + (random(8) === 0 ? random(2 ** 24) : 0);
   board.bus.writePort(CONFIG_ADDRESS, 4, address >>> 0);
-  board.bus.writePort(CONFIG_DATA + (random(4) & (4 - size)), size, valueOf(random, size));
+  board.bus.writePort(CONFIG_DATA + (random(4) & (4 - size)), size, likelyValue(random, size));
 }
 
 /**
@@ -90,7 +90,7 @@ export function doSomething(
     case 2:
     case 3: {
       const port = random(8) === 0 ? random(0x10000) : place(random, BUSY_PORTS);
-      bus.writePort(port, size, valueOf(random, size));
+      bus.writePort(port, size, likelyValue(random, size));
       return undefined;
     }
     case 4:
@@ -104,7 +104,7 @@ export function doSomething(
     case 9: {
       const address =
         random(8) === 0 ? random(2 ** 32) : place(random, BUSY_MEMORY) & ~(random(4) === 0 ? 0 : size - 1);
-      bus.writeMemory(address >>> 0, size, valueOf(random, size));
+      bus.writeMemory(address >>> 0, size, likelyValue(random, size));
       return undefined;
     }
     case 10: {
