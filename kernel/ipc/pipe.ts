@@ -32,6 +32,8 @@ interface Slot {
   end: number;
   /** Written with O_DIRECT: a read returns it alone, and what does not fit is lost. */
   readonly packet: boolean;
+  /** Spliced: later writes get a page of their own. */
+  readonly sealed?: boolean;
 }
 
 export class Pipe {
@@ -54,6 +56,11 @@ export class Pipe {
 
   get full(): boolean {
     return this.slots.length >= this.maximum;
+  }
+
+  /** How many more pages fit. */
+  get room(): number {
+    return Math.max(0, this.maximum - this.slots.length);
   }
 
   /** FIONREAD */
@@ -122,7 +129,14 @@ export class Pipe {
     const tail = data.length & (PAGE - 1);
     const last = this.slots[this.slots.length - 1];
     // Small writes share a page, which also leaves the rest of a long one in whole pages.
-    if (tail !== 0 && last !== undefined && !last.packet && !packet && last.end + tail <= PAGE) {
+    if (
+      tail !== 0 &&
+      last !== undefined &&
+      !last.packet &&
+      !last.sealed &&
+      !packet &&
+      last.end + tail <= PAGE
+    ) {
       last.page.set(tail === data.length ? data : data.subarray(0, tail), last.end);
       last.end += tail;
       written = tail;
@@ -136,6 +150,31 @@ export class Pipe {
       written += n;
     }
     return written;
+  }
+
+  /** Takes at most a page, which stays a page of its own. There must be {@link room}. */
+  pushPage(data: Uint8Array): void {
+    const page = new Uint8Array(PAGE);
+    page.set(data);
+    this.slots.push({ page, start: 0, end: data.length, packet: false, sealed: true });
+  }
+
+  /** What page number `index` holds, up to `limit` bytes; undefined behind the last. It stays there. */
+  pageAt(index: number, limit: number): Uint8Array | undefined {
+    const slot = this.slots[index];
+    return slot?.page.subarray(slot.start, Math.min(slot.end, slot.start + limit));
+  }
+
+  /** Puts back what was pulled last and not used. */
+  unpull(data: Uint8Array): void {
+    const slots: Slot[] = [];
+    for (let at = 0; at < data.length; at += PAGE) {
+      const page = new Uint8Array(PAGE);
+      const part = data.subarray(at, at + PAGE);
+      page.set(part);
+      slots.push({ page, start: 0, end: part.length, packet: false, sealed: true });
+    }
+    this.slots.unshift(...slots);
   }
 
   /** Takes what is there, up to the buffer's length, or one packet. */
@@ -195,7 +234,8 @@ export class PipeFile extends OpenFile {
     return this.pull(buffer);
   }
 
-  private pull(buffer: Uint8Array): number {
+  /** Takes data out without waiting, and wakes who waits for room. */
+  pull(buffer: Uint8Array): number {
     const { pipe } = this;
     const wasFull = pipe.full;
     const n = pipe.pull(buffer);
@@ -232,16 +272,19 @@ export class PipeFile extends OpenFile {
   }
 
   private push(data: Uint8Array): number {
-    const { pipe } = this;
-    const n = pipe.push(data, (this.flags & O_DIRECT) !== 0);
-    if (n > 0) {
-      pipe.readersQueue.wake(1);
-      pipe.changed(READ_EVENTS);
-    }
+    const n = this.pipe.push(data, (this.flags & O_DIRECT) !== 0);
+    if (n > 0) this.filled();
     return n;
   }
 
-  private broken(thread: Thread, written: number): number {
+  /** There is something to read. */
+  filled(): void {
+    this.pipe.readersQueue.wake(1);
+    this.pipe.changed(READ_EVENTS);
+  }
+
+  /** Nobody will ever read: SIGPIPE, and EPIPE unless something was written before. */
+  broken(thread: Thread, written: number): number {
     thread.kernel.signals.sendToThread(thread, SIGPIPE, { code: SiCode.USER, pid: thread.application.pid });
     return written > 0 ? written : -EPIPE;
   }

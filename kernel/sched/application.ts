@@ -30,6 +30,8 @@ export class Application {
   readonly children = new Map<number, Application>();
   /** Woken when a child changes state. */
   readonly childQueue = new WaitQueue();
+  /** Woken when it has ended: pidfd_open(2). */
+  readonly endQueue = new WaitQueue();
   /** umask(2) */
   umask = 0o022;
   name = "";

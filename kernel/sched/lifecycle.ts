@@ -174,6 +174,7 @@ export class Lifecycle {
     }
     application.children.clear();
     application.settleExited(status);
+    application.endQueue.wake();
     this.tellEnd(application, status);
   }
 

@@ -1,13 +1,14 @@
 /** Beginnings and ends of threads: clone(2), vfork(2), exit(2). */
 
 import { Register } from "../../cpu/state.ts";
-import { EAGAIN, EFAULT, EINVAL, ENOSYS, EPERM } from "../errno.ts";
+import { EAGAIN, EFAULT, EINVAL, EMFILE, ENOSYS, EPERM } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { Registers } from "../sched/registers.ts";
 import { SS_DISABLE } from "../sched/signal-frame.ts";
 import { SIGNAL_MAX } from "../sched/signal-numbers.ts";
 import { KEEP_REGISTERS, type Thread } from "../sched/thread.ts";
 import type { SyscallDefinition } from "./definition.ts";
+import { installPidFile } from "./pidfd.ts";
 
 /** CLONE_* (uapi/linux/sched.h) */
 const Clone = {
@@ -52,6 +53,8 @@ interface CloneRequest {
   readonly parentTid: number;
   readonly childTid: number;
   readonly tls: number;
+  /** Where the pidfd goes. */
+  readonly pidfd: number;
 }
 
 /** vfork and its like: a new application that shares everything until it executes a program. */
@@ -90,10 +93,11 @@ function doClone(thread: Thread, request: CloneRequest): number {
     );
     return -ENOSYS;
   }
-  if ((flags & Clone.PIDFD) !== 0) {
-    kernel.logOnce("clone: CLONE_PIDFD is not implemented");
-    return -EINVAL;
-  }
+  const wantsPidfd = (flags & Clone.PIDFD) !== 0;
+  if (wantsPidfd && (flags & (Clone.THREAD | Clone.DETACHED)) !== 0) return -EINVAL;
+  if (wantsPidfd && !memory.check(request.pidfd, 4, true)) return -EFAULT;
+  // With the table full nothing is begun that would have to be undone.
+  if (wantsPidfd && thread.application.files.free() < 0) return -EMFILE;
   if ((flags & Clone.PARENT_SETTID) !== 0 && !memory.check(request.parentTid, 4, true)) return -EFAULT;
   if (kernel.lifecycle.isCrowded) return -EAGAIN;
   const isThread = (flags & Clone.THREAD) !== 0;
@@ -117,6 +121,7 @@ function doClone(thread: Thread, request: CloneRequest): number {
     memory.writeU32(request.childTid, child.tid);
   }
   if ((flags & Clone.CHILD_CLEARTID) !== 0) child.clearChildTid = request.childTid;
+  if (wantsPidfd) memory.writeU32(request.pidfd, installPidFile(thread, application, 0));
   kernel.scheduler.enqueue(child);
   if ((flags & Clone.VFORK) === 0) return child.tid;
   // The parent goes on when the child has its own program, or is gone.
@@ -132,6 +137,8 @@ function clone(
   childTid: number,
   tls: number,
 ): number {
+  // There both would be stored at the same place.
+  if ((flags & Clone.PIDFD) !== 0 && (flags & Clone.PARENT_SETTID) !== 0) return -EINVAL;
   return doClone(thread, {
     flags: flags & ~CSIGNAL,
     exitSignal: flags & CSIGNAL,
@@ -139,6 +146,7 @@ function clone(
     parentTid,
     childTid,
     tls,
+    pidfd: parentTid,
   });
 }
 
@@ -151,13 +159,14 @@ function clone3(thread: Thread, address: number, size: number): number {
     return view.getInt32(4, true) * 2 ** 32 + view.getUint32(0, true);
   };
   const flags = field(0);
-  const [childTid, parentTid, exitSignal, stack, stackSize, tls] = [2, 3, 4, 5, 6, 7].map(field);
+  const [pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls] = [1, 2, 3, 4, 5, 6, 7].map(field);
   if (flags < 0 || flags > 0xffffffff || (flags & CSIGNAL) !== 0) return -EINVAL;
   if (exitSignal < 0 || exitSignal > SIGNAL_MAX) return -EINVAL;
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
   // set_tid, cgroup: not for programs like ours.
   if (bytes.subarray(CLONE_ARGS_SIZE).some((byte) => byte !== 0)) return -EINVAL;
-  return doClone(thread, { flags, exitSignal, stackPointer: stack + stackSize, parentTid, childTid, tls });
+  const stackPointer = stack + stackSize;
+  return doClone(thread, { flags, exitSignal, stackPointer, parentTid, childTid, tls, pidfd });
 }
 
 function vfork(thread: Thread): number {
@@ -168,11 +177,13 @@ function vfork(thread: Thread): number {
     parentTid: 0,
     childTid: 0,
     tls: 0,
+    pidfd: 0,
   });
 }
 
 function fork(thread: Thread): number {
-  return doClone(thread, { flags: 0, exitSignal: 17, stackPointer: 0, parentTid: 0, childTid: 0, tls: 0 });
+  const nowhere = { stackPointer: 0, parentTid: 0, childTid: 0, tls: 0, pidfd: 0 };
+  return doClone(thread, { flags: 0, exitSignal: 17, ...nowhere });
 }
 
 function exit(thread: Thread, code: number): number {
@@ -190,7 +201,7 @@ export const CLONE_SYSCALLS: readonly SyscallDefinition[] = [
     number: 56,
     name: "clone",
     state: "partial",
-    note: "without CLONE_VM (fork) ENOSYS; no namespaces, no CLONE_PIDFD",
+    note: "without CLONE_VM (fork) ENOSYS; no namespaces",
     arguments: [
       ["flags", { flags: CLONE_FLAGS }],
       ["stack", "pointer"],

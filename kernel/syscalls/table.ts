@@ -16,6 +16,7 @@ import { MEMORY_SYSCALLS } from "./memory.ts";
 import { MEMORY_ADVICE_SYSCALLS } from "./memory-advice.ts";
 import { MOUNT_SYSCALLS } from "./mounts.ts";
 import { SYSCALL_NAMES } from "./numbers.ts";
+import { PIDFD_SYSCALLS } from "./pidfd.ts";
 import { POLL_SYSCALLS } from "./poll.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
 import { READ_WRITE_SYSCALLS } from "./read-write.ts";
@@ -23,6 +24,7 @@ import { RESOURCE_SYSCALLS } from "./resources.ts";
 import { SCHEDULING_SYSCALLS } from "./scheduling.ts";
 import { SIGNAL_SYSCALLS } from "./signals.ts";
 import { SOCKET_SYSCALLS } from "./sockets.ts";
+import { SPLICE_SYSCALLS } from "./splice.ts";
 import { STAT_SYSCALLS } from "./stat.ts";
 import { SYSTEM_SYSCALLS } from "./system.ts";
 import { THREAD_SYSCALLS } from "./threads.ts";
@@ -46,6 +48,7 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...MEMORY_ADVICE_SYSCALLS,
   ...MEMORY_SYSCALLS,
   ...MOUNT_SYSCALLS,
+  ...PIDFD_SYSCALLS,
   ...POLL_SYSCALLS,
   ...PROCESS_SYSCALLS,
   ...READ_WRITE_SYSCALLS,
@@ -53,6 +56,7 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...SCHEDULING_SYSCALLS,
   ...SIGNAL_SYSCALLS,
   ...SOCKET_SYSCALLS,
+  ...SPLICE_SYSCALLS,
   ...STAT_SYSCALLS,
   ...SYSTEM_SYSCALLS,
   ...THREAD_SYSCALLS,

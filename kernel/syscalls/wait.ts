@@ -1,12 +1,13 @@
 /** Waiting for children: wait4(2), waitid(2). */
 
-import { ECHILD, EINVAL, ERESTARTSYS, ESRCH } from "../errno.ts";
+import { EAGAIN, ECHILD, EINVAL, ERESTARTSYS, ESRCH } from "../errno.ts";
 import type { Application } from "../sched/application.ts";
 import { encodeSignalInfo } from "../sched/signal-frame.ts";
 import { SIGCHLD, SIGCONT, SiCode } from "../sched/signal-numbers.ts";
 import type { SignalInfo } from "../sched/signals.ts";
 import type { Thread } from "../sched/thread.ts";
 import type { SyscallDefinition } from "./definition.ts";
+import { pidFileOf } from "./pidfd.ts";
 import { writeRusage } from "./resources.ts";
 
 const Wait = {
@@ -141,9 +142,10 @@ function waitid(
   idType: number,
   id: number,
   infoAddress: number,
-  options: number,
+  optionsArgument: number,
   rusage: number,
 ): number | Promise<number> {
+  let options = optionsArgument;
   const known =
     Wait.NOHANG |
     Wait.NOWAIT |
@@ -156,6 +158,8 @@ function waitid(
   if ((options & ~known) !== 0 || (options & (Wait.EXITED | Wait.STOPPED | Wait.CONTINUED)) === 0)
     return -EINVAL;
   let selector: number;
+  // What a pidfd without blocking says in place of 0, when there is no news.
+  let noNews = 0;
   switch (idType | 0) {
     case IdType.P_ALL:
       selector = -1;
@@ -166,11 +170,23 @@ function waitid(
     case IdType.P_PGID:
       selector = (id | 0) === 0 ? 0 : -(id | 0);
       break;
+    case IdType.P_PIDFD: {
+      if ((id | 0) < 0) return -EINVAL;
+      const file = pidFileOf(thread, id);
+      selector = file.application.pid;
+      if (thread.application.children.get(selector) !== file.application) return -ECHILD;
+      if (file.nonBlocking) {
+        if ((options & Wait.NOHANG) === 0) noNews = -EAGAIN;
+        options |= Wait.NOHANG;
+      }
+      break;
+    }
     default:
       return -EINVAL;
   }
   if ((idType | 0) === IdType.P_PID && selector <= 0) return -EINVAL;
   const result = waitForChild(thread, selector, options, (event) => {
+    if (event === undefined && noNews !== 0) return noNews;
     if (infoAddress !== 0) {
       thread.memory.write(
         infoAddress,
@@ -201,8 +217,7 @@ export const WAIT_SYSCALLS: readonly SyscallDefinition[] = [
   {
     number: 247,
     name: "waitid",
-    state: "partial",
-    note: "no P_PIDFD",
+    state: "done",
     arguments: [
       ["idtype", { oneOf: IdType }],
       ["id", "pid"],

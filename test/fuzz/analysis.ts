@@ -8,6 +8,8 @@ import { BASE_RIP, type Instruction, NO_REGISTER } from "../../cpu/decoder/instr
 import { Vector } from "../../cpu/state.ts";
 import { baseline, CODE, FS_BASE, GS_BASE, snapshotOffset } from "./arena.ts";
 import type { Case, FinalState } from "./case.ts";
+import { exclusionOf } from "./exclusions.ts";
+import { OUR_FEATURES } from "./features.ts";
 import { type Tolerance, toleranceOf } from "./tolerances.ts";
 import { flagEffectOf, undefinedAfter } from "./undefined.ts";
 
@@ -15,7 +17,7 @@ export interface Step {
   readonly address: number;
   readonly length: number;
   readonly mnemonic: string;
-  readonly rowId: number;
+  readonly instruction: Instruction;
   /** Address a direct branch goes to, or -1. */
   readonly target: number;
 }
@@ -25,8 +27,8 @@ export interface Analysis {
   readonly steps: readonly Step[];
   /** Bits of flags and x87 condition codes (undefined.ts) that are undefined at the end. */
   readonly undefinedFlags: number;
-  /** Some instruction reads flags that are undefined there, or a large operand wraps around the end of the address space:
-   * the case proves nothing. */
+  /** Some instruction reads flags that are undefined there, a large operand wraps around the end of the address space, a
+   * repeated store overwrites itself, or what the case wrote over its code is not for comparison: it proves nothing. */
   readonly provesNothing: boolean;
   readonly tolerance: Tolerance | undefined;
   /** A page fault may name any address of this range: which byte of a large operand comes first, is not defined. */
@@ -61,7 +63,6 @@ function skipInt3(code: Uint8Array, address: number): number {
 }
 
 interface Node extends Step {
-  readonly instruction: Instruction;
   readonly next: readonly number[];
 }
 
@@ -88,13 +89,51 @@ export function analyse(initial: Case, end: FinalState): Analysis {
   return {
     steps,
     undefinedFlags,
-    provesNothing: readsUndefined || (range !== undefined && range.end > 1n << 64n),
+    provesNothing:
+      readsUndefined ||
+      (range !== undefined && range.end > 1n << 64n) ||
+      overwritesRepeatedStore(steps, end) ||
+      endsInExcluded(code, end),
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
     faultRange: range,
     ignored:
       first === undefined ? [] : ignoredMemory(first.instruction, initial, faulted ? range : undefined),
     originalWord: (address) => originalWord(initial, address),
   };
+}
+
+/**
+ * Whether the code of a repeated MOVS or STOS has changed. One that overwrites itself goes on with its old bytes until an
+ * interrupt comes, on the processors of both vendors; an interrupt finds RIP at the instruction (Intel SDM vol. 2, REP), and
+ * behind it the new bytes are fetched. Ours fetches at once, as if there had been an interrupt.
+ */
+function overwritesRepeatedStore(steps: readonly Step[], end: FinalState): boolean {
+  const stores = steps.filter(
+    ({ mnemonic, instruction: { rep, repne } }) =>
+      (rep || repne) && (mnemonic === "movs" || mnemonic === "stos"),
+  );
+  if (stores.length === 0) return false;
+  for (let index = 0; index < end.changeCount; index++) {
+    const word = end.changes[2 * index];
+    if (stores.some(({ address, length }) => word + 8n > BigInt(address) && word < BigInt(address + length)))
+      return true;
+  }
+  return false;
+}
+
+/** Whether it ended in an instruction that is never generated (IRET, HLT …): then the case has written it. */
+function endsInExcluded(original: Uint8Array, end: FinalState): boolean {
+  const offset = Number(end.rip) - CODE.address;
+  if (!(offset >= 0 && offset < original.length)) return false;
+  const code = original.slice();
+  const view = new DataView(code.buffer);
+  for (let index = 0; index < end.changeCount; index++) {
+    const at = Number(end.changes[2 * index]) - CODE.address;
+    if (at >= 0 && at < code.length) view.setBigUint64(at, end.changes[2 * index + 1], true);
+  }
+  const instruction = createInstruction();
+  if (new Decoder().decode(code, offset, code.length, instruction) !== DecodeResult.Ok) return false;
+  return exclusionOf(instruction.row, OUR_FEATURES) !== undefined && instruction.row.mnemonic !== "int3";
 }
 
 /** Every instruction that control may reach, by address. */
@@ -123,7 +162,7 @@ function decodeFrom(code: Uint8Array, start: number): Map<number, Node> {
       // An indirect call in a sequence goes over the jump that follows it.
       if (!isBranch) next.push(behind + 5);
     }
-    nodes.set(address, { address, length, mnemonic: row.mnemonic, rowId: row.id, target, instruction, next });
+    nodes.set(address, { address, length, mnemonic: row.mnemonic, target, instruction, next });
     work.push(...next);
   }
   for (const node of nodes.values()) {

@@ -221,16 +221,19 @@ function chooseImmediates(draft: Draft, { row, immediate }: RowPlan): void {
   }
 }
 
+function changesLoop({ host }: Draft, { mnemonic }: RowPlan["row"]): boolean {
+  return /^loopn?e$/.test(mnemonic) && host.matters("repeatedLoop");
+}
+
 function choosePrefixes(draft: Draft, plan: RowPlan): void {
   const { fields, random } = draft;
   const { row } = plan;
   const { prefixes } = fields;
   const isMemory = row.hasModrm && !fields.rmIsRegister;
   if (row.lock === true && isMemory && random.chance(25)) prefixes.push(LOCK_PREFIX);
-  const mayRepeat = row.mnemonic !== "cmps" || draft.isSingle || !draft.host.matters("repeatedCompare");
-  if (row.rep !== undefined && mayRepeat && random.chance(55)) {
+  if (row.rep !== undefined && random.chance(55)) {
     prefixes.push(row.rep === "repe/ne" ? random.pick([0xf2, 0xf3]) : 0xf3);
-  } else if (plan.allowsRepeat && random.chance(2)) {
+  } else if (plan.allowsRepeat && random.chance(2) && !changesLoop(draft, row)) {
     prefixes.push(random.pick([0xf2, 0xf3]));
   }
   if (random.chance(3)) prefixes.push(random.pick(NULL_SEGMENT_PREFIXES));

@@ -1,6 +1,5 @@
 /** The loop: generate a batch, run it on both sides, compare, shrink what differs. */
 
-import { ROWS } from "../../cpu/decoder/rows.ts";
 import { Vector } from "../../cpu/state.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import { Case, FinalState, Outcome } from "./case.ts";
@@ -195,8 +194,8 @@ function judge(
   if (analysis.provesNothing) return undefined;
   const last = analysis.steps.find(({ address }) => BigInt(address) === silicon.rip);
   if (last !== undefined) {
-    host.adjust(ROWS[last.rowId], silicon, ours);
-    if (host.excuses(ROWS[last.rowId], initial, silicon, ours)) return undefined;
+    host.adjust(last.instruction, silicon, ours);
+    if (host.excuses(last.instruction, initial, silicon, ours)) return undefined;
   }
   const found = differences(silicon, ours, analysis);
   if (found.length === 0 && analysis.tolerance?.kind === "nan") host.matters("horizontalNan");

@@ -71,7 +71,8 @@ export class Generator {
     const choice = chooseFields(draft, plan);
     PREPARATIONS.get(plan.row.mnemonic)?.(draft, plan, choice);
     const isCutOff = draft.code.origin > CODE.address + CODE.size - 16;
-    if (plan.row.lock === undefined && !isCutOff && random.chance(0.5)) {
+    const mayLock = plan.row.lock === undefined && !isCutOff && random.chance(0.5);
+    if (mayLock && !(/^ver[rw]$/.test(plan.row.mnemonic) && draft.host.matters("lockedVerification"))) {
       // LOCK where there must be none: #UD. Our decoder has nothing to say about such bytes.
       draft.code.byte(0xf0);
       draft.code.instruction(draft.fields);

@@ -326,13 +326,17 @@ function fxImage(draft: Draft): void {
   patchMemory(draft, image);
 }
 
-/** An XSAVE image: an FXSAVE image and a header (SDM vol. 1, 13.4). */
+/** Byte of the header with XCOMP_BV[63], which says that an image is compacted (SDM vol. 1, 13.4.2): see exclusions.ts. */
+const COMPACTED_AT = 15;
+
+/** An XSAVE image in the standard format: an FXSAVE image and a header (SDM vol. 1, 13.4). */
 function xsaveImage(draft: Draft, _: RowPlan, choice: Choice): void {
   const { random } = draft;
   fxImage(draft);
   const header = new Uint8Array(64);
   header[0] = random.below(8);
   if (random.chance(5)) header[random.between(8, 63)] = random.below(256);
+  header[COMPACTED_AT] &= 0x7f;
   if (choice.target !== undefined && choice.isPatchable)
     draft.case.patch(Number(choice.target) + 512, header);
   fill(random, "integer", image, 0, 256);
@@ -369,9 +373,11 @@ function move(draft: Draft, { reg }: RowPlan): void {
   if (reg?.class === "segment" && reg.access !== undefined) selector(draft);
 }
 
-/** INT n is a system call for some n; INT3 ends the case. */
+/** Interrupts that an operating system may let user code make: see exclusions.ts. */
+const OPEN_INTERRUPTS: ReadonlySet<number> = new Set([0x17, 0x18, 0x19, 0x1a, 0x1b, 0x80]);
+
 function interrupt(draft: Draft): void {
-  if ((draft.fields.immediateLow & 0xff) === 0x80) draft.fields.immediateLow = 0x81;
+  if (OPEN_INTERRUPTS.has(draft.fields.immediateLow & 0xff)) draft.fields.immediateLow = 0x81;
 }
 
 /** Puts a value made by a function into ST(i). */

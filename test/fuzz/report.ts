@@ -193,6 +193,7 @@ export function describeCoverage(summary: Summary, { rows, skipped }: Coverage):
   }
   for (const { mnemonics, from, why } of EXCLUSIONS) {
     if (from === "sequences") lines.push(`  only alone, not in sequences (${why}): ${mnemonics}`);
+    if (from === "forms") lines.push(`  not in every form (${why}): ${mnemonics}`);
   }
   return lines.join("\n");
 }
