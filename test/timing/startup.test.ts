@@ -14,14 +14,17 @@ const missingGuests = existsSync(join(DIST, "guests/hello"))
 
 const ROUNDS = 10;
 const LIMIT_MS = 250;
-/** On a machine where Node itself takes long to start, it and what it loads set the measure: 120 ms on CI's. */
-const TIMES_NODE = 3;
+/** Where Node itself takes this long, to start and to end, it sets the measure: our own part is as much again. */
+const SLOW_NODE_MS = 130;
+const TIMES_NODE = 2.5;
 
 /** The shortest of several runs. */
 async function shortest(command: string[]): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const { milliseconds, status } = await runProcess(command);
+    // Node reads all the certificates of this file at every start: 40 ms that say nothing about osv-vm.
+    const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
+    const { milliseconds, status } = await runProcess(command, { env: env as Record<string, string> });
     expect(status).toBe(0);
     times.push(milliseconds);
   }
@@ -29,16 +32,16 @@ async function shortest(command: string[]): Promise<number> {
 }
 
 describeWith([missingGuests], "node osv-vm run hello", () => {
-  it("takes less than 250 ms from process start to exit, or three times what Node takes", async () => {
+  it("takes less than 250 ms from process start to exit where Node takes up to 130", async () => {
     const node = await shortest([process.execPath, "-e", "0"]);
     const hello = await shortest([...OSV_VM, "run", "hello"]);
     console.log(`run hello: ${hello.toFixed(0)} ms, Node itself ${node.toFixed(0)} ms`);
-    expect(hello).toBeLessThan(Math.max(LIMIT_MS, TIMES_NODE * node));
+    expect(hello).toBeLessThan(node <= SLOW_NODE_MS ? LIMIT_MS : TIMES_NODE * node);
   });
 
-  it("needs less than 150 MiB", async () => {
+  it("needs less than 80 MiB", async () => {
     const { stderr } = await runProcess([...OSV_VM, "run", "--stats", "hello"]);
     const peak = /^peak memory +(\d+) MiB$/m.exec(stderr.toString());
-    expect(Number(peak?.[1])).toBeLessThan(150);
+    expect(Number(peak?.[1])).toBeLessThan(80);
   });
 });
