@@ -66,7 +66,6 @@ describe("machine options", () => {
     [["--cpus", "2"], "one processor"],
     [["--net", "user"], "no network"],
     [["--forward", "tcp:1:2"], "not available in this version"],
-    [["--gdb"], "not available in this version"],
     [["--memory", "1M"], "from 4M"],
   ])("%j is refused with a reason", (parameters, reason) => {
     expect(() => parse(...parameters)).toThrow(reason);
