@@ -16,11 +16,15 @@ import {
 import type { SignalInfo } from "./signals.ts";
 import type { Thread } from "./thread.ts";
 
-/** Text of the instructions around an address; given by whoever has a disassembler. */
-export type Disassembler = (code: Uint8Array, address: number) => string;
+/**
+ * Text of the instructions around RIP; given by whoever has a disassembler.
+ * @param code begins at `address`, which may be in the middle of an instruction in front of the one at `rip`
+ */
+export type Disassembler = (code: Uint8Array, address: number, rip: number) => string;
 
-/** How many bytes of code are shown. */
+/** How many bytes of code are shown, at most: from RIP on, and in front of it. */
 const CODE_BYTES = 48;
+const CODE_BEFORE = 32;
 
 const hex = (value: bigint | number): string => {
   const bits = typeof value === "bigint" ? value : BigInt.asUintN(64, BigInt(value));
@@ -45,8 +49,10 @@ function describeCode(kernel: Kernel, thread: Thread, disassemble: Disassembler 
   let length = CODE_BYTES;
   while (length > 0 && !kernel.memory.check(rip, length, false)) length--;
   if (length === 0) return "no code at RIP\n";
-  const code = kernel.memory.read(rip, length);
-  if (disassemble !== undefined) return disassemble(code, rip);
+  let before = CODE_BEFORE;
+  while (before > 0 && !kernel.memory.check(rip - before, before, false)) before--;
+  const code = kernel.memory.read(rip - before, before + length);
+  if (disassemble !== undefined) return disassemble(code, rip - before, rip);
   return `code: ${[...code].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}\n`;
 }
 

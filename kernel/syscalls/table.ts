@@ -19,6 +19,7 @@ import { SYSCALL_NAMES } from "./numbers.ts";
 import { PIDFD_SYSCALLS } from "./pidfd.ts";
 import { POLL_SYSCALLS } from "./poll.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
+import { PROCESS_MEMORY_SYSCALLS } from "./process-memory.ts";
 import { READ_WRITE_SYSCALLS } from "./read-write.ts";
 import { RESOURCE_SYSCALLS } from "./resources.ts";
 import { SCHEDULING_SYSCALLS } from "./scheduling.ts";
@@ -50,6 +51,7 @@ const PRESENT: readonly SyscallDefinition[] = [
   ...MOUNT_SYSCALLS,
   ...PIDFD_SYSCALLS,
   ...POLL_SYSCALLS,
+  ...PROCESS_MEMORY_SYSCALLS,
   ...PROCESS_SYSCALLS,
   ...READ_WRITE_SYSCALLS,
   ...RESOURCE_SYSCALLS,

@@ -189,8 +189,13 @@ describeWith([missingBusybox(), notStandIn], "a program", () => {
       const outcome = await run("run", "--root", root, `/bin/${name}`);
       expect(outcome.status).toBe(status);
       const verbose = await run("run", "--verbose", "--root", root, `/bin/${name}`);
-      expect(verbose.stderr.toString()).toMatch(/rip/i);
-      expect(verbose.stderr.toString()).toMatch(/rax/i);
+      const report = verbose.stderr.toString();
+      expect(report).toMatch(/^RAX [0-9a-f]{16} {2}RCX [0-9a-f]{16}/m);
+      expect(report).toMatch(/^RIP [0-9a-f]{16}/m);
+      if (name === "jump") expect(report).toContain("no code at RIP");
+      else expect(report).toMatch(/^ {3} *[0-9a-f]+:\t.*\n=> *[0-9a-f]+:\t[0-9a-f ]+\t\w+/m);
+      expect(report).toMatch(new RegExp(`^[0-9a-f]{8,}-[0-9a-f]{8,} r-xp .*/bin/${name}$`, "m"));
+      expect(report).toMatch(/ rw-p .*\[stack\]$/m);
     });
   });
 });
