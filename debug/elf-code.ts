@@ -40,7 +40,8 @@ const PHDR_SIZE = 56;
 const SHDR_SIZE = 64;
 const SYM_SIZE = 24;
 
-interface SectionHeader {
+/** A section header (System V ABI, figure 4-8). */
+export interface SectionHeader {
   nameOffset: number;
   type: number;
   flags: bigint;
@@ -50,7 +51,8 @@ interface SectionHeader {
   link: number;
 }
 
-class ElfReader {
+/** Little-endian fields of a file, checked against its length where tables are concerned. */
+export class ElfReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
 
@@ -79,7 +81,8 @@ class ElfReader {
   }
 }
 
-function checkHeader(bytes: Uint8Array, elf: ElfReader): void {
+/** @throws ElfCodeError if it is no ELF64 file for x86-64 */
+export function checkHeader(bytes: Uint8Array, elf: ElfReader): void {
   if (bytes.length < 4 || elf.u32(0) !== 0x464c457f) throw new ElfCodeError("is not an ELF file");
   if (bytes.length < EHDR_SIZE) throw new ElfCodeError("is truncated: it ends inside the ELF header");
   if (bytes[4] !== ELFCLASS64 || bytes[5] !== ELFDATA2LSB || elf.u16(18) !== EM_X86_64) {
@@ -87,7 +90,7 @@ function checkHeader(bytes: Uint8Array, elf: ElfReader): void {
   }
 }
 
-function readSections(elf: ElfReader): SectionHeader[] {
+export function readSections(elf: ElfReader): SectionHeader[] {
   const offset = elf.position(40);
   const count = elf.u16(60);
   if (offset === 0 || count === 0) return [];
@@ -106,7 +109,7 @@ function readSections(elf: ElfReader): SectionHeader[] {
   return sections;
 }
 
-function stringAt(strings: Uint8Array, offset: number): string {
+export function stringAt(strings: Uint8Array, offset: number): string {
   const end = strings.indexOf(0, offset);
   return new TextDecoder().decode(strings.subarray(offset, end < 0 ? strings.length : end));
 }

@@ -340,6 +340,15 @@ export class ProgramTarget implements Target, ThreadDebugger {
     return this.application?.image?.auxiliaryVector ?? new Uint8Array(0);
   }
 
+  /** The program first. */
+  mappedFiles(): { path: string; address: number }[] {
+    const files: { path: string; address: number }[] = [];
+    for (const { file, start, name } of this.kernel.space.areas)
+      if (file?.offset === 0 && name !== "") files.push({ path: name, address: start });
+    const isProgram = ({ path }: { path: string }) => path === this.executable;
+    return [...files.filter(isProgram), ...files.filter((file) => !isProgram(file))];
+  }
+
   openFile(path: string): TargetFile | undefined {
     try {
       const { inode } = this.kernel.mounts.resolve(this.application?.mainThread, path);

@@ -91,6 +91,8 @@ export interface Target {
   readonly executable?: string | undefined;
   auxiliaryVector?(): Uint8Array;
   openFile?(path: string): TargetFile | undefined;
+  /** ELF files in memory, and where their first byte is. */
+  mappedFiles?(): readonly { readonly path: string; readonly address: number }[];
   /** Commands beyond all this, by name; see monitor.ts. */
   readonly monitor: ReadonlyMap<string, MonitorCommand>;
 }
