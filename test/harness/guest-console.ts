@@ -92,6 +92,11 @@ export class GuestConsole {
     return status;
   }
 
+  /** As `kill` does without more. */
+  interrupt(): void {
+    this.child.kill("SIGTERM");
+  }
+
   kill(): void {
     this.child.kill("SIGKILL");
   }
