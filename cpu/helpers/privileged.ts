@@ -18,6 +18,7 @@ import { farCall, farJump, farReturn, interruptReturn } from "../system/far-tran
 import { systemEnter, systemExit, systemReturn } from "../system/fast-calls.ts";
 import { requirePort } from "../system/io-permission.ts";
 import { readModelRegister, writeModelRegister } from "../system/model-specific-registers.ts";
+import { guardedAddress } from "../system/segment-checks.ts";
 import { isCanonical, readMemory } from "../system/stack.ts";
 import type { SystemState } from "../system/system-state.ts";
 
@@ -108,7 +109,7 @@ defineReader("storeTable", (system, cpu) => {
   view.setUint16(0, limit, true);
   view.setUint32(2, base >>> 0, true);
   if (bytes.length > 6) view.setInt32(6, Math.floor(base / 0x100000000), true);
-  if (system.isLong && !(isCanonical(address) && isCanonical(address + 9)))
+  if (system.is64Bit && !(isCanonical(address) && isCanonical(address + 9)))
     throw new GuestException(Vector.GP, 0);
   cpu.mmu.write(address, bytes);
 });
@@ -204,8 +205,8 @@ function portString(
     const count = isRepeated ? indexRegister(cpu, Register.RCX, bits) : 1;
     if (count === 0) return;
     const offset = indexRegister(cpu, register, bits);
-    const address = system.is64Bit ? base + offset : (base + offset) >>> 0;
-    if (system.isLong && !(isCanonical(address) && isCanonical(address + size - 1)))
+    const address = system.is64Bit ? base + offset : guardedAddress(base, offset, bits);
+    if (system.is64Bit && !(isCanonical(address) && isCanonical(address + size - 1)))
       throw new GuestException(Vector.GP, 0);
     transfer(port, address, size);
     writeIndexRegister(cpu, register, bits, offset + step);

@@ -231,7 +231,7 @@ function dropInnerSegments(system: SystemState): void {
     const { rights, selector } = system.segments[segment];
     const isClosed = isData(rights) || (isCode(rights) && !isConforming(rights));
     if (isClosed && privilegeOf(rights) < system.cpl) {
-      const base = system.cpu.segmentBase(segment);
+      const base = system.segmentBase(segment);
       system.setSegment(segment, { selector: 0, base, limit: 0, rights: 0 });
     } else if (withoutPrivilege(selector) === 0) system.segments[segment].selector = 0;
   }

@@ -15,6 +15,7 @@ import {
   typeOf,
   withoutPrivilege,
 } from "./segment.ts";
+import { isInLimit } from "./segment-checks.ts";
 import { isCanonical, stackPointer, writeStackPointer } from "./stack.ts";
 import type { SystemState } from "./system-state.ts";
 
@@ -247,7 +248,7 @@ function deliverProtected(system: SystemState, event: Event): void {
     stack = inner.segment;
     pointer = inner.pointer;
   }
-  pushWords(system, stack, pointer, words, isWide ? 4 : 2, level, oldLevel);
+  pushWords(system, stack, pointer, words, isWide ? 4 : 2, level, oldLevel, external);
   system.setSegment(Segment.CS, {
     ...accessed(system, code),
     selector: withoutPrivilege(code.selector) | level,
@@ -283,10 +284,14 @@ export function pushWords(
   bytes: 2 | 4,
   level: number,
   oldLevel: number,
+  external = 0,
 ): void {
-  const { cpu } = system;
   const mask = (stack.rights & Rights.DB) !== 0 ? 0xffffffff : 0xffff;
-  const end = (pointer - words.length * bytes) & mask;
+  const offsets = words.map((_, index) => ((pointer - (index + 1) * bytes) & mask) >>> 0);
+  const errorCode = level === oldLevel ? 0 : withoutPrivilege(stack.selector) | external;
+  for (const offset of offsets)
+    if (!isInLimit(stack, offset, bytes)) throw new GuestException(Vector.SS, errorCode);
+  const end = offsets[offsets.length - 1];
   const frame = new Uint8Array(words.length * bytes);
   const view = new DataView(frame.buffer);
   [...words].reverse().forEach((word, index) => {
@@ -295,13 +300,34 @@ export function pushWords(
   });
   if (level !== oldLevel) system.setPrivilege(level);
   try {
-    cpu.mmu.write((stack.base + (end >>> 0)) >>> 0, frame);
+    writeStackFrame(system, (offset) => (stack.base + offset) >>> 0, frame, offsets, bytes);
   } catch (failure) {
     if (level !== oldLevel) system.setPrivilege(oldLevel);
     throw failure;
   }
   if (level !== oldLevel) system.setSegment(Segment.SS, stack);
   writeStackPointer(system, end >>> 0);
+}
+
+/** In one piece, or word by word where the stack pointer wraps around. @param offsets of the words, downwards */
+function writeStackFrame(
+  system: SystemState,
+  linear: (offset: number) => number,
+  frame: Uint8Array,
+  offsets: readonly number[],
+  bytes: number,
+): void {
+  const { mmu } = system.cpu;
+  const lowest = offsets[offsets.length - 1];
+  if (lowest + frame.length - bytes === offsets[0]) {
+    mmu.write(linear(lowest), frame);
+    return;
+  }
+  for (const offset of offsets) mmu.probe(linear(offset), bytes);
+  offsets.forEach((offset, index) => {
+    const at = frame.length - (index + 1) * bytes;
+    mmu.write(linear(offset), frame.subarray(at, at + bytes));
+  });
 }
 
 // ---- real mode ----

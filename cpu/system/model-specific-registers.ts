@@ -104,9 +104,9 @@ export function readModelRegister(system: SystemState, index: number): bigint {
     case Msr.IA32_FMASK:
       return BigInt(model.syscallMask >>> 0);
     case Msr.IA32_FS_BASE:
-      return unsigned(cpu.segmentBase(Segment.FS));
+      return unsigned(system.segmentBase(Segment.FS));
     case Msr.IA32_GS_BASE:
-      return unsigned(cpu.segmentBase(Segment.GS));
+      return unsigned(system.segmentBase(Segment.GS));
     case Msr.IA32_KERNEL_GS_BASE:
       return cpu.getU64(KERNEL_GS_BASE);
     case Msr.IA32_TSC_AUX:
@@ -171,10 +171,10 @@ export function writeModelRegister(system: SystemState, index: number, value: bi
       model.syscallMask = Number(value & 0xffffffffn) | 0;
       return;
     case Msr.IA32_FS_BASE:
-      cpu.setSegmentBase(Segment.FS, canonical(value));
+      system.setSegmentBase(Segment.FS, canonical(value));
       return;
     case Msr.IA32_GS_BASE:
-      cpu.setSegmentBase(Segment.GS, canonical(value));
+      system.setSegmentBase(Segment.GS, canonical(value));
       return;
     case Msr.IA32_KERNEL_GS_BASE:
       canonical(value);

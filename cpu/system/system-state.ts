@@ -23,9 +23,16 @@ import {
   Vector,
 } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
-import { type ExecutionMode, ExecutionModes, Restriction } from "./execution-mode.ts";
+import {
+  type ExecutionMode,
+  ExecutionModes,
+  NO_LIMIT,
+  Restriction,
+  USER_CODE_MODE,
+} from "./execution-mode.ts";
 import { createModelRegisters } from "./model-registers.ts";
 import { Rights, type SegmentRegister } from "./segment.ts";
+import { guardOf, SegmentChecks, type SegmentUse } from "./segment-checks.ts";
 import { systemFeatures } from "./system-model.ts";
 
 export interface TableRegister {
@@ -51,6 +58,7 @@ export class SystemState {
   readonly tr: SegmentRegister = { ...NULL_SEGMENT };
   /** In encoding order. */
   readonly segments: SegmentRegister[] = Array.from({ length: 6 }, () => ({ ...NULL_SEGMENT }));
+  private readonly checks = new SegmentChecks(this.segments);
   /** DR0…DR3, DR6, DR7 at their numbers. */
   readonly debug = [0, 0, 0, 0, 0, 0, 0, 0];
   /** Model-specific registers that only WRMSR and RDMSR know. */
@@ -82,7 +90,7 @@ export class SystemState {
     this.paging.alignmentCheckFlag = () => (cpu.getI32(FLAGS_OTHER) & Flag.AC) !== 0;
     this.walker = new PageTableWalker(cpu.ram, this.paging);
     this.bytes = new DataView(cpu.memory.buffer);
-    this.mode = this.modes.get({ codeSize: 16, stackSize: 16, user: false, codeBase: 0, restrictions: 0 });
+    this.mode = this.modes.get({ ...USER_CODE_MODE, codeSize: 16, stackSize: 16, user: false });
     this.modes.onOverflow = () => this.engine?.invalidatePhysical(0, cpu.ram.length);
     cpu.system = this;
     cpu.mmu.translator = this.walker;
@@ -105,6 +113,7 @@ export class SystemState {
     const { cpu } = this;
     cpu.useView(0);
     cpu.reset();
+    this.takeSegmentUse("real");
     cpu.setGpr(Register.RDX, cpu.model.signature);
     cpu.rflags = 2;
     cpu.rip = 0xfff0;
@@ -144,6 +153,11 @@ export class SystemState {
     return (this.cr0 & Cr0.PE) !== 0;
   }
 
+  /** EFLAGS.VM: a task that believes to be in real mode. */
+  get isVirtual8086(): boolean {
+    return (this.cpu.getI32(FLAGS_OTHER) & Flag.VM) !== 0;
+  }
+
   /** EFER.LMA: 64-bit or compatibility mode. */
   get isLong(): boolean {
     return (this.efer & Efer.LMA) !== 0;
@@ -181,11 +195,51 @@ export class SystemState {
     register.base = value.base;
     register.limit = value.limit;
     register.rights = value.rights;
-    this.cpu.setSegmentBase(segment, value.base);
+    this.cpu.setSegmentBase(segment, value.base + guardOf(segment, value, this.checks.use));
+  }
+
+  /** The base of a segment; in 64-bit mode those of FS and GS are in the state struct alone. */
+  segmentBase(segment: number): number {
+    return this.checks.use === "64-bit" ? this.cpu.segmentBase(segment) : this.segments[segment].base;
+  }
+
+  /** @param base in 64-bit mode a canonical address */
+  setSegmentBase(segment: number, base: number): void {
+    const register = this.segments[segment];
+    register.base = base;
+    this.setSegment(segment, register);
+  }
+
+  /** Bases in the state struct mean something else after a change between 64-bit mode and the others. */
+  private updateSegmentUse(): void {
+    const { checks, cpu } = this;
+    const use = this.currentUse;
+    if (use === checks.use) return;
+    // FS and GS keep all bits of their bases.
+    if (checks.use === "64-bit")
+      for (const segment of [Segment.FS, Segment.GS]) this.segments[segment].base = cpu.segmentBase(segment);
+    this.takeSegmentUse(use);
+    for (let segment = 0; segment < 6; segment++) this.setSegment(segment, this.segments[segment]);
+  }
+
+  private get currentUse(): SegmentUse {
+    if (this.is64Bit) return "64-bit";
+    return this.isProtected && !this.isVirtual8086 ? "protected" : "real";
+  }
+
+  private takeSegmentUse(use: SegmentUse): void {
+    this.checks.use = use;
+    this.cpu.mmu.guard = use === "64-bit" ? undefined : this.checks;
+  }
+
+  /** The state struct was filled in by somebody else (a saved state): its bases are those of the mode in the registers. */
+  adoptSegmentBases(): void {
+    this.takeSegmentUse(this.currentUse);
   }
 
   /** To be called when CS, SS, CPL, CR0, CR4, EFER or XCR0 may have changed. */
   updateMode(): void {
+    this.updateSegmentUse();
     const cs = this.segments[Segment.CS];
     const ss = this.segments[Segment.SS];
     const size = (rights: number) => ((rights & Rights.DB) !== 0 ? 32 : 16);
@@ -195,6 +249,7 @@ export class SystemState {
       stackSize: codeSize === 64 ? 64 : size(ss.rights),
       user: this.cpl === 3,
       codeBase: codeSize === 64 ? 0 : cs.base,
+      codeLimit: codeSize === 64 ? NO_LIMIT : cs.limit,
       restrictions: this.restrictions(),
     });
     this.cpu.setI32(MODE_KEY, 0);
@@ -211,6 +266,7 @@ export class SystemState {
     if ((this.xcr0 & 4) === 0) bits |= Restriction.NoAvx;
     if ((this.efer & Efer.SCE) === 0) bits |= Restriction.NoSyscall;
     if ((this.cr4 & Cr4.FSGSBASE) === 0) bits |= Restriction.NoFsGsBase;
+    if (this.checks.use === "real") bits |= Restriction.NotProtected;
     return bits;
   }
 

@@ -177,7 +177,9 @@ describe("a bzImage", () => {
     expect(reason(bzImage().subarray(0, 3000))).toMatch(
       /^kernel: is cut off: 4096 bytes of kernel are promised, 1976/,
     );
-    expect(reason(bzImage(4096, (view) => view.setUint16(0x206, 0x209, true)))).toMatch(/before Linux 2.6.35/);
+    expect(reason(bzImage(4096, (view) => view.setUint16(0x206, 0x209, true)))).toMatch(
+      /before Linux 2.6.35/,
+    );
     expect(reason(bzImage(), BOOT, 16 * MIB)).toMatch(
       /does not fit into the machine's 16 MiB of memory; it would take --memory/,
     );

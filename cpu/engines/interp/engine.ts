@@ -721,6 +721,7 @@ export class InterpreterEngine implements SystemEngine {
   /** The address that a slow path was called for. @throws GuestException if not all of the bytes are canonical */
   private accessAddress(record: number, bytes: number, access: "read" | "write"): number {
     const address = this.cpu.getNumber(ACCESS_ADDRESS);
+    if (this.mode.codeSize !== 64) return address;
     if (address > CANONICAL_LIMIT - bytes || address < -CANONICAL_LIMIT) {
       const rip = this.ripOf(record);
       throw new GuestException(nonCanonicalVector(this.translator.instructionAt(rip), access), 0);

@@ -212,6 +212,9 @@ exception:
         jmp [recovery]
 
 to_user:
+        mov ax, USERDS          ; an inner data segment would become null: #GP on silicon, not under QEMU
+        mov ds, ax
+        mov es, ax
         push USERDS
         push 0x80000
         push dword [user_flags]
