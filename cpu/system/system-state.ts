@@ -23,6 +23,7 @@ import {
   Vector,
 } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
+import type { Event } from "./event.ts";
 import {
   type ExecutionMode,
   ExecutionModes,
@@ -67,8 +68,8 @@ export class SystemState {
   nmiPending = false;
   nmiBlocked = false;
   halted = false;
-  /** INTO has found OF set. */
-  hasOverflowTrap = false;
+  /** Raised behind the instruction under way: by INTO, or in the task that it has switched to. */
+  afterInstruction: Event | undefined;
   /** The INTR pin. */
   private interruptPin = false;
   mode: ExecutionMode;
@@ -114,6 +115,7 @@ export class SystemState {
     cpu.useView(0);
     cpu.reset();
     this.takeSegmentUse("real");
+    cpu.history.clear();
     cpu.setGpr(Register.RDX, cpu.model.signature);
     cpu.rflags = 2;
     cpu.rip = 0xfff0;
@@ -134,6 +136,7 @@ export class SystemState {
     this.nmiPending = false;
     this.nmiBlocked = false;
     this.halted = false;
+    this.afterInstruction = undefined;
     cpu.setNumber(KERNEL_GS_BASE, 0);
     for (let segment = 0; segment < 6; segment++) {
       this.setSegment(segment, { selector: 0, base: 0, limit: 0xffff, rights: RESET_DATA });
@@ -169,6 +172,16 @@ export class SystemState {
 
   get cpl(): number {
     return this.cpu.getI32(CPL);
+  }
+
+  /** Descriptors are behind selectors: protected mode, but not its virtual-8086 mode. */
+  get usesDescriptors(): boolean {
+    return this.isProtected && !this.isVirtual8086;
+  }
+
+  setVirtual8086(isOn: boolean): void {
+    const flags = this.cpu.getI32(FLAGS_OTHER);
+    this.cpu.setI32(FLAGS_OTHER, isOn ? flags | Flag.VM : flags & ~Flag.VM);
   }
 
   get ioPrivilege(): number {
@@ -224,7 +237,7 @@ export class SystemState {
 
   private get currentUse(): SegmentUse {
     if (this.is64Bit) return "64-bit";
-    return this.isProtected && !this.isVirtual8086 ? "protected" : "real";
+    return this.usesDescriptors ? "protected" : "real";
   }
 
   private takeSegmentUse(use: SegmentUse): void {
@@ -361,6 +374,21 @@ export class SystemState {
   readTable64(address: number): number {
     const low = this.readTable(address, 4);
     return (this.readTable(address + 4, 4) | 0) * 0x100000000 + low;
+  }
+
+  /** @throws PageFault, GuestException if an access of the processor's own would fault */
+  requireTable(address: number, access: Access): void {
+    this.tableAddress(address, access);
+  }
+
+  /** Writes 2 or 4 bytes. @throws PageFault */
+  writeTable(address: number, size: 2 | 4, value: number): void {
+    for (let byte = 0; byte < size; byte++) {
+      const linear = this.tableAddress(address + byte, Access.Write);
+      if (linear < 0) continue;
+      this.bytes.setUint8(linear, value >>> (8 * byte));
+      this.cpu.mmu.written(linear, 1);
+    }
   }
 
   /** Sets bits in a byte of a table. @throws PageFault */

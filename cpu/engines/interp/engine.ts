@@ -666,7 +666,7 @@ export class InterpreterEngine implements SystemEngine {
         return 0;
       },
       link: (_state: number, record: number, budget: number) => this.link(record, budget),
-      lookup: (_state: number, _record: number, budget: number) => this.lookup(budget),
+      lookup: (_state: number, record: number, budget: number) => this.lookup(record, budget),
       hot: (_state: number, record: number) => {
         this.hot(record);
         return 0;
@@ -758,6 +758,7 @@ export class InterpreterEngine implements SystemEngine {
   private link(record: number, budget: number): number {
     const source = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
     const target = this.facts.target[source];
+    this.cpu.history.note(this.facts.rip[source], target);
     const flushes = this.statistics.flushes;
     try {
       const trace = this.traceAt(target);
@@ -800,8 +801,9 @@ export class InterpreterEngine implements SystemEngine {
       this.transientEntries = [...new Set(this.transientEntries)];
   }
 
-  private lookup(budget: number): number {
+  private lookup(record: number, budget: number): number {
     const rip = this.cpu.rip;
+    this.cpu.history.note(this.ripOf(record), rip);
     try {
       const trace = this.traceAt(rip);
       const record = this.recordOf(trace);
