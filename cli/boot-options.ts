@@ -1,10 +1,17 @@
 /** The options of `osv-vm boot`. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { DEFAULT_MODEL, type ModelName } from "../cpu/model.ts";
+import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { EngineChoice } from "./engines.ts";
-import { gdbOption, parseCpus, parseEngine, parseMemory, parseModel, unavailable } from "./machine-options.ts";
+import {
+  gdbOption,
+  parseCpus,
+  parseEngine,
+  parseMemory,
+  parseModel,
+  unavailable,
+} from "./machine-options.ts";
 import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
 
 /** How the command line describes what is booted, and on which machine. */
@@ -17,7 +24,7 @@ export interface BootOptions {
   memory?: number;
   engine: EngineChoice;
   /** The kind of processor. */
-  cpu: ModelName;
+  cpu?: ModelName;
   display: "none" | "text";
   reboot: boolean;
   verbose: boolean;
@@ -95,12 +102,16 @@ export function addBootOptions(command: Command): Command {
         .default(DEFAULT_ENGINE, "interp"),
     )
     .addOption(
-      new Option("--cpu <kind>", "the processor's level of x86-64: v2, or v3 with AVX2")
-        .argParser(parseModel)
-        .default(DEFAULT_MODEL.name),
+      new Option(
+        "--cpu <kind>",
+        "the processor's level of x86-64: v2, or v3 with AVX2 (default: v3)",
+      ).argParser(parseModel),
     )
     .addOption(
-      new Option("--display <kind>", "show the VGA text screen on stderr when the machine ends, or Ctrl-A d: text")
+      new Option(
+        "--display <kind>",
+        "show the VGA text screen on stderr when the machine ends, or Ctrl-A d: text",
+      )
         .choices(["none", "text"])
         .default("none"),
     )

@@ -1,7 +1,7 @@
 /** `osv-vm boot`: an unmodified system, its serial console on this terminal. */
 
 import { readFileSync } from "node:fs";
-import { MODELS } from "../cpu/model.ts";
+import { DEFAULT_MODEL, MODELS, type ProcessorModel } from "../cpu/model.ts";
 import { BootError } from "../devices/boot/boot-error.ts";
 import { type Kernel, Machine } from "../devices/machine/machine.ts";
 import { MOST_RAM } from "../devices/machine/memory-layout.ts";
@@ -199,6 +199,17 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
 }
 
 /** `--restore` brings the whole machine; nothing else may be said about it. @throws CommandError */
+/** The kind of processor: the one that was saved, or that `--cpu` names. */
+function modelOf({ cpu }: BootOptions, saved: SavedMachineFile | undefined): ProcessorModel {
+  const name = saved?.description.model;
+  const model = Object.values(MODELS).find((known) => known.name === name);
+  if (name !== undefined && model === undefined)
+    throw new CommandError(`--restore: this version has no processor ${name}`);
+  if (model !== undefined && cpu !== undefined && cpu !== model.name)
+    throw new CommandError(`--restore: the saved machine has a processor ${model.name}; leave out --cpu`);
+  return model ?? MODELS[cpu ?? DEFAULT_MODEL.name];
+}
+
 function checkRestore(image: string | undefined, options: BootOptions, file: SavedMachineFile): void {
   const { ramSize, debugExit } = file.description;
   const named = { IMAGE: image, "--kernel": options.kernel, "--initrd": options.initrd };
@@ -239,7 +250,7 @@ export async function boot(
       saved?.description.debugExit ?? options.device.find(({ name }) => name === "isa-debug-exit")?.place;
     const machine = new Machine({
       ramSize,
-      model: MODELS[options.cpu],
+      model: modelOf(options, saved),
       host: session.machineHost,
       createEngine: (cpu) => createSystemEngine(options.engine, cpu),
       serial: session.console,

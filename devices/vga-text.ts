@@ -220,8 +220,7 @@ export class VgaText implements PortDevice, Saveable {
 
   private writeCrtc(value: number): void {
     const { crtc, crtcIndex } = this;
-    const isProtected =
-      crtcIndex <= Crtc.Overflow && (crtc[Crtc.VerticalRetraceEnd] & CRTC_PROTECTED) !== 0;
+    const isProtected = crtcIndex <= Crtc.Overflow && (crtc[Crtc.VerticalRetraceEnd] & CRTC_PROTECTED) !== 0;
     if (!isProtected) set(crtc, crtcIndex, value);
     else if (crtcIndex === Crtc.Overflow)
       crtc[crtcIndex] = (crtc[crtcIndex] & ~LINE_COMPARE_BIT_8) | (value & LINE_COMPARE_BIT_8);
@@ -232,8 +231,7 @@ export class VgaText implements PortDevice, Saveable {
     const { crtc } = this;
     const columns = Math.min(crtc[Crtc.HorizontalDisplayEnd] + 1, MOST_COLUMNS);
     const overflow = crtc[Crtc.Overflow];
-    const lines =
-      (crtc[Crtc.VerticalDisplayEnd] | ((overflow & 0x02) << 7) | ((overflow & 0x40) << 3)) + 1;
+    const lines = (crtc[Crtc.VerticalDisplayEnd] | ((overflow & 0x02) << 7) | ((overflow & 0x40) << 3)) + 1;
     const height = (crtc[Crtc.MaximumScanLine] & 0x1f) + 1;
     const rowCount = Math.min(Math.floor(lines / height), MOST_ROWS);
     const stride = crtc[Crtc.Offset] * 2;

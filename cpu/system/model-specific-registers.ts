@@ -1,7 +1,7 @@
 /** RDMSR and WRMSR: Intel SDM vol. 4, chapter 2. An unknown register raises #GP. */
 
-import { GuestException } from "../helpers.ts";
 import { PHYSICAL_ADDRESS_BITS } from "../../mmu/page-table-walker.ts";
+import { GuestException } from "../helpers.ts";
 import { KERNEL_GS_BASE, Segment, Vector } from "../state.ts";
 import { Cr0, Efer } from "./control-bits.ts";
 import { isCanonical } from "./stack.ts";

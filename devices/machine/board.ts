@@ -219,6 +219,7 @@ export class Board implements Saveable {
   reset(): void {
     this.resetParts();
     this.pic.initializeAsFirmware([SCI_IRQ, ...PCI_IRQS]);
+    this.localApic.initializeAsFirmware();
     this.pci.configureAsFirmware();
     this.memory.write(Layout.ACPI_TABLES, this.acpi.bytes);
     this.memory.write(Layout.SMBIOS, this.smbios);
