@@ -1,9 +1,17 @@
 /** The options of `osv-vm boot`. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { EngineChoice } from "./engines.ts";
-import { gdbOption, parseCpus, parseEngine, parseMemory, unavailable } from "./machine-options.ts";
+import {
+  gdbOption,
+  parseCpus,
+  parseEngine,
+  parseMemory,
+  parseModel,
+  unavailable,
+} from "./machine-options.ts";
 import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
 
 /** How the command line describes what is booted, and on which machine. */
@@ -15,6 +23,9 @@ export interface BootOptions {
   /** Bytes; undefined if nothing was said about it. */
   memory?: number;
   engine: EngineChoice;
+  /** The kind of processor. */
+  cpu?: ModelName;
+  display: "none" | "text";
   reboot: boolean;
   verbose: boolean;
   deterministic: boolean;
@@ -90,6 +101,20 @@ export function addBootOptions(command: Command): Command {
         .argParser(parseEngine)
         .default(DEFAULT_ENGINE, "interp"),
     )
+    .addOption(
+      new Option(
+        "--cpu <kind>",
+        "the processor's level of x86-64: v2, or v3 with AVX2 (default: v3)",
+      ).argParser(parseModel),
+    )
+    .addOption(
+      new Option(
+        "--display <kind>",
+        "show the VGA text screen on stderr when the machine ends, or Ctrl-A d: text",
+      )
+        .choices(["none", "text"])
+        .default("none"),
+    )
     .option("--no-reboot", "end instead of starting again when the guest resets the machine")
     .option("--save <file>", "save the machine to this file on Ctrl-A s")
     .addOption(
@@ -105,7 +130,6 @@ export function addBootOptions(command: Command): Command {
     .addOption(new Option("--bios <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--net <kind>").argParser(unavailable).hideHelp())
     .addOption(gdbOption())
-    .addOption(new Option("--display <kind>").argParser(unavailable).hideHelp())
     .option("--deterministic", "run on instruction time: the same input gives the same run", false)
     .option("--stats", "print instructions, time and speed to stderr at the end", false);
 }

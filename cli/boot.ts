@@ -1,6 +1,7 @@
 /** `osv-vm boot`: an unmodified system, its serial console on this terminal. */
 
 import { readFileSync } from "node:fs";
+import { DEFAULT_MODEL, MODELS, type ProcessorModel } from "../cpu/model.ts";
 import { BootError } from "../devices/boot/boot-error.ts";
 import { type Kernel, Machine } from "../devices/machine/machine.ts";
 import { MOST_RAM } from "../devices/machine/memory-layout.ts";
@@ -18,6 +19,7 @@ import { describeMachineStatistics } from "./machine-statistics.ts";
 import { describeProcessor } from "./processor-report.ts";
 import { SavedMachineFile } from "./restore-machine.ts";
 import { createSaver, type MachineSaver, NOT_SAVED } from "./save-machine.ts";
+import { drawScreen } from "./screen.ts";
 import { SerialConsole } from "./serial-console.ts";
 
 const WASM_PAGE = 65536;
@@ -83,6 +85,9 @@ class BootSession {
         this.machine?.board.uart.receiveBreak();
         this.machineHost.wake();
         return;
+      case "display":
+        this.showScreen();
+        return;
       case "help":
         this.say(CONSOLE_HELP.join("\n"));
     }
@@ -104,6 +109,11 @@ class BootSession {
   /** Where progress is shown. */
   get terminal(): HostStream {
     return this.host.stderr;
+  }
+
+  /** The VGA's text screen, in a frame. */
+  showScreen(): void {
+    if (this.machine !== undefined) this.say(drawScreen(this.machine.board.vga.screen()));
   }
 
   attach(machine: Machine): void {
@@ -189,6 +199,17 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
 }
 
 /** `--restore` brings the whole machine; nothing else may be said about it. @throws CommandError */
+/** The kind of processor: the one that was saved, or that `--cpu` names. */
+function modelOf({ cpu }: BootOptions, saved: SavedMachineFile | undefined): ProcessorModel {
+  const name = saved?.description.model;
+  const model = Object.values(MODELS).find((known) => known.name === name);
+  if (name !== undefined && model === undefined)
+    throw new CommandError(`--restore: this version has no processor ${name}`);
+  if (model !== undefined && cpu !== undefined && cpu !== model.name)
+    throw new CommandError(`--restore: the saved machine has a processor ${model.name}; leave out --cpu`);
+  return model ?? MODELS[cpu ?? DEFAULT_MODEL.name];
+}
+
 function checkRestore(image: string | undefined, options: BootOptions, file: SavedMachineFile): void {
   const { ramSize, debugExit } = file.description;
   const named = { IMAGE: image, "--kernel": options.kernel, "--initrd": options.initrd };
@@ -229,6 +250,7 @@ export async function boot(
       saved?.description.debugExit ?? options.device.find(({ name }) => name === "isa-debug-exit")?.place;
     const machine = new Machine({
       ramSize,
+      model: modelOf(options, saved),
       host: session.machineHost,
       createEngine: (cpu) => createSystemEngine(options.engine, cpu),
       serial: session.console,
@@ -249,6 +271,7 @@ export async function boot(
     const debug = await debugMachine(session, machine, options);
     const reason = await runMachine(session, machine, options);
     await session.console.flush();
+    if (options.display === "text") session.showScreen();
     const status = await finish(session, machine, reason);
     debug?.target.ended(status);
     await debug?.server.close();

@@ -3,18 +3,20 @@
 const CTRL_A = 0x01;
 
 /** What a key behind Ctrl-A asks for. */
-export type ConsoleCommand = "quit" | "save" | "break" | "help";
+export type ConsoleCommand = "quit" | "save" | "break" | "display" | "help";
 
 const COMMANDS: Readonly<Record<string, ConsoleCommand>> = {
   x: "quit",
   s: "save",
   b: "break",
+  d: "display",
   h: "help",
   "?": "help",
 };
 
 export const CONSOLE_HELP = [
   "Ctrl-A h    this help (Ctrl-A ? too)",
+  "Ctrl-A d    show the VGA's text screen",
   "Ctrl-A x    leave: the machine is switched off hard",
   "Ctrl-A s    save the machine to the file named by --save; it runs on",
   "Ctrl-A b    send a break: what follows is for Linux a Magic SysRq key",

@@ -84,7 +84,7 @@ function parseThresholds(text: string): Partial<JitThresholds> {
   return { warm, hot, batch, samples };
 }
 
-function parseModel(text: string): ModelName {
+export function parseModel(text: string): ModelName {
   const model = Object.values(MODELS).find(({ name }) => name === text);
   if (model !== undefined) return model.name;
   throw new InvalidArgumentError(`The kinds are: ${Object.keys(MODELS).join(", ")}.`);

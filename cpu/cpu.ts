@@ -11,6 +11,7 @@ import { DEFAULT_MODEL, type ProcessorModel } from "./model.ts";
 import { readRflags, writeRflags } from "./rflags.ts";
 import * as State from "./state.ts";
 import { Flag } from "./state.ts";
+import { BranchHistory } from "./system/branch-history.ts";
 import type { SystemState } from "./system/system-state.ts";
 
 const WASM_PAGE = 65536;
@@ -117,6 +118,8 @@ export class Cpu {
   whereabouts: Whereabouts | undefined;
   /** Breakpoints and the like. */
   readonly stops = new DebugStops();
+  /** What engines and the processor of a whole PC note of control transfers. */
+  readonly history = new BranchHistory();
   readonly structs: readonly Struct[];
   private struct: Struct;
 

@@ -3,7 +3,7 @@
 import { FLAG_CARRIES, FLAG_CARRY, FLAG_SIGN, FLAG_ZERO, FLAGS_OTHER, Flag } from "./state.ts";
 
 const ARITHMETIC_FLAGS = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
-const KNOWN_FLAGS = Flag.TF | Flag.IF | Flag.DF | (3 << 12) | Flag.NT | Flag.AC | Flag.ID | Flag.RF;
+const KNOWN_FLAGS = Flag.TF | Flag.IF | Flag.DF | (3 << 12) | Flag.NT | Flag.RF | Flag.VM | Flag.AC | Flag.ID;
 
 /** @param words a context as 32-bit words */
 export function readRflags(words: Int32Array): number {

@@ -30,6 +30,11 @@ export const FLAGS_OTHER = 0x0ac; // i32
 /** Segment bases in encoding order ES CS SS DS FS GS, i64 each; then one that is always zero. */
 export const SEGMENT_BASE = 0x0c0;
 export const SEGMENT_BASE_ZERO = 0x0f0;
+/**
+ * Outside of 64-bit mode: what is kept of segment base plus offset, by address size. 32 bits, and the guards of bases that
+ * matter (cpu/system/segment-checks.ts); a carry into bit 32 is lost as it should be.
+ */
+export const LINEAR_MASK = { 16: 0x0000ff00ffffffff, 32: -0x000000ff00000001 } as const;
 
 /** What SWAPGS exchanges with GS's base (IA32_KERNEL_GS_BASE). */
 export const KERNEL_GS_BASE = 0x0f8; // i64

@@ -33,7 +33,8 @@ export function describeMachineRegisters(machine: Machine): string {
     rows.push(general.slice(index, index + 4).join("  "));
   rows.push(`RIP ${hex(cpu.rip, 16)}  RFLAGS ${hex(cpu.rflags, 8)}  CPL ${system.cpl}`);
   for (const [name, index] of Object.entries(Segment)) {
-    const { selector, base, limit, rights } = system.segments[index];
+    const { selector, limit, rights } = system.segments[index];
+    const base = system.segmentBase(index);
     rows.push(
       `${name}  ${hex(selector, 4)}  base ${hex(base, 16)}  limit ${hex(limit, 8)}  rights ${hex(rights, 8)}`,
     );
@@ -44,7 +45,7 @@ export function describeMachineRegisters(machine: Machine): string {
   rows.push(`GDT ${hex(system.gdtr.base, 16)}  limit ${hex(system.gdtr.limit, 4)}`);
   rows.push(`IDT ${hex(system.idtr.base, 16)}  limit ${hex(system.idtr.limit, 4)}`);
   rows.push(
-    `CR0 ${hex(system.cr0, 8)}  CR2 ${hex(system.cr2, 16)}  CR3 ${hex(system.cr3, 16)}  CR4 ${hex(system.cr4, 8)}  EFER ${hex(system.efer, 8)}`,
+    `CR0 ${hex(system.cr0 >>> 0, 8)}  CR2 ${hex(system.cr2, 16)}  CR3 ${hex(system.cr3, 16)}  CR4 ${hex(system.cr4, 8)}  EFER ${hex(system.efer, 8)}`,
   );
   return `${rows.join("\n")}\n`;
 }

@@ -52,6 +52,13 @@ export interface PhysicalDevices {
   write(physical: number, size: 1 | 2 | 4, value: number): void;
 }
 
+/** Segments that do not allow everything: accesses through them have guarded addresses. */
+export interface AddressGuard {
+  isGuarded(address: number): boolean;
+  /** The linear address. @throws if the segment does not allow the access */
+  linear(address: number, length: number, access: Access): number;
+}
+
 /**
  * A privilege level's view of memory: its TLB, and the scratch bytes beside it. A machine that runs user code only has one;
  * else supervisor and user each have theirs, so that a change of level flushes nothing.
@@ -72,6 +79,8 @@ export class Mmu {
   /** The last page that code was fetched from is mapped as global. */
   isGlobal = false;
   journal: WriteJournal | undefined;
+  /** Outside of 64-bit mode on a whole PC. */
+  guard: AddressGuard | undefined;
   /** Data watchpoints, if there are any. */
   watchpoints: Watchpoints | undefined;
   /** How often the slow paths ran. */
@@ -190,6 +199,8 @@ export class Mmu {
 
   /** Linear address where `length` bytes can be read now: in RAM, or collected in the scratch bytes. @throws PageFault */
   load(address: number, length: number): number {
+    if (this.guard?.isGuarded(address) === true)
+      return this.load(this.guard.linear(address, length, Access.Read), length);
     this.watchpoints?.check(address, length, Access.Read);
     if (pageOffset(address) + length <= PAGE_SIZE) {
       const linear = this.page(address, Access.Read);
@@ -214,6 +225,10 @@ export class Mmu {
 
   /** Stores the first `length` scratch bytes. @throws PageFault before anything is written */
   store(address: number, length: number): void {
+    if (this.guard?.isGuarded(address) === true) {
+      this.store(this.guard.linear(address, length, Access.Write), length);
+      return;
+    }
     this.watchpoints?.check(address, length, Access.Write);
     if (pageOffset(address) + length > PAGE_SIZE) {
       this.storeAcross(address, length);
@@ -249,6 +264,10 @@ export class Mmu {
    * follow the write. @throws PageFault
    */
   modify(address: number, length: number): number {
+    if (this.guard?.isGuarded(address) === true) {
+      this.guard.linear(address, length, Access.Read);
+      return this.modify(this.guard.linear(address, length, Access.Write), length);
+    }
     this.watchpoints?.check(address, length, Access.Read);
     this.watchpoints?.check(address, length, Access.Write);
     if (pageOffset(address) + length <= PAGE_SIZE) {
@@ -267,6 +286,8 @@ export class Mmu {
 
   /** Would a write of these bytes hit translated code (or a device)? @throws PageFault */
   wouldChangeCode(address: number, length: number): boolean {
+    if (this.guard?.isGuarded(address) === true)
+      return this.wouldChangeCode(this.guard.linear(address, length, Access.Write), length);
     const end = address + length;
     for (let at = address; at < end; at += PAGE_SIZE - pageOffset(at)) {
       const count = Math.min(end - at, PAGE_SIZE - pageOffset(at));
@@ -281,6 +302,7 @@ export class Mmu {
    * a device, translated code. @throws PageFault
    */
   direct(address: number): number {
+    if (this.guard?.isGuarded(address) === true) return -1;
     const linear = this.page(address, Access.Write);
     if (linear < 0 || this.isWatched(address, Access.Write)) return -1;
     return this.codePages.hasCode(linear) ? -1 : linear;
@@ -292,6 +314,10 @@ export class Mmu {
 
   /** Faults if the bytes cannot be written. @throws PageFault */
   probe(address: number, length: number): void {
+    if (this.guard?.isGuarded(address) === true) {
+      this.probe(this.guard.linear(address, length, Access.Write), length);
+      return;
+    }
     this.watchpoints?.check(address, length, Access.Write);
     for (let at = address; at < address + length; at += PAGE_SIZE - pageOffset(at))
       this.page(at, Access.Write);
@@ -299,6 +325,10 @@ export class Mmu {
 
   /** Copies guest memory out. @throws PageFault */
   read(address: number, into: Uint8Array): void {
+    if (this.guard?.isGuarded(address) === true) {
+      this.read(this.guard.linear(address, into.length, Access.Read), into);
+      return;
+    }
     this.watchpoints?.check(address, into.length, Access.Read);
     let done = 0;
     while (done < into.length) {
@@ -313,6 +343,10 @@ export class Mmu {
 
   /** Copies into guest memory, all or nothing. @throws PageFault */
   write(address: number, from: Uint8Array): void {
+    if (this.guard?.isGuarded(address) === true) {
+      this.write(this.guard.linear(address, from.length, Access.Write), from);
+      return;
+    }
     this.probe(address, from.length);
     let done = 0;
     while (done < from.length) {

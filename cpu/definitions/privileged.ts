@@ -178,6 +178,11 @@ define("invlpg", (b, memory) => {
   b.exit(Exit.Attention);
 });
 
+define("invpcid", (b, type, memory) => {
+  b.helper("invpcid", [type.read(), memory.address()]);
+  b.exit(Exit.Attention);
+});
+
 /** Nothing is executed ahead of time, and changed code is seen at once. */
 define("serialize", () => undefined);
 

@@ -4,6 +4,7 @@
  */
 
 import type { Builder } from "../ir/builder.ts";
+import { linearAddress } from "../ir/operand.ts";
 import type { MemoryKind, OperandBits, Value } from "../ir/value.ts";
 import { Register, SEGMENT_BASE, Segment } from "../state.ts";
 import type { InstructionContext } from "./registry.ts";
@@ -19,7 +20,7 @@ export class StackAccess {
 
   constructor(
     private readonly b: Builder,
-    private readonly context: InstructionContext,
+    context: InstructionContext,
   ) {
     this.bits = context.stackSize;
     if (context.operandSize === 16) {
@@ -56,8 +57,8 @@ export class StackAccess {
   /** Linear address of a pointer. */
   address(pointer: Value): Value {
     const { b } = this;
-    if (this.context.codeSize === 64) return pointer;
-    return b.zext(b.add(b.field(SEGMENT_BASE + Segment.SS * 8, "i64"), pointer), 32);
+    if (this.bits === 64) return pointer;
+    return linearAddress(b, b.field(SEGMENT_BASE + Segment.SS * 8, "i64"), pointer, this.bits);
   }
 
   /** Reads the word at a pointer. */

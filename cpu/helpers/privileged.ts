@@ -2,9 +2,10 @@
 
 import type { Cpu } from "../cpu.ts";
 import { defineHelper, GuestException } from "../helpers.ts";
-import { FLAGS_OTHER, Flag, Register, Vector } from "../state.ts";
+import { ExceptionSource, FLAGS_OTHER, Flag, Register, Vector } from "../state.ts";
 import { Cr0, Cr4 } from "../system/control-bits.ts";
 import {
+  invalidatePcid,
   loadStatusWord,
   readControl,
   readDebug,
@@ -18,6 +19,7 @@ import { farCall, farJump, farReturn, interruptReturn } from "../system/far-tran
 import { systemEnter, systemExit, systemReturn } from "../system/fast-calls.ts";
 import { requirePort } from "../system/io-permission.ts";
 import { readModelRegister, writeModelRegister } from "../system/model-specific-registers.ts";
+import { guardedAddress } from "../system/segment-checks.ts";
 import { isCanonical, readMemory } from "../system/stack.ts";
 import type { SystemState } from "../system/system-state.ts";
 
@@ -76,6 +78,19 @@ definePrivileged("invlpg", (system, cpu) => {
   if (isCanonical(address)) system.flushPage(address);
 });
 
+/** Slots: 0 the type in a register, 1 address of the descriptor: PCID, then a linear address, 8 bytes each. */
+definePrivileged("invpcid", (system, cpu) => {
+  const address = cpu.argument(1);
+  const descriptor = new Uint8Array(16);
+  if (system.is64Bit && !(isCanonical(address) && isCanonical(address + 15)))
+    throw new GuestException(Vector.GP, 0);
+  cpu.mmu.read(address, descriptor);
+  const view = new DataView(descriptor.buffer);
+  const type = registerArgument(system, cpu, 0);
+  const linear = Number(view.getBigInt64(8, true));
+  invalidatePcid(system, type > 3n ? 4 : Number(type), view.getBigUint64(0, true), linear);
+});
+
 // ---- descriptor tables ----
 
 /** Bytes of a pseudo-descriptor behind the limit. */
@@ -108,7 +123,7 @@ defineReader("storeTable", (system, cpu) => {
   view.setUint16(0, limit, true);
   view.setUint32(2, base >>> 0, true);
   if (bytes.length > 6) view.setInt32(6, Math.floor(base / 0x100000000), true);
-  if (system.isLong && !(isCanonical(address) && isCanonical(address + 9)))
+  if (system.is64Bit && !(isCanonical(address) && isCanonical(address + 9)))
     throw new GuestException(Vector.GP, 0);
   cpu.mmu.write(address, bytes);
 });
@@ -116,13 +131,12 @@ defineReader("sldt", (system, cpu) => cpu.setResult(0, system.ldtr.selector));
 defineReader("str", (system, cpu) => cpu.setResult(0, system.tr.selector));
 defineReader("smsw", (system, cpu) => cpu.setResult(0, system.cr0 >>> 0));
 
-/** LLDT, LTR: undefined in real mode. */
+/** LLDT, LTR. */
 for (const [name, load] of [
   ["lldt", loadLocalTable],
   ["ltr", loadTaskRegister],
 ] as const) {
   defineSystemHelper(name, (system, cpu) => {
-    if (!system.isProtected) throw new GuestException(Vector.UD, 0);
     if (system.cpl !== 0) throw new GuestException(Vector.GP, 0);
     load(system, cpu.argumentI32(0));
   });
@@ -130,11 +144,15 @@ for (const [name, load] of [
 
 // ---- far transfers; they leave the engine, and may have changed the state struct in use ----
 
-defineSystemHelper("interruptReturn", (system, cpu) => interruptReturn(system, operandSize(cpu, 0)));
+defineSystemHelper("interruptReturn", (system, cpu) =>
+  interruptReturn(system, operandSize(cpu, 0), cpu.whereabouts?.nextRip ?? 0),
+);
 defineSystemHelper("farReturn", (system, cpu) =>
   farReturn(system, operandSize(cpu, 0), cpu.argumentI32(1) & 0xffff),
 );
-defineSystemHelper("farJump", (system, cpu) => farJump(system, cpu.argumentI32(0) & 0xffff, cpu.argument(1)));
+defineSystemHelper("farJump", (system, cpu) => {
+  farJump(system, cpu.argumentI32(0) & 0xffff, cpu.argument(1), cpu.whereabouts?.nextRip ?? 0);
+});
 defineSystemHelper("farCall", (system, cpu) => {
   const next = cpu.whereabouts?.nextRip ?? 0;
   farCall(system, cpu.argumentI32(0) & 0xffff, cpu.argument(1), next, operandSize(cpu, 2));
@@ -145,7 +163,9 @@ defineSystemHelper("systemExit", (system, cpu) => systemExit(system, operandSize
 
 /** INTO: the trap is delivered when the instruction is complete. Slot 0: OF. */
 defineSystemHelper("into", (system, cpu) => {
-  system.hasOverflowTrap = cpu.argumentI32(0) !== 0;
+  if (cpu.argumentI32(0) === 0) return;
+  const source = ExceptionSource.Breakpoint;
+  system.afterInstruction = { vector: Vector.OF, errorCode: undefined, address: 0, source };
 });
 
 // ---- ports ----
@@ -204,8 +224,8 @@ function portString(
     const count = isRepeated ? indexRegister(cpu, Register.RCX, bits) : 1;
     if (count === 0) return;
     const offset = indexRegister(cpu, register, bits);
-    const address = system.is64Bit ? base + offset : (base + offset) >>> 0;
-    if (system.isLong && !(isCanonical(address) && isCanonical(address + size - 1)))
+    const address = system.is64Bit ? base + offset : guardedAddress(base, offset, bits);
+    if (system.is64Bit && !(isCanonical(address) && isCanonical(address + size - 1)))
       throw new GuestException(Vector.GP, 0);
     transfer(port, address, size);
     writeIndexRegister(cpu, register, bits, offset + step);

@@ -32,6 +32,10 @@ defineHelper("copyString", (cpu) => {
   const to = cpu.argument(0);
   const from = cpu.argument(1);
   const size = cpu.argumentI32(3);
+  if (mmu.guard?.isGuarded(to) === true || mmu.guard?.isGuarded(from) === true) {
+    copyElement(cpu, to, from, size);
+    return;
+  }
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size), elementsInPage(from, size));
   // The source is read before anything is known of the destination.
   requireCanonical(from, size);
@@ -59,7 +63,7 @@ function scratchElement(cpu: Cpu, size: number): Uint8Array {
 function copyElement(cpu: Cpu, to: number, from: number, size: number): void {
   const element = new Uint8Array(size);
   cpu.mmu.read(from, element);
-  requireCanonical(to, size);
+  if (cpu.mmu.guard === undefined) requireCanonical(to, size);
   cpu.mmu.write(to, element);
   cpu.setResult(0, 1);
 }
@@ -85,7 +89,7 @@ defineHelper("fillString", (cpu) => {
   const { mmu, ram } = cpu;
   const to = cpu.argument(0);
   const size = cpu.argumentI32(3);
-  requireCanonical(to, size);
+  if (mmu.guard === undefined) requireCanonical(to, size);
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size));
   const destination = elements === 0 ? -1 : mmu.direct(to);
   if (destination < 0) {

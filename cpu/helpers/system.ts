@@ -24,7 +24,12 @@ const ERROR_IDT = 2;
 
 /** Slot 0: vector of INT n. #GP for every gate that user code of the OSv kernel may not use. */
 defineHelper("checkInterruptGate", (cpu) => {
-  if (cpu.system !== undefined) return;
+  const { system } = cpu;
+  if (system !== undefined) {
+    // In virtual-8086 mode INT n is for whoever has IOPL 3 (SDM vol. 3, 21.2.7).
+    if (system.isVirtual8086 && system.ioPrivilege < 3) throw new GuestException(Vector.GP, 0);
+    return;
+  }
   const vector = cpu.argumentI32(0);
   if (vector !== Vector.BP && vector !== Vector.OF)
     throw new GuestException(Vector.GP, vector * 8 + ERROR_IDT);

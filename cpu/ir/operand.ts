@@ -1,6 +1,6 @@
 /** Operands as instruction definitions see them: something of a size that can be read and written. */
 
-import { SEGMENT_BASE, Segment } from "../state.ts";
+import { LINEAR_MASK, SEGMENT_BASE, Segment } from "../state.ts";
 import type { Builder, ModifiedMemory } from "./builder.ts";
 import type { MemoryKind, OperandBits, RegisterRef, Value, VectorPart } from "./value.ts";
 
@@ -293,6 +293,11 @@ export type AddressForm =
   | "legacyDi32"
   | "legacyDi16";
 
+/** A linear address outside of 64-bit mode; it may be a guarded one (cpu/system/segment-checks.ts). */
+export function linearAddress(b: Builder, base: Value, offset: Value, addressSize: 16 | 32): Value {
+  return b.and(b.add(base, offset), b.const64(LINEAR_MASK[addressSize]));
+}
+
 /** How a memory operand may be accessed. */
 export interface MemoryAccess {
   /** The instruction reads and writes it: reading asks for the right to write. */
@@ -478,13 +483,15 @@ export class MemoryOperand extends AddressedOperand {
       case "narrowSi":
         return this.b.add(this.b.encoded("segmentBase"), offset);
       case "legacy32":
-      case "legacy16":
       case "legacySi32":
+        return linearAddress(this.b, this.b.encoded("segmentBase"), offset, 32);
+      case "legacy16":
       case "legacySi16":
-        return this.b.zext(this.b.add(this.b.encoded("segmentBase"), offset), 32);
+        return linearAddress(this.b, this.b.encoded("segmentBase"), offset, 16);
       case "legacyDi32":
+        return linearAddress(this.b, this.b.field(SEGMENT_BASE + Segment.ES * 8, "i64"), offset, 32);
       case "legacyDi16":
-        return this.b.zext(this.b.add(this.b.field(SEGMENT_BASE + Segment.ES * 8, "i64"), offset), 32);
+        return linearAddress(this.b, this.b.field(SEGMENT_BASE + Segment.ES * 8, "i64"), offset, 16);
       default:
         return offset;
     }

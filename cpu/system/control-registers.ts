@@ -5,6 +5,7 @@ import { GuestException } from "../helpers.ts";
 import { Segment, Vector } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
 import { Rights, SystemType, typeOf } from "./segment.ts";
+import { isCanonical } from "./stack.ts";
 import type { SystemState } from "./system-state.ts";
 
 const refused = (): GuestException => new GuestException(Vector.GP, 0);
@@ -18,17 +19,7 @@ const CR4_PAGING = Cr4.PAE | Cr4.PSE | Cr4.PGE | Cr4.SMEP | Cr4.SMAP | Cr4.PCIDE
 const CR4_PDPTE = Cr4.PAE | Cr4.PSE | Cr4.PGE | Cr4.SMEP;
 
 const CR4_ALWAYS =
-  Cr4.VME |
-  Cr4.PVI |
-  Cr4.TSD |
-  Cr4.DE |
-  Cr4.PSE |
-  Cr4.PAE |
-  Cr4.MCE |
-  Cr4.PGE |
-  Cr4.PCE |
-  Cr4.OSFXSR |
-  Cr4.OSXMMEXCPT;
+  Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PAE | Cr4.MCE | Cr4.PGE | Cr4.PCE | Cr4.OSFXSR | Cr4.OSXMMEXCPT;
 const CR4_OF_FEATURE: readonly (readonly [feature: string, bit: number])[] = [
   ["umip", Cr4.UMIP],
   ["fsgsbase", Cr4.FSGSBASE],
@@ -100,7 +91,7 @@ export function writeCr0(system: SystemState, value: number): void {
       efer |= Efer.LMA;
     } else if ((system.cr4 & Cr4.PAE) !== 0) loadPdptes(system, system.cr3);
   } else if (!isPaging && wasPaging && (efer & Efer.LMA) !== 0) {
-    if (system.is64Bit) throw refused();
+    if (system.is64Bit || (system.cr4 & Cr4.PCIDE) !== 0) throw refused();
     efer &= ~Efer.LMA;
   }
   const changed = system.cr0 ^ next;
@@ -116,7 +107,13 @@ export function loadStatusWord(system: SystemState, value: number): void {
   writeCr0(system, (system.cr0 & ~0xe) | (value & 0xf));
 }
 
-function writeCr3(system: SystemState, value: bigint): void {
+/** With CR4.PCIDE: translations of the new PCID are kept. Ours are always dropped, which software cannot tell. */
+const CR3_KEEP = 1n << 63n;
+/** The PCID in CR3. */
+const CR3_PCID = 0xfff;
+
+function writeCr3(system: SystemState, written: bigint): void {
+  const value = (system.cr4 & Cr4.PCIDE) !== 0 ? written & ~CR3_KEEP : written;
   if (system.isLong) {
     if (value >> BigInt(PHYSICAL_ADDRESS_BITS) !== 0n) throw refused();
   } else if (system.paging.mode === "pae") loadPdptes(system, Number(value));
@@ -126,7 +123,7 @@ function writeCr3(system: SystemState, value: bigint): void {
 }
 
 /** PAE paging keeps the four entries of its top level in registers: SDM vol. 3, 4.4.1. */
-function loadPdptes(system: SystemState, cr3: number): void {
+export function loadPdptes(system: SystemState, cr3: number): void {
   const { paging, cpu } = system;
   const table = (cr3 & 0xffffffe0) >>> 0;
   const words = new Int32Array(8);
@@ -150,6 +147,8 @@ function writeCr4(system: SystemState, value: number): void {
   if ((value & ~cr4Bits(system.features)) !== 0) throw refused();
   if (system.isLong && (value & Cr4.PAE) === 0) throw refused();
   const changed = system.cr4 ^ value;
+  const startsPcid = (changed & value & Cr4.PCIDE) !== 0;
+  if (startsPcid && (!system.isLong || system.cr3 % (CR3_PCID + 1) !== 0)) throw refused();
   const isPae = (system.cr0 & Cr0.PG) !== 0 && !system.isLong && (value & Cr4.PAE) !== 0;
   if (isPae && (changed & CR4_PDPTE) !== 0) loadPdptes(system, system.cr3);
   system.cr4 = value;
@@ -158,13 +157,29 @@ function writeCr4(system: SystemState, value: number): void {
   system.updateMode();
 }
 
+/**
+ * INVPCID: SDM vol. 2. Only translations of the current PCID exist, so that the others need no flush.
+ * @param linear what type 0 is about
+ */
+export function invalidatePcid(system: SystemState, type: number, pcid: bigint, linear: number): void {
+  if (type > 3 || pcid > BigInt(CR3_PCID)) throw refused();
+  const isOfOne = type === 0 || type === 1;
+  if (isOfOne && pcid !== 0n && (system.cr4 & Cr4.PCIDE) === 0) throw refused();
+  if (type === 0) {
+    if (system.is64Bit && !isCanonical(linear)) throw refused();
+    system.flushPage(linear);
+  } else if (type === 2) system.flushEverything();
+  else system.flushAddressSpace();
+}
+
 // ---- debug registers: SDM vol. 3, 17.2 ----
 
 const DR6_FIXED = 0xffff0ff0;
 const DR6_BITS = 0x0000e00f;
 const DR7_FIXED = 0x400;
 const DR7_BITS = 0xffff23ff;
-const DR7_GD = 1 << 13;
+const DR6_BD = 1 << 13;
+export const DR7_GD = 1 << 13;
 
 /** DR4 and DR5 stand for DR6 and DR7 unless CR4.DE is set. */
 function debugNumber(system: SystemState, register: number): number {
@@ -173,13 +188,22 @@ function debugNumber(system: SystemState, register: number): number {
   return register + 2;
 }
 
+/** DR7.GD guards all debug registers: DR6.BD tells why there is a #DB (SDM vol. 3, 17.2.4). */
+function requireUnguarded(system: SystemState): void {
+  if ((system.debug[7] & DR7_GD) === 0) return;
+  system.debug[6] = (system.debug[6] | DR6_BD) >>> 0;
+  throw new GuestException(Vector.DB, 0);
+}
+
 export function readDebug(system: SystemState, register: number): number {
-  return system.debug[debugNumber(system, register)];
+  const number = debugNumber(system, register);
+  requireUnguarded(system);
+  return system.debug[number];
 }
 
 export function writeDebug(system: SystemState, register: number, value: bigint): void {
   const number = debugNumber(system, register);
-  if ((system.debug[7] & DR7_GD) !== 0) throw new GuestException(Vector.DB, 0);
+  requireUnguarded(system);
   if (number >= 6 && value >> 32n !== 0n) throw refused();
   const low = Number(value & 0xffffffffn);
   if (number === 6) system.debug[6] = ((low & DR6_BITS) | DR6_FIXED) >>> 0;

@@ -71,23 +71,27 @@ export function accessed(system: SystemState, descriptor: Descriptor): SegmentRe
   return { selector, base, limit, rights: rights | Rights.Accessed };
 }
 
+/** A descriptor's privilege level: 3 in virtual-8086 mode. */
+const PRIVILEGE = 3 << 13;
+
 const nullSegment = (selector: number): SegmentRegister => ({ selector, base: 0, limit: 0, rights: 0 });
 
 /** In real mode and virtual-8086 mode a selector is a base; limit and rights stay (SDM vol. 3, 21.1.1). */
 function loadReal(system: SystemState, segment: number, selector: number): void {
   const register = system.segments[segment];
   const rights = Rights.P | Rights.S | Rights.WritableOrReadable | Rights.Accessed;
+  const kept = register.rights & (Rights.Code | PRIVILEGE);
   system.setSegment(segment, {
     selector,
     base: selector << 4,
     limit: register.limit,
-    rights: rights | (register.rights & Rights.Code),
+    rights: rights | kept,
   });
 }
 
 /** MOV to a segment register other than CS, POP, LDS … @throws GuestException */
 export function loadSegment(system: SystemState, segment: number, selector: number): void {
-  if (!system.isProtected) loadReal(system, segment, selector);
+  if (!system.usesDescriptors) loadReal(system, segment, selector);
   else if (segment === Segment.SS) loadStackSegment(system, selector);
   else loadDataSegment(system, segment, selector);
 }

@@ -18,6 +18,8 @@ export const Restriction = {
   /** EFER.SCE, CR4.FSGSBASE are clear. */
   NoSyscall: 64,
   NoFsGsBase: 128,
+  /** Real or virtual-8086 mode: VEX prefixes, and what deals with descriptors, are undefined. */
+  NotProtected: 256,
 } as const;
 
 export interface ExecutionMode {
@@ -29,9 +31,14 @@ export interface ExecutionMode {
   readonly user: boolean;
   /** CS's base: 0 in 64-bit mode. */
   readonly codeBase: number;
+  /** CS's limit; {@link NO_LIMIT} in 64-bit mode too. */
+  readonly codeLimit: number;
   /** {@link Restriction} bits. */
   readonly restrictions: number;
 }
+
+/** A code segment of 4 GiB. */
+export const NO_LIMIT = 0xffffffff;
 
 /** User code for the OSv kernel. */
 export const USER_CODE_MODE: ExecutionMode = {
@@ -40,31 +47,38 @@ export const USER_CODE_MODE: ExecutionMode = {
   stackSize: 64,
   user: true,
   codeBase: 0,
+  codeLimit: NO_LIMIT,
   restrictions: 0,
 };
 
 const SIZE_CODE = { 16: 0, 32: 1, 64: 2 } as const;
 const MOST_MODES = 65536;
+/** Sizes, privilege and restrictions have this many combinations. */
+const RESTRICTION_KEYS = 2 ** 14;
 
 /** The modes that have occurred. */
 export class ExecutionModes {
-  private readonly byKey = new Map<number, ExecutionMode>();
+  /** By code segment limit, then by all the rest. */
+  private readonly byLimit = new Map<number, Map<number, ExecutionMode>>();
+  private count = 0;
   /** Told when the numbers have run out and begin anew: everything translated so far must go. */
   onOverflow: (() => void) | undefined;
 
   get(mode: Omit<ExecutionMode, "id">): ExecutionMode {
-    const { codeSize, stackSize, user, codeBase, restrictions } = mode;
+    const { codeSize, stackSize, user, codeBase, codeLimit, restrictions } = mode;
     const bits = SIZE_CODE[codeSize] | (SIZE_CODE[stackSize] << 2) | (user ? 16 : 0) | (restrictions << 5);
-    const key = codeBase * 8192 + bits;
-    let known = this.byKey.get(key);
-    if (known === undefined) {
-      if (this.byKey.size + 1 >= MOST_MODES) {
-        this.byKey.clear();
-        this.onOverflow?.();
-      }
-      known = { ...mode, id: this.byKey.size + 1 };
-      this.byKey.set(key, known);
+    const key = codeBase * RESTRICTION_KEYS + bits;
+    const known = this.byLimit.get(codeLimit)?.get(key);
+    if (known !== undefined) return known;
+    if (this.count + 1 >= MOST_MODES) {
+      this.byLimit.clear();
+      this.count = 0;
+      this.onOverflow?.();
     }
-    return known;
+    const added = { ...mode, id: ++this.count };
+    const alike = this.byLimit.get(codeLimit);
+    if (alike === undefined) this.byLimit.set(codeLimit, new Map([[key, added]]));
+    else alike.set(key, added);
+    return added;
   }
 }

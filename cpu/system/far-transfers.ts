@@ -1,12 +1,11 @@
 /**
  * Transfers to another code segment: Intel SDM vol. 2, JMP, CALL, RET and IRET; vol. 3, 5.8. Everything that can fault
- * comes before anything changes. Hardware task switches are not implemented: a task gate or TSS as a target raises #GP.
+ * comes before anything changes.
  */
 
 import { GuestException } from "../helpers.ts";
-import { FLAGS_OTHER, Flag, Register, Segment, Vector } from "../state.ts";
+import { Flag, Register, Segment, Vector } from "../state.ts";
 import { accessed, readDescriptor, stackDescriptor } from "./descriptor-tables.ts";
-import { innerStack, pushWords } from "./interrupts.ts";
 import {
   type Descriptor,
   isCode,
@@ -17,10 +16,13 @@ import {
   Rights,
   type SegmentRegister,
   SystemType,
+  virtual8086Segment,
   withoutPrivilege,
 } from "./segment.ts";
 import { isCanonical, StackReader, stackPointer, writeStackPointer } from "./stack.ts";
+import { innerStack, pushWords } from "./stack-frames.ts";
 import type { SystemState } from "./system-state.ts";
+import { isNestedTask, previousTask, switchTask } from "./task-switch.ts";
 
 type OperandSize = 16 | 32 | 64;
 const bytesOf = (size: OperandSize): 2 | 4 | 8 => (size === 16 ? 2 : size === 32 ? 4 : 8);
@@ -70,6 +72,20 @@ function directTarget(system: SystemState, selector: number, offset: number): De
   return code;
 }
 
+const TASKS = [SystemType.Tss16, SystemType.Tss32, SystemType.TaskGate];
+
+/** The selector of a TSS that JMP or CALL switches to, directly or through a task gate. */
+function taskTarget(system: SystemState, selector: number): number | undefined {
+  const found = readDescriptor(system, selector);
+  const { rights, low } = found;
+  if (system.isLong || !isSystemType(rights, ...TASKS)) return undefined;
+  const level = privilegeOf(rights);
+  if (level < system.cpl || (selector & 3) > level) throw refuse(selector);
+  if (!isSystemType(rights, SystemType.TaskGate)) return selector;
+  if (!isPresent(rights)) throw refuse(selector, Vector.NP);
+  return low >>> 16;
+}
+
 /** A call gate's target, and what it says besides. */
 interface Gate {
   readonly code: Descriptor;
@@ -102,13 +118,18 @@ function callGate(system: SystemState, selector: number): Gate | undefined {
   return { code, offset, parameters: high & 31, bytes: system.isLong ? 8 : isWide ? 4 : 2 };
 }
 
-/** JMP far. */
-export function farJump(system: SystemState, selector: number, offset: number): void {
-  if (!system.isProtected) {
+/** JMP far; `next` is the address behind it. */
+export function farJump(system: SystemState, selector: number, offset: number, next: number): void {
+  if (!system.usesDescriptors) {
     enterReal(system, selector, offset);
     return;
   }
   if (withoutPrivilege(selector) === 0) throw new GuestException(Vector.GP, 0);
+  const task = taskTarget(system, selector);
+  if (task !== undefined) {
+    system.afterInstruction = switchTask(system, task, "jump", next);
+    return;
+  }
   const gate = callGate(system, selector);
   if (gate === undefined) enterCode(system, directTarget(system, selector, offset), system.cpl, offset);
   else if (isConforming(gate.code.rights) || privilegeOf(gate.code.rights) === system.cpl)
@@ -126,13 +147,18 @@ export function farCall(
 ): void {
   const { cpl } = system;
   const cs = system.segments[Segment.CS];
-  if (!system.isProtected) {
+  if (!system.usesDescriptors) {
     if (offset > cs.limit) throw new GuestException(Vector.GP, 0);
     pushReturn(system, [cs.selector, next], bytesOf(size));
     enterReal(system, selector, offset);
     return;
   }
   if (withoutPrivilege(selector) === 0) throw new GuestException(Vector.GP, 0);
+  const task = taskTarget(system, selector);
+  if (task !== undefined) {
+    system.afterInstruction = switchTask(system, task, "call", next);
+    return;
+  }
   const gate = callGate(system, selector);
   if (gate === undefined) {
     const code = directTarget(system, selector, offset);
@@ -231,7 +257,7 @@ function dropInnerSegments(system: SystemState): void {
     const { rights, selector } = system.segments[segment];
     const isClosed = isData(rights) || (isCode(rights) && !isConforming(rights));
     if (isClosed && privilegeOf(rights) < system.cpl) {
-      const base = system.cpu.segmentBase(segment);
+      const base = system.segmentBase(segment);
       system.setSegment(segment, { selector: 0, base, limit: 0, rights: 0 });
     } else if (withoutPrivilege(selector) === 0) system.segments[segment].selector = 0;
   }
@@ -243,7 +269,7 @@ export function farReturn(system: SystemState, size: OperandSize, extra: number)
   const reader = new StackReader(system, bytes);
   const rip = reader.pop();
   const selector = reader.pop() & 0xffff;
-  if (!system.isProtected) {
+  if (!system.usesDescriptors) {
     const { pointer } = reader;
     enterReal(system, selector, rip);
     writeStackPointer(system, pointer + extra);
@@ -288,36 +314,43 @@ function writeFlags(system: SystemState, flags: number, size: OperandSize): void
   const { cpu } = system;
   let mask = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.TF | Flag.DF | Flag.OF | Flag.NT;
   if (size !== 16) mask |= Flag.RF | Flag.AC | Flag.ID;
-  if (system.cpl <= system.ioPrivilege || !system.isProtected) mask |= Flag.IF;
+  if (system.cpl <= system.ioPrivilege) mask |= Flag.IF;
   if (system.cpl === 0) mask |= Flag.IF | IOPL;
   cpu.rflags = (cpu.rflags & ~mask) | (flags & mask);
 }
 const IOPL = 3 << 12;
 
-/** IRET. NMIs are let through again. */
-export function interruptReturn(system: SystemState, size: OperandSize): void {
-  const reader = new StackReader(system, bytesOf(size));
-  if (!system.isProtected) {
-    const rip = reader.pop();
-    const selector = reader.pop() & 0xffff;
-    const flags = reader.pop();
-    const { pointer } = reader;
-    enterReal(system, selector, rip);
-    writeFlags(system, flags, size);
-    writeStackPointer(system, pointer);
-  } else {
-    // Return from a nested task: there are none in long mode, and no task switches here.
-    if ((system.cpu.getI32(FLAGS_OTHER) & Flag.NT) !== 0) throw new GuestException(Vector.GP, 0);
-    returnProtected(system, reader, size);
-  }
+/** IRET; `next` is the address behind it. NMIs are let through again. */
+export function interruptReturn(system: SystemState, size: OperandSize, next: number): void {
+  if (system.usesDescriptors && isNestedTask(system)) {
+    if (system.isLong) throw new GuestException(Vector.GP, 0);
+    system.afterInstruction = switchTask(system, previousTask(system), "return", next);
+  } else if (system.usesDescriptors) returnProtected(system, new StackReader(system, bytesOf(size)), size);
+  else returnReal(system, size);
   system.nmiBlocked = false;
   system.updateRequest();
+}
+
+function returnReal(system: SystemState, size: OperandSize): void {
+  if (system.isVirtual8086 && system.ioPrivilege < 3) throw new GuestException(Vector.GP, 0);
+  const reader = new StackReader(system, bytesOf(size));
+  const rip = reader.pop();
+  const selector = reader.pop() & 0xffff;
+  const flags = reader.pop();
+  const { pointer } = reader;
+  enterReal(system, selector, rip);
+  writeFlags(system, flags, size);
+  writeStackPointer(system, pointer);
 }
 
 function returnProtected(system: SystemState, reader: StackReader, size: OperandSize): void {
   const rip = reader.pop();
   const selector = reader.pop() & 0xffff;
   const flags = reader.pop();
+  if (size === 32 && (flags & Flag.VM) !== 0 && system.cpl === 0 && !system.isLong) {
+    enterVirtual8086(system, reader, rip, selector, flags);
+    return;
+  }
   const code = returnTarget(system, selector, rip);
   const level = selector & 3;
   if (level === system.cpl && !system.is64Bit) {
@@ -333,4 +366,26 @@ function returnProtected(system: SystemState, reader: StackReader, size: Operand
   writeFlags(system, flags, size);
   leaveTo(system, code, level, rip, stack, rsp);
   if (isOuter) dropInnerSegments(system);
+}
+
+/** The frame goes on with ESP, SS, ES, DS, FS and GS (SDM vol. 3, 21.2.5). */
+function enterVirtual8086(
+  system: SystemState,
+  reader: StackReader,
+  rip: number,
+  selector: number,
+  flags: number,
+): void {
+  const esp = reader.pop();
+  const [ss, es, ds, fs, gs] = Array.from({ length: 5 }, () => reader.pop() & 0xffff);
+  const selectors = [es, selector, ss, ds, fs, gs];
+  if (rip > 0xffff) throw new GuestException(Vector.GP, 0);
+  writeFlags(system, flags, 32);
+  system.setVirtual8086(true);
+  system.setPrivilege(3);
+  for (const [segment, value] of selectors.entries())
+    system.setSegment(segment, virtual8086Segment(segment, value));
+  system.updateMode();
+  system.cpu.setGpr(Register.RSP, esp);
+  system.cpu.rip = rip;
 }

@@ -11,6 +11,7 @@ describe.skipIf(isLeftOut)("test images print what they print under QEMU", () =>
     ["exceptions", "exceptions and page faults of a 64-bit kernel"],
     ["user", "user mode, system calls, SMEP and SMAP"],
     ["protected", "32-bit protected mode, PAE, call gates, real mode"],
+    ["tasks", "task switches, virtual-8086 mode"],
   ])("%s: %s", (name) => {
     const { image, output } = runUnderQemu(name);
     expect(output).toMatch(/done\n$/);

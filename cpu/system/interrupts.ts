@@ -3,7 +3,9 @@
 import { PageFault } from "../../mmu/mmu.ts";
 import { GuestException } from "../helpers.ts";
 import { ExceptionSource, FLAGS_OTHER, Flag, Register, Segment, Vector } from "../state.ts";
-import { accessed, readDescriptor, stackDescriptor } from "./descriptor-tables.ts";
+import { DR7_GD } from "./control-registers.ts";
+import { accessed, readDescriptor } from "./descriptor-tables.ts";
+import { type Event, exceptionEvent } from "./event.ts";
 import {
   type Descriptor,
   isCode,
@@ -15,47 +17,14 @@ import {
   typeOf,
   withoutPrivilege,
 } from "./segment.ts";
-import { isCanonical, stackPointer, writeStackPointer } from "./stack.ts";
+import { isCanonical, stackPointer } from "./stack.ts";
+import { innerStack, pushWords } from "./stack-frames.ts";
 import type { SystemState } from "./system-state.ts";
+import { switchTask } from "./task-switch.ts";
 
-/** An interrupt or exception on its way to its handler. */
-export interface Event {
-  readonly vector: number;
-  readonly errorCode: number | undefined;
-  /** What CR2 gets. */
-  readonly address: number;
-  readonly source: number;
-  /** Software interrupts: the address behind the instruction. RIP is at it until it is clear that it raises no fault. */
-  readonly next?: number;
-}
-
-/** Exceptions that push an error code (SDM vol. 3, table 6-1). */
-const HAS_ERROR_CODE = new Set<number>([
-  Vector.DF,
-  Vector.TS,
-  Vector.NP,
-  Vector.SS,
-  Vector.GP,
-  Vector.PF,
-  Vector.AC,
-]);
 const CONTRIBUTORY = new Set<number>([Vector.DE, Vector.TS, Vector.NP, Vector.SS, Vector.GP]);
 /** Bits of error codes that name a selector or a gate (SDM vol. 3, 6.13). */
 const ErrorBit = { EXT: 1, IDT: 2 } as const;
-
-export function exceptionEvent(vector: number, errorCode: number, address = 0): Event {
-  return {
-    vector,
-    errorCode: HAS_ERROR_CODE.has(vector) ? errorCode : undefined,
-    address,
-    source: ExceptionSource.Processor,
-  };
-}
-
-/** INTR, or NMI. */
-export function interruptEvent(vector: number): Event {
-  return { vector, errorCode: undefined, address: 0, source: ExceptionSource.External };
-}
 
 /**
  * Delivers an event, and what delivering it raises.
@@ -75,7 +44,16 @@ export function deliver(system: SystemState, event: Event): boolean {
   }
 }
 
+/** What a task gate's task is met with. */
+class TaskEntryEvent extends Error {
+  constructor(readonly event: Event) {
+    super("the new task begins with an exception");
+    this.name = "TaskEntryEvent";
+  }
+}
+
 function eventOf(error: unknown): Event {
+  if (error instanceof TaskEntryEvent) return error.event;
   if (error instanceof PageFault) return exceptionEvent(Vector.PF, error.errorCode, error.address);
   if (error instanceof GuestException) return exceptionEvent(error.vector, error.errorCode);
   throw error;
@@ -90,6 +68,8 @@ function isDouble(first: Event, second: Event): boolean {
 
 function deliverOnce(system: SystemState, event: Event): void {
   if (event.vector === Vector.PF && event.errorCode !== undefined) system.cr2 = event.address;
+  // The handler may use the debug registers.
+  if (event.vector === Vector.DB) system.debug[7] &= ~DR7_GD;
   if (!system.isProtected) deliverReal(system, event);
   else if (system.isLong) deliverLong(system, event);
   else deliverProtected(system, event);
@@ -229,25 +209,37 @@ function deliverProtected(system: SystemState, event: Event): void {
   const type = typeOf(high);
   const isInterrupt = type === SystemType.InterruptGate32 || type === SystemType.InterruptGate16;
   const isTrap = type === SystemType.TrapGate32 || type === SystemType.TrapGate16;
-  if ((high & Rights.S) !== 0 || !(isInterrupt || isTrap)) throw new GuestException(Vector.GP, error);
+  const isTask = type === SystemType.TaskGate;
+  if ((high & Rights.S) !== 0 || !(isInterrupt || isTrap || isTask))
+    throw new GuestException(Vector.GP, error);
   if (isSoftware(event) && privilegeOf(high) < system.cpl) throw new GuestException(Vector.GP, error);
   if ((high & Rights.P) === 0) throw new GuestException(Vector.NP, error);
+  if (isTask) {
+    const next = event.next ?? cpu.rip;
+    const met = switchTask(system, low >>> 16, "interrupt", next, event.errorCode, external);
+    if (met !== undefined) throw new TaskEntryEvent(met);
+    return;
+  }
   const isWide = type === SystemType.InterruptGate32 || type === SystemType.TrapGate32;
   const target = ((isWide ? high & 0xffff0000 : 0) | (low & 0xffff)) >>> 0;
   const code = gateTarget(system, low >>> 16, external);
   const oldLevel = system.cpl;
   const level = isConforming(code.rights) ? oldLevel : privilegeOf(code.rights);
+  const wasVirtual = system.isVirtual8086;
+  if (wasVirtual && level !== 0)
+    throw new GuestException(Vector.GP, withoutPrivilege(code.selector) | external);
   const words = [pushedFlags(system, event), system.segments[Segment.CS].selector, event.next ?? cpu.rip];
   if (event.errorCode !== undefined) words.push(event.errorCode);
   let stack: SegmentRegister = system.segments[Segment.SS];
   let pointer = stackPointer(system);
   if (level < oldLevel) {
     words.unshift(stack.selector, cpu.gpr(Register.RSP) >>> 0);
+    if (wasVirtual) words.unshift(...VIRTUAL_FRAME.map((segment) => system.segments[segment].selector));
     const inner = innerStack(system, level, external);
     stack = inner.segment;
     pointer = inner.pointer;
   }
-  pushWords(system, stack, pointer, words, isWide ? 4 : 2, level, oldLevel);
+  pushWords(system, stack, pointer, words, isWide ? 4 : 2, level, oldLevel, external);
   system.setSegment(Segment.CS, {
     ...accessed(system, code),
     selector: withoutPrivilege(code.selector) | level,
@@ -255,54 +247,13 @@ function deliverProtected(system: SystemState, event: Event): void {
   clearFlags(system, isInterrupt);
   cpu.rip = target;
   system.updateMode();
+  if (!wasVirtual) return;
+  for (const segment of VIRTUAL_FRAME)
+    system.setSegment(segment, { selector: 0, base: 0, limit: 0, rights: 0 });
 }
 
-/** SS:ESP of a privilege level, from the TSS. */
-export function innerStack(
-  system: SystemState,
-  level: number,
-  external: number,
-): { segment: SegmentRegister; pointer: number } {
-  const { base, limit, rights, selector } = system.tr;
-  const isWide = typeOf(rights) === SystemType.BusyTss32 || typeOf(rights) === SystemType.Tss32;
-  const offset = isWide ? 4 + level * 8 : 2 + level * 4;
-  if (offset + (isWide ? 5 : 3) > limit)
-    throw new GuestException(Vector.TS, withoutPrivilege(selector) | external);
-  const pointer = system.readTable(base + offset, isWide ? 4 : 2);
-  const stackSelector = system.readTable(base + offset + (isWide ? 4 : 2), 2);
-  const descriptor = stackDescriptor(system, stackSelector, level, Vector.TS, external);
-  return { segment: accessed(system, descriptor), pointer };
-}
-
-/** Pushes words, first to last, on a stack that perhaps is an inner one, and makes it the stack. All or nothing. */
-export function pushWords(
-  system: SystemState,
-  stack: SegmentRegister,
-  pointer: number,
-  words: readonly number[],
-  bytes: 2 | 4,
-  level: number,
-  oldLevel: number,
-): void {
-  const { cpu } = system;
-  const mask = (stack.rights & Rights.DB) !== 0 ? 0xffffffff : 0xffff;
-  const end = (pointer - words.length * bytes) & mask;
-  const frame = new Uint8Array(words.length * bytes);
-  const view = new DataView(frame.buffer);
-  [...words].reverse().forEach((word, index) => {
-    if (bytes === 4) view.setUint32(index * 4, word, true);
-    else view.setUint16(index * 2, word, true);
-  });
-  if (level !== oldLevel) system.setPrivilege(level);
-  try {
-    cpu.mmu.write((stack.base + (end >>> 0)) >>> 0, frame);
-  } catch (failure) {
-    if (level !== oldLevel) system.setPrivilege(oldLevel);
-    throw failure;
-  }
-  if (level !== oldLevel) system.setSegment(Segment.SS, stack);
-  writeStackPointer(system, end >>> 0);
-}
+/** What an interrupt from virtual-8086 mode pushes first, and makes null. */
+const VIRTUAL_FRAME = [Segment.GS, Segment.FS, Segment.DS, Segment.ES];
 
 // ---- real mode ----
 

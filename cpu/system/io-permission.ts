@@ -10,7 +10,7 @@ const BITMAP_BASE = 0x66;
 
 /** @throws GuestException */
 export function requirePort(system: SystemState, port: number, size: number): void {
-  if (!system.isProtected || system.cpl <= system.ioPrivilege) return;
+  if (!system.isVirtual8086 && (!system.isProtected || system.cpl <= system.ioPrivilege)) return;
   const { base, limit, rights } = system.tr;
   const type = typeOf(rights);
   const refused = new GuestException(Vector.GP, 0);

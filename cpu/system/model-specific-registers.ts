@@ -1,5 +1,6 @@
 /** RDMSR and WRMSR: Intel SDM vol. 4, chapter 2. An unknown register raises #GP. */
 
+import { PHYSICAL_ADDRESS_BITS } from "../../mmu/page-table-walker.ts";
 import { GuestException } from "../helpers.ts";
 import { KERNEL_GS_BASE, Segment, Vector } from "../state.ts";
 import { Cr0, Efer } from "./control-bits.ts";
@@ -22,6 +23,7 @@ const Msr = {
   IA32_MCG_CAP: 0x179,
   IA32_MCG_STATUS: 0x17a,
   IA32_MISC_ENABLE: 0x1a0,
+  IA32_DEBUGCTL: 0x1d9,
   IA32_PAT: 0x277,
   IA32_MTRR_DEF_TYPE: 0x2ff,
   IA32_EFER: 0xc0000080,
@@ -55,6 +57,13 @@ const ARCH_CAPABILITIES = [0, 1, 3, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].
 const SPEC_CTRL_BITS = 0x407n;
 /** Microcode revision, in the upper half. */
 const MICROCODE = 0x38n << 32n;
+
+/** Fast strings; everything else says what there is. */
+const MISC_ENABLE_WRITABLE = 1n;
+/** LBR, BTF. */
+const DEBUGCTL_BITS = 3n;
+/** Type, fixed ranges enabled, MTRRs enabled. */
+const MTRR_DEFAULT_BITS = 0xcffn;
 
 const isMtrr = (index: number): boolean =>
   (index >= MTRR_VARIABLE && index < MTRR_VARIABLE_END) || MTRR_FIXED.has(index);
@@ -91,6 +100,8 @@ export function readModelRegister(system: SystemState, index: number): bigint {
       return unsigned(model.sysenterEip);
     case Msr.IA32_MISC_ENABLE:
       return model.miscEnable;
+    case Msr.IA32_DEBUGCTL:
+      return 0n;
     case Msr.IA32_PAT:
       return model.pat;
     case Msr.IA32_EFER:
@@ -104,9 +115,9 @@ export function readModelRegister(system: SystemState, index: number): bigint {
     case Msr.IA32_FMASK:
       return BigInt(model.syscallMask >>> 0);
     case Msr.IA32_FS_BASE:
-      return unsigned(cpu.segmentBase(Segment.FS));
+      return unsigned(system.segmentBase(Segment.FS));
     case Msr.IA32_GS_BASE:
-      return unsigned(cpu.segmentBase(Segment.GS));
+      return unsigned(system.segmentBase(Segment.GS));
     case Msr.IA32_KERNEL_GS_BASE:
       return cpu.getU64(KERNEL_GS_BASE);
     case Msr.IA32_TSC_AUX:
@@ -138,6 +149,7 @@ export function writeModelRegister(system: SystemState, index: number, value: bi
       if ((value & ~1n) !== 0n) throw refused();
       return;
     case Msr.IA32_MTRR_DEF_TYPE:
+      if ((value & ~MTRR_DEFAULT_BITS) !== 0n || !isMemoryType(value & 0xffn)) throw refused();
       model.mtrrDefault = value;
       return;
     case Msr.IA32_SYSENTER_CS:
@@ -150,7 +162,11 @@ export function writeModelRegister(system: SystemState, index: number, value: bi
       model.sysenterEip = canonical(value);
       return;
     case Msr.IA32_MISC_ENABLE:
+      if (((value ^ model.miscEnable) & ~MISC_ENABLE_WRITABLE) !== 0n) throw refused();
       model.miscEnable = value;
+      return;
+    case Msr.IA32_DEBUGCTL: // LBR and BTF are taken and do nothing, as under KVM without performance monitoring
+      if ((value & ~DEBUGCTL_BITS) !== 0n) throw refused();
       return;
     case Msr.IA32_PAT:
       model.pat = checkedPat(value);
@@ -171,10 +187,10 @@ export function writeModelRegister(system: SystemState, index: number, value: bi
       model.syscallMask = Number(value & 0xffffffffn) | 0;
       return;
     case Msr.IA32_FS_BASE:
-      cpu.setSegmentBase(Segment.FS, canonical(value));
+      system.setSegmentBase(Segment.FS, canonical(value));
       return;
     case Msr.IA32_GS_BASE:
-      cpu.setSegmentBase(Segment.GS, canonical(value));
+      system.setSegmentBase(Segment.GS, canonical(value));
       return;
     case Msr.IA32_KERNEL_GS_BASE:
       canonical(value);
@@ -185,7 +201,7 @@ export function writeModelRegister(system: SystemState, index: number, value: bi
       model.tscAux = Number(value);
       return;
   }
-  if (isMtrr(index)) model.mtrr.set(index, value);
+  if (isMtrr(index)) model.mtrr.set(index, checkedMtrr(index, value));
   else if (!system.platform.writeMsr(index, value)) throw refused();
 }
 
@@ -200,6 +216,27 @@ function writeEfer(system: SystemState, value: bigint): void {
   system.updatePaging();
   if (changed !== 0) system.flushEverything();
   system.updateMode();
+}
+
+/** Memory types of MTRRs: UC, WC, WT, WP, WB (SDM vol. 3, table 12-2). */
+function isMemoryType(type: bigint): boolean {
+  return type <= 1n || (type >= 4n && type <= 6n);
+}
+
+const PHYSICAL = (1n << BigInt(PHYSICAL_ADDRESS_BITS)) - 1n;
+
+/** Variable ranges: base with type, mask with the valid bit; fixed ones: eight types. */
+function checkedMtrr(index: number, value: bigint): bigint {
+  if (MTRR_FIXED.has(index)) {
+    for (let entry = 0n; entry < 64n; entry += 8n)
+      if (!isMemoryType((value >> entry) & 0xffn)) throw refused();
+    return value;
+  }
+  const isMask = (index & 1) !== 0;
+  const reserved = isMask ? 0x7ffn : 0xf00n;
+  if ((value & ~PHYSICAL) !== 0n || (value & reserved) !== 0n) throw refused();
+  if (!isMask && !isMemoryType(value & 0xffn)) throw refused();
+  return value;
 }
 
 /** Memory types 2 and 3 are reserved (SDM vol. 3, table 12-10). */

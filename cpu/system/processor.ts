@@ -17,8 +17,9 @@ import {
   SHADOW_RIP,
   Vector,
 } from "../state.ts";
+import { type Event, exceptionEvent, interruptEvent } from "./event.ts";
 import { systemCall } from "./fast-calls.ts";
-import { deliver, type Event, exceptionEvent, interruptEvent } from "./interrupts.ts";
+import { deliver } from "./interrupts.ts";
 import type { SystemState } from "./system-state.ts";
 
 /** Why {@link SystemProcessor.run} returned. */
@@ -171,14 +172,19 @@ export class SystemProcessor {
         return true;
       case Exit.Attention:
         system.checkUserAccess();
-        if (system.hasOverflowTrap) {
-          system.hasOverflowTrap = false;
-          return this.deliver(this.softwareEvent(Vector.OF, ExceptionSource.Breakpoint));
-        }
         break;
       case Exit.Halt:
         system.halted = true;
         break;
+    }
+    const { afterInstruction } = system;
+    if (afterInstruction !== undefined) {
+      system.afterInstruction = undefined;
+      return this.deliver(
+        afterInstruction.source === ExceptionSource.Processor
+          ? afterInstruction
+          : this.softwareEvent(afterInstruction.vector, afterInstruction.source),
+      );
     }
     if (!isTraced) return true;
     system.debug[6] = (system.debug[6] | DR6_SINGLE_STEP) >>> 0;
@@ -207,6 +213,10 @@ export class SystemProcessor {
     if (event.source !== ExceptionSource.External)
       exceptions[event.vector] = (exceptions[event.vector] ?? 0) + 1;
     this.onEvent?.(event);
-    return deliver(this.system, event);
+    const { cpu, system } = this;
+    const from = cpu.rip;
+    const isDelivered = deliver(system, event);
+    cpu.history.note(from, cpu.rip, event.vector, event.errorCode);
+    return isDelivered;
   }
 }

@@ -14,6 +14,10 @@ export const Unit = {
   Avx: 6,
   Syscall: 7,
   FsGsBase: 8,
+  /** Has a VEX prefix, but no vector operand. */
+  Vex: 9,
+  /** Deals with descriptors. */
+  Descriptors: 10,
 } as const;
 export type Unit = (typeof Unit)[keyof typeof Unit];
 
@@ -21,15 +25,18 @@ export type Unit = (typeof Unit)[keyof typeof Unit];
 const FXSAVE = new Set(["fxsave", "fxsave64", "fxrstor", "fxrstor64"]);
 const SSE_BY_NAME = new Set(["ldmxcsr", "stmxcsr"]);
 
+const DESCRIPTORS = new Set(["lldt", "ltr", "sldt", "str", "lar", "lsl", "verr", "verw", "arpl"]);
+
 export function unitOf(row: OpcodeRow): Unit {
   const { mnemonic, operands, map, opcode } = row;
   if (mnemonic === "fwait") return Unit.Wait;
   if (mnemonic === "syscall") return Unit.Syscall;
+  if (DESCRIPTORS.has(mnemonic)) return Unit.Descriptors;
   if (/^(rd|wr)[fg]sbase$/.test(mnemonic)) return Unit.FsGsBase;
   if (/^(xsave|xrstor|xgetbv|xsetbv)/.test(mnemonic)) return Unit.Xsave;
   const hasClass = (name: string) =>
     operands.some(({ class: kind }) => kind === name || kind === `${name}OrMem`);
-  if (row.vex !== undefined) return hasClass("xmm") || /^vzero/.test(mnemonic) ? Unit.Avx : Unit.None;
+  if (row.vex !== undefined) return hasClass("xmm") || /^vzero/.test(mnemonic) ? Unit.Avx : Unit.Vex;
   if (hasClass("xmm") || SSE_BY_NAME.has(mnemonic)) return Unit.Sse;
   if (hasClass("mmx") || mnemonic === "emms") return Unit.Mmx;
   if (FXSAVE.has(mnemonic)) return Unit.X87;
@@ -55,7 +62,10 @@ export function refusal(unit: Unit, restrictions: number): Refusal {
     case Unit.Xsave:
       return has(Restriction.NoXsave) ? "undefined" : busy;
     case Unit.Avx:
-      return has(Restriction.NoXsave | Restriction.NoAvx) ? "undefined" : busy;
+      return has(Restriction.NoXsave | Restriction.NoAvx | Restriction.NotProtected) ? "undefined" : busy;
+    case Unit.Vex:
+    case Unit.Descriptors:
+      return has(Restriction.NotProtected) ? "undefined" : "allowed";
     case Unit.Syscall:
       return has(Restriction.NoSyscall) ? "undefined" : "allowed";
     case Unit.FsGsBase:

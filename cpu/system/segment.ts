@@ -1,5 +1,7 @@
 /** Segment registers with their hidden parts, and descriptors: Intel SDM vol. 3, 3.4 and 3.5. */
 
+import { Segment } from "../state.ts";
+
 /** Access rights as LAR returns them: the second half of a descriptor without base and limit. */
 export const Rights = {
   /** Bits of the type field: of code and data segments. */
@@ -84,6 +86,13 @@ export const isReadable = (rights: number): boolean =>
   isData(rights) || (isCode(rights) && (rights & Rights.WritableOrReadable) !== 0);
 export const isSystemType = (rights: number, ...types: readonly number[]): boolean =>
   (rights & Rights.S) === 0 && types.includes(typeOf(rights));
+
+/** What a segment register of virtual-8086 mode holds: 64 KiB, writable, privilege level 3. */
+export function virtual8086Segment(segment: number, selector: number): SegmentRegister {
+  const code = segment === Segment.CS ? Rights.Code : 0;
+  const rights = Rights.P | Rights.S | Rights.WritableOrReadable | Rights.Accessed | (3 << 13) | code;
+  return { selector, base: selector << 4, limit: 0xffff, rights };
+}
 
 /** A selector without its requested privilege level: the null selector is 0. */
 export const withoutPrivilege = (selector: number): number => selector & 0xfffc;

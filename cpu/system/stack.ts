@@ -3,6 +3,7 @@
 import { GuestException } from "../helpers.ts";
 import { Register, Segment, Vector } from "../state.ts";
 import { Rights } from "./segment.ts";
+import { isInLimit } from "./segment-checks.ts";
 import type { SystemState } from "./system-state.ts";
 
 const CANONICAL_LIMIT = 0x800000000000;
@@ -68,7 +69,10 @@ export class StackReader {
   }
 
   private address(): number {
-    return this.mask === undefined ? this.pointer : (this.base + this.pointer) >>> 0;
+    const { system, pointer } = this;
+    if (this.mask === undefined) return pointer;
+    if (!isInLimit(system.segments[Segment.SS], pointer, this.bytes)) throw new GuestException(Vector.SS, 0);
+    return (this.base + pointer) >>> 0;
   }
 }
 
@@ -82,7 +86,7 @@ export function readMemory(
   bytes: 2 | 4 | 8,
   vector: number = Vector.GP,
 ): number {
-  if (system.isLong && !(isCanonical(address) && isCanonical(address + bytes - 1)))
+  if (system.is64Bit && !(isCanonical(address) && isCanonical(address + bytes - 1)))
     throw new GuestException(vector, 0);
   system.cpu.mmu.read(address, scratchBytes.subarray(0, bytes));
   switch (bytes) {

@@ -23,9 +23,17 @@ import {
   Vector,
 } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
-import { type ExecutionMode, ExecutionModes, Restriction } from "./execution-mode.ts";
+import type { Event } from "./event.ts";
+import {
+  type ExecutionMode,
+  ExecutionModes,
+  NO_LIMIT,
+  Restriction,
+  USER_CODE_MODE,
+} from "./execution-mode.ts";
 import { createModelRegisters } from "./model-registers.ts";
 import { Rights, type SegmentRegister } from "./segment.ts";
+import { guardOf, SegmentChecks, type SegmentUse } from "./segment-checks.ts";
 import { systemFeatures } from "./system-model.ts";
 
 export interface TableRegister {
@@ -51,6 +59,7 @@ export class SystemState {
   readonly tr: SegmentRegister = { ...NULL_SEGMENT };
   /** In encoding order. */
   readonly segments: SegmentRegister[] = Array.from({ length: 6 }, () => ({ ...NULL_SEGMENT }));
+  private readonly checks = new SegmentChecks(this.segments);
   /** DR0…DR3, DR6, DR7 at their numbers. */
   readonly debug = [0, 0, 0, 0, 0, 0, 0, 0];
   /** Model-specific registers that only WRMSR and RDMSR know. */
@@ -59,8 +68,8 @@ export class SystemState {
   nmiPending = false;
   nmiBlocked = false;
   halted = false;
-  /** INTO has found OF set. */
-  hasOverflowTrap = false;
+  /** Raised behind the instruction under way: by INTO, or in the task that it has switched to. */
+  afterInstruction: Event | undefined;
   /** The INTR pin. */
   private interruptPin = false;
   mode: ExecutionMode;
@@ -82,7 +91,7 @@ export class SystemState {
     this.paging.alignmentCheckFlag = () => (cpu.getI32(FLAGS_OTHER) & Flag.AC) !== 0;
     this.walker = new PageTableWalker(cpu.ram, this.paging);
     this.bytes = new DataView(cpu.memory.buffer);
-    this.mode = this.modes.get({ codeSize: 16, stackSize: 16, user: false, codeBase: 0, restrictions: 0 });
+    this.mode = this.modes.get({ ...USER_CODE_MODE, codeSize: 16, stackSize: 16, user: false });
     this.modes.onOverflow = () => this.engine?.invalidatePhysical(0, cpu.ram.length);
     cpu.system = this;
     cpu.mmu.translator = this.walker;
@@ -105,6 +114,8 @@ export class SystemState {
     const { cpu } = this;
     cpu.useView(0);
     cpu.reset();
+    this.takeSegmentUse("real");
+    cpu.history.clear();
     cpu.setGpr(Register.RDX, cpu.model.signature);
     cpu.rflags = 2;
     cpu.rip = 0xfff0;
@@ -125,6 +136,7 @@ export class SystemState {
     this.nmiPending = false;
     this.nmiBlocked = false;
     this.halted = false;
+    this.afterInstruction = undefined;
     cpu.setNumber(KERNEL_GS_BASE, 0);
     for (let segment = 0; segment < 6; segment++) {
       this.setSegment(segment, { selector: 0, base: 0, limit: 0xffff, rights: RESET_DATA });
@@ -144,6 +156,11 @@ export class SystemState {
     return (this.cr0 & Cr0.PE) !== 0;
   }
 
+  /** EFLAGS.VM: a task that believes to be in real mode. */
+  get isVirtual8086(): boolean {
+    return (this.cpu.getI32(FLAGS_OTHER) & Flag.VM) !== 0;
+  }
+
   /** EFER.LMA: 64-bit or compatibility mode. */
   get isLong(): boolean {
     return (this.efer & Efer.LMA) !== 0;
@@ -155,6 +172,16 @@ export class SystemState {
 
   get cpl(): number {
     return this.cpu.getI32(CPL);
+  }
+
+  /** Descriptors are behind selectors: protected mode, but not its virtual-8086 mode. */
+  get usesDescriptors(): boolean {
+    return this.isProtected && !this.isVirtual8086;
+  }
+
+  setVirtual8086(isOn: boolean): void {
+    const flags = this.cpu.getI32(FLAGS_OTHER);
+    this.cpu.setI32(FLAGS_OTHER, isOn ? flags | Flag.VM : flags & ~Flag.VM);
   }
 
   get ioPrivilege(): number {
@@ -181,11 +208,51 @@ export class SystemState {
     register.base = value.base;
     register.limit = value.limit;
     register.rights = value.rights;
-    this.cpu.setSegmentBase(segment, value.base);
+    this.cpu.setSegmentBase(segment, value.base + guardOf(segment, value, this.checks.use));
+  }
+
+  /** The base of a segment; in 64-bit mode those of FS and GS are in the state struct alone. */
+  segmentBase(segment: number): number {
+    return this.checks.use === "64-bit" ? this.cpu.segmentBase(segment) : this.segments[segment].base;
+  }
+
+  /** @param base in 64-bit mode a canonical address */
+  setSegmentBase(segment: number, base: number): void {
+    const register = this.segments[segment];
+    register.base = base;
+    this.setSegment(segment, register);
+  }
+
+  /** Bases in the state struct mean something else after a change between 64-bit mode and the others. */
+  private updateSegmentUse(): void {
+    const { checks, cpu } = this;
+    const use = this.currentUse;
+    if (use === checks.use) return;
+    // FS and GS keep all bits of their bases.
+    if (checks.use === "64-bit")
+      for (const segment of [Segment.FS, Segment.GS]) this.segments[segment].base = cpu.segmentBase(segment);
+    this.takeSegmentUse(use);
+    for (let segment = 0; segment < 6; segment++) this.setSegment(segment, this.segments[segment]);
+  }
+
+  private get currentUse(): SegmentUse {
+    if (this.is64Bit) return "64-bit";
+    return this.usesDescriptors ? "protected" : "real";
+  }
+
+  private takeSegmentUse(use: SegmentUse): void {
+    this.checks.use = use;
+    this.cpu.mmu.guard = use === "64-bit" ? undefined : this.checks;
+  }
+
+  /** The state struct was filled in by somebody else (a saved state): its bases are those of the mode in the registers. */
+  adoptSegmentBases(): void {
+    this.takeSegmentUse(this.currentUse);
   }
 
   /** To be called when CS, SS, CPL, CR0, CR4, EFER or XCR0 may have changed. */
   updateMode(): void {
+    this.updateSegmentUse();
     const cs = this.segments[Segment.CS];
     const ss = this.segments[Segment.SS];
     const size = (rights: number) => ((rights & Rights.DB) !== 0 ? 32 : 16);
@@ -195,6 +262,7 @@ export class SystemState {
       stackSize: codeSize === 64 ? 64 : size(ss.rights),
       user: this.cpl === 3,
       codeBase: codeSize === 64 ? 0 : cs.base,
+      codeLimit: codeSize === 64 ? NO_LIMIT : cs.limit,
       restrictions: this.restrictions(),
     });
     this.cpu.setI32(MODE_KEY, 0);
@@ -211,6 +279,7 @@ export class SystemState {
     if ((this.xcr0 & 4) === 0) bits |= Restriction.NoAvx;
     if ((this.efer & Efer.SCE) === 0) bits |= Restriction.NoSyscall;
     if ((this.cr4 & Cr4.FSGSBASE) === 0) bits |= Restriction.NoFsGsBase;
+    if (this.checks.use === "real") bits |= Restriction.NotProtected;
     return bits;
   }
 
@@ -305,6 +374,21 @@ export class SystemState {
   readTable64(address: number): number {
     const low = this.readTable(address, 4);
     return (this.readTable(address + 4, 4) | 0) * 0x100000000 + low;
+  }
+
+  /** @throws PageFault, GuestException if an access of the processor's own would fault */
+  requireTable(address: number, access: Access): void {
+    this.tableAddress(address, access);
+  }
+
+  /** Writes 2 or 4 bytes. @throws PageFault */
+  writeTable(address: number, size: 2 | 4, value: number): void {
+    for (let byte = 0; byte < size; byte++) {
+      const linear = this.tableAddress(address + byte, Access.Write);
+      if (linear < 0) continue;
+      this.bytes.setUint8(linear, value >>> (8 * byte));
+      this.cpu.mmu.written(linear, 1);
+    }
   }
 
   /** Sets bits in a byte of a table. @throws PageFault */

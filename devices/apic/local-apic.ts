@@ -162,6 +162,14 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
     this.update();
   }
 
+  /** Firmware leaves the bootstrap processor in virtual wire mode: 8259 to LINT0, NMI to LINT1 (11.4.6, and MP 1.4, 3.6.2.2). */
+  initializeAsFirmware(): void {
+    this.svr |= SVR_ENABLE;
+    this.lvt[(Register.LvtLint0 - LVT_FIRST) >> 4] = DeliveryMode.ExtInt << 8;
+    this.lvt[(Register.LvtLint1 - LVT_FIRST) >> 4] = DeliveryMode.Nmi << 8;
+    this.update();
+  }
+
   get isX2Apic(): boolean {
     return (this.baseFlags & BASE_EXTD) !== 0;
   }

@@ -20,6 +20,7 @@ export type EntryState =
       readonly entry: number;
       readonly eax: number;
       readonly ebx: number;
+      readonly esi: number;
       readonly gdt: { readonly base: number; readonly limit: number };
       readonly codeSelector: number;
       readonly dataSelector: number;
@@ -30,15 +31,26 @@ const GDT_ADDRESS = 0x500;
 const PAGE_TABLES = 0x9000;
 const GIB_MAPPED = 4;
 
-/** Flat segments: code of 64 bits and data (Linux: __BOOT_CS, __BOOT_DS), and code of 32 bits (SDM vol. 3, 3.4.5). */
-export const Selector = { Code64: 0x10, Data: 0x18, Code32: 0x20 } as const;
-const DESCRIPTORS = [0n, 0n, 0x00af9b000000ffffn, 0x00cf93000000ffffn, 0x00cf9b000000ffffn];
+/** Flat segments: code of the entry point's width and data (Linux: __BOOT_CS, __BOOT_DS). */
+export const Selector = { Code: 0x10, Data: 0x18 } as const;
+/** SDM vol. 3, 3.4.5. */
+const CODE_DESCRIPTOR = { 32: 0x00cf9b000000ffffn, 64: 0x00af9b000000ffffn } as const;
+const DATA_DESCRIPTOR = 0x00cf93000000ffffn;
 
-/** Puts the GDT in place. @throws BootError */
-export function placeGdt(memory: LoaderMemory, subject: string): { base: number; limit: number } {
-  const bytes = new Uint8Array(DESCRIPTORS.length * 8);
+/**
+ * Puts the GDT in place.
+ * @param codeSize bits of the code that starts
+ * @throws BootError
+ */
+export function placeGdt(
+  memory: LoaderMemory,
+  subject: string,
+  codeSize: 32 | 64,
+): { base: number; limit: number } {
+  const descriptors = [0n, 0n, CODE_DESCRIPTOR[codeSize], DATA_DESCRIPTOR];
+  const bytes = new Uint8Array(descriptors.length * 8);
   const view = new DataView(bytes.buffer);
-  for (const [index, descriptor] of DESCRIPTORS.entries()) view.setBigUint64(index * 8, descriptor, true);
+  for (const [index, descriptor] of descriptors.entries()) view.setBigUint64(index * 8, descriptor, true);
   memory.place(subject, "the descriptor table", GDT_ADDRESS, bytes);
   return { base: GDT_ADDRESS, limit: bytes.length - 1 };
 }

@@ -156,6 +156,14 @@ describe("a bzImage", () => {
     expect(view.getBigUint64(entry.gdt.base + 0x10, true)).toBe(0x00af9b000000ffffn);
   });
 
+  it("without a 64-bit entry point is entered in 32-bit protected mode", () => {
+    const { entry, view } = load(bzImage(4096, (view) => view.setUint16(0x236, 0, true)));
+    expect(entry).toMatchObject({ mode: "protected", entry: 0x1000000, codeSelector: 0x10, ebx: 0 });
+    const params = entry.mode === "protected" ? entry.esi : 0;
+    expect(view.getUint32(params + 0x202, true)).toBe(0x53726448);
+    expect(view.getBigUint64(entry.gdt.base + 0x10, true)).toBe(0x00cf9b000000ffffn);
+  });
+
   it("is refused with a sentence when it cannot be booted", () => {
     const reason = (bytes: Uint8Array, boot?: LinuxBoot, size?: number) => {
       try {
@@ -169,7 +177,9 @@ describe("a bzImage", () => {
     expect(reason(bzImage().subarray(0, 3000))).toMatch(
       /^kernel: is cut off: 4096 bytes of kernel are promised, 1976/,
     );
-    expect(reason(bzImage(4096, (view) => view.setUint16(0x236, 0, true)))).toMatch(/32-bit Linux kernel/);
+    expect(reason(bzImage(4096, (view) => view.setUint16(0x206, 0x209, true)))).toMatch(
+      /before Linux 2.6.35/,
+    );
     expect(reason(bzImage(), BOOT, 16 * MIB)).toMatch(
       /does not fit into the machine's 16 MiB of memory; it would take --memory/,
     );

@@ -9,6 +9,11 @@ import type { MemoryRange } from "./memory-range.ts";
 
 /** Offsets in boot_params; from SETUP_SECTS on it is the kernel's own set-up header. */
 export const Param = {
+  ORIG_VIDEO_MODE: 0x006,
+  ORIG_VIDEO_COLS: 0x007,
+  ORIG_VIDEO_LINES: 0x00e,
+  ORIG_VIDEO_ISVGA: 0x00f,
+  ORIG_VIDEO_POINTS: 0x010,
   ACPI_RSDP_ADDR: 0x070,
   E820_ENTRIES: 0x1e8,
   SETUP_SECTS: 0x1f1,
@@ -81,6 +86,12 @@ export function placeBootParams(
   const params = new Uint8Array(BOOT_PARAMS_BYTES);
   const view = new DataView(params.buffer);
   params.set(header, Param.SETUP_SECTS);
+  // The display is a VGA in mode 3, as firmware leaves it (screen_info).
+  view.setUint8(Param.ORIG_VIDEO_MODE, 3);
+  view.setUint8(Param.ORIG_VIDEO_COLS, 80);
+  view.setUint8(Param.ORIG_VIDEO_LINES, 25);
+  view.setUint8(Param.ORIG_VIDEO_ISVGA, 1);
+  view.setUint16(Param.ORIG_VIDEO_POINTS, 16, true);
   view.setUint8(Param.TYPE_OF_LOADER, LOADER_UNKNOWN);
   view.setUint16(Param.VID_MODE, 0xffff, true);
   view.setBigUint64(Param.ACPI_RSDP_ADDR, BigInt(boot.rsdpAddress), true);

@@ -1,4 +1,7 @@
-/** Linux kernels as `make bzImage` leaves them, started at their 64-bit entry point: Documentation/arch/x86/boot.rst. */
+/**
+ * Linux kernels as `make bzImage` leaves them, started at their 64-bit entry point or, if they have none, at their 32-bit
+ * one: Documentation/arch/x86/boot.rst.
+ */
 
 import { BootError } from "./boot-error.ts";
 import { type EntryState, placeGdt, placeIdentityMap, Selector } from "./entry-state.ts";
@@ -12,8 +15,9 @@ const ENTRY_64 = 0x200;
 const XLF_KERNEL_64 = 1 << 0;
 /** loadflags: the protected-mode code goes to 100000H and above. */
 const LOADED_HIGH = 1 << 0;
-/** Protocol 2.12 brought xloadflags. */
+/** Protocol 2.12 brought xloadflags, 2.10 init_size and pref_address. */
 const VERSION_64BIT = 0x020c;
+const VERSION_INIT_SIZE = 0x020a;
 const LEAST_BYTES = Param.INIT_SIZE + 4;
 
 /** Does a file have the set-up header of a Linux kernel? */
@@ -35,17 +39,14 @@ export function loadBzImage(
 ): EntryState {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint16(Param.VERSION, true);
-  const isFor64Bit =
-    version >= VERSION_64BIT && (view.getUint16(Param.XLOADFLAGS, true) & XLF_KERNEL_64) !== 0;
   if ((view.getUint8(Param.LOADFLAGS) & LOADED_HIGH) === 0) {
     throw new BootError(subject, "is a zImage from before Linux 2.6, which this version does not boot");
   }
-  if (!isFor64Bit) {
-    throw new BootError(
-      subject,
-      "is a 32-bit Linux kernel (or one before 3.8), which this version does not boot yet; use an amd64 one",
-    );
+  if (version < VERSION_INIT_SIZE) {
+    throw new BootError(subject, "is from before Linux 2.6.35, which this version does not boot");
   }
+  const has64BitEntry =
+    version >= VERSION_64BIT && (view.getUint16(Param.XLOADFLAGS, true) & XLF_KERNEL_64) !== 0;
   const setupSectors = view.getUint8(Param.SETUP_SECTS) || 4;
   const codeOffset = (setupSectors + 1) * SECTOR;
   const code = bytes.subarray(codeOffset);
@@ -63,20 +64,14 @@ export function loadBzImage(
   const address = Number(view.getBigUint64(Param.PREF_ADDRESS, true));
   const needed = view.getUint32(Param.INIT_SIZE, true);
   memory.place(subject, "the kernel", address, code, needed);
-  const gdt = placeGdt(memory, subject);
-  const cr3 = placeIdentityMap(memory, subject);
+  const gdt = placeGdt(memory, subject, has64BitEntry ? 64 : 32);
+  const selectors = { gdt, codeSelector: Selector.Code, dataSelector: Selector.Data };
+  const cr3 = has64BitEntry ? placeIdentityMap(memory, subject) : undefined;
   const limits = {
     commandLine: view.getUint32(Param.CMDLINE_SIZE, true),
     initrdAddress: view.getUint32(Param.INITRD_ADDR_MAX, true),
   };
   const rsi = placeBootParams(memory, subject, header, limits, boot);
-  return {
-    mode: "long",
-    entry: address + ENTRY_64,
-    rsi,
-    gdt,
-    codeSelector: Selector.Code64,
-    dataSelector: Selector.Data,
-    cr3,
-  };
+  if (cr3 !== undefined) return { mode: "long", entry: address + ENTRY_64, rsi, cr3, ...selectors };
+  return { mode: "protected", entry: address, eax: 0, ebx: 0, esi: rsi, ...selectors };
 }

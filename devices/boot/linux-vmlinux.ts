@@ -27,7 +27,7 @@ export function loadVmlinux(elf: ElfImage, memory: LoaderMemory, boot: LinuxBoot
   view.setUint16(at(Param.VERSION), PROTOCOL_VERSION, true);
   view.setUint32(at(Param.CMDLINE_SIZE), COMMAND_LINE_BYTES, true);
   view.setUint32(at(Param.INITRD_ADDR_MAX), INITRD_ADDRESS_MAX, true);
-  const gdt = placeGdt(memory, subject);
+  const gdt = placeGdt(memory, subject, 64);
   const cr3 = placeIdentityMap(memory, subject);
   const limits = { commandLine: COMMAND_LINE_BYTES, initrdAddress: INITRD_ADDRESS_MAX };
   const rsi = placeBootParams(memory, subject, header, limits, boot);
@@ -36,7 +36,7 @@ export function loadVmlinux(elf: ElfImage, memory: LoaderMemory, boot: LinuxBoot
     entry,
     rsi,
     gdt,
-    codeSelector: Selector.Code64,
+    codeSelector: Selector.Code,
     dataSelector: Selector.Data,
     cr3,
   };

@@ -85,14 +85,15 @@ export function loadMultiboot(
       ? loadByAddresses(subject, bytes, view, header, memory)
       : loadElf(subject, bytes, memory);
   placeInformation(subject, memory, boot);
-  const gdt = placeGdt(memory, subject);
+  const gdt = placeGdt(memory, subject, 32);
   return {
     mode: "protected",
     entry,
     eax: BOOTLOADER_MAGIC,
     ebx: INFO,
+    esi: 0,
     gdt,
-    codeSelector: Selector.Code32,
+    codeSelector: Selector.Code,
     dataSelector: Selector.Data,
   };
 }

@@ -75,14 +75,15 @@ export function loadPvh(elf: ElfImage, entry: number, memory: LoaderMemory, boot
     view.setUint32(at + 16, type, true);
   }
   memory.place(subject, "the start information", START_INFO, bytes);
-  const gdt = placeGdt(memory, subject);
+  const gdt = placeGdt(memory, subject, 32);
   return {
     mode: "protected",
     entry,
     eax: 0,
     ebx: START_INFO,
+    esi: 0,
     gdt,
-    codeSelector: Selector.Code32,
+    codeSelector: Selector.Code,
     dataSelector: Selector.Data,
   };
 }

@@ -23,6 +23,7 @@ import { PVPANIC_PORT, PvPanic } from "../pvpanic.ts";
 import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
 import { buildSmbios } from "../smbios.ts";
 import { COM1, type SerialBackend, Uart16550 } from "../uart16550.ts";
+import { VgaText } from "../vga-text.ts";
 import { Layout } from "./memory-layout.ts";
 import type { StopReason } from "./stop-reason.ts";
 
@@ -62,6 +63,7 @@ export class Board implements Saveable {
   readonly uart: Uart16550;
   readonly rtc: Mc146818;
   readonly keyboard: I8042;
+  readonly vga: VgaText;
   readonly pci: PciRootBus;
   readonly fwCfg: FwCfg;
   readonly powerManagement: AcpiPowerManagement;
@@ -127,6 +129,8 @@ export class Board implements Saveable {
     });
     this.powerManagement.mapOn(bus);
 
+    this.vga = new VgaText(memory);
+    this.vga.mapOn(bus);
     const printer = new DebugConsole(options.debugOutput);
     bus.mapPorts(BOCHS_DEBUG_PORT, 1, printer);
     bus.mapPorts(SEABIOS_DEBUG_PORT, 1, printer);
@@ -156,6 +160,7 @@ export class Board implements Saveable {
       rtc: this.rtc,
       uart: this.uart,
       keyboard: this.keyboard,
+      vga: this.vga,
       powerManagement: this.powerManagement,
       fwCfg: this.fwCfg,
       pci: this.pci,
@@ -214,6 +219,7 @@ export class Board implements Saveable {
   reset(): void {
     this.resetParts();
     this.pic.initializeAsFirmware([SCI_IRQ, ...PCI_IRQS]);
+    this.localApic.initializeAsFirmware();
     this.pci.configureAsFirmware();
     this.memory.write(Layout.ACPI_TABLES, this.acpi.bytes);
     this.memory.write(Layout.SMBIOS, this.smbios);

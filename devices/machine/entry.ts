@@ -37,6 +37,7 @@ export function applyEntryState(system: SystemState, entry: EntryState): void {
   else {
     cpu.setGpr(Register.RAX, entry.eax);
     cpu.setGpr(Register.RBX, entry.ebx);
+    cpu.setGpr(Register.RSI, entry.esi);
   }
   cpu.rip = entry.entry;
   cpu.rflags = 2;

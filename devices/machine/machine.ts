@@ -6,7 +6,7 @@
 import type { Platform } from "../../cpu/bus.ts";
 import { Cpu } from "../../cpu/cpu.ts";
 import type { SystemEngine } from "../../cpu/engine.ts";
-import type { CpuidResult } from "../../cpu/model.ts";
+import type { CpuidResult, ProcessorModel } from "../../cpu/model.ts";
 import { SystemProcessor } from "../../cpu/system/processor.ts";
 import { SystemState } from "../../cpu/system/system-state.ts";
 import { loadKernel } from "../boot/kernel-image.ts";
@@ -50,6 +50,8 @@ export interface MachineOptions {
   /** Bytes, a multiple of 64 KiB, at most MOST_RAM. */
   readonly ramSize: number;
   readonly host: MachineHost;
+  /** What kind of processor it has. */
+  readonly model?: ProcessorModel;
   readonly createEngine: (cpu: Cpu) => SystemEngine;
   readonly serial: SerialBackend;
   readonly debugOutput: (byte: number) => void;
@@ -102,6 +104,7 @@ export class Machine {
         random: (bytes) => host.random(bytes),
       },
       views: 2,
+      ...(options.model !== undefined && { model: options.model }),
     });
     this.board = new Board({
       memory: this.guestMemory(),

@@ -153,7 +153,7 @@ export function saveProcessor(system: SystemState): SavedState {
     rip: unsigned(cpu.rip),
     flags: cpu.rflags >>> 0,
     segments: system.segments.map(saveSegment),
-    bases: Array.from({ length: SEGMENTS }, (_, segment) => unsigned(cpu.segmentBase(segment))),
+    bases: Array.from({ length: SEGMENTS }, (_, segment) => unsigned(system.segmentBase(segment))),
     kernelGsBase: cpu.getU64(KERNEL_GS_BASE),
     gdtr: saveTable(system.gdtr),
     idtr: saveTable(system.idtr),
@@ -234,7 +234,7 @@ export function restoreProcessor(system: SystemState, saved: SavedState): void {
   for (const [index, value] of u64s(state, "bases", SEGMENTS).entries()) {
     const base = signed(value);
     checkBase(base, isLong && index >= Segment.FS);
-    cpu.setSegmentBase(index, base);
+    system.setSegmentBase(index, base);
   }
   cpu.setU64(KERNEL_GS_BASE, state.u64("kernelGsBase"));
   restoreTable("GDTR", state.state("gdtr"), system.gdtr);

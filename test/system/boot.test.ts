@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { debianKernel, unpackDebianPackage } from "../../scripts/debian-package.ts";
+import { REPOSITORY } from "../../scripts/repository.ts";
 import { missingCompiler } from "../harness/compiler.ts";
 import { GuestConsole } from "../harness/guest-console.ts";
 import { buildInitrd, INIT_GREETING } from "../harness/initrd.ts";
@@ -198,6 +199,40 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
       } finally {
         terminal.close();
       }
+    });
+  });
+});
+
+describeWith([missingCompiler("glibc")], "the kernel of guests/kernel", () => {
+  const DEVICE = "isa-debug-exit,iobase=0xf4,iosize=4";
+  let kernel = "";
+  beforeAll(() => {
+    kernel = join(folder, "kernel.elf");
+    execFileSync("sh", [join(REPOSITORY, "guests/kernel/build.sh"), kernel], { stdio: "pipe" });
+  });
+
+  it("finds nothing wrong with the machine", { timeout: BOOT_MS }, async () => {
+    const outcome = await runProcess([...OSV_VM, "boot", kernel, "--device", DEVICE], { timeout: BOOT_MS });
+    const lines = outcome.stdout.toString().trim().split("\n");
+    expect(lines.filter((line) => !line.startsWith("ok: "))).toEqual(["all is well"]);
+    expect(lines.length).toBeGreaterThan(45);
+    expect(outcome.status).toBe(33);
+  });
+
+  describeWith([missingTool("qemu-system-x86_64", "qemu-system-x86")], "under QEMU", () => {
+    it("says the same", { timeout: BOOT_MS }, async () => {
+      const [ours, theirs] = await Promise.all([
+        runProcess([...OSV_VM, "boot", kernel, "--device", DEVICE], { timeout: BOOT_MS }),
+        runProcess(
+          [
+            ...["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-kernel", kernel, "-device", DEVICE],
+            ...["-serial", "stdio", "-display", "none", "-no-reboot"],
+          ],
+          { timeout: BOOT_MS },
+        ),
+      ]);
+      expect(ours.stdout.toString()).toBe(theirs.stdout.toString());
+      expect(theirs.status).toBe(33);
     });
   });
 });

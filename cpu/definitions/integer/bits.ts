@@ -1,7 +1,7 @@
 /** Bit tests, scans and counts, and CRC32: Intel SDM vol. 2, BT…BTC, BSF, BSR, TZCNT, LZCNT, POPCNT, CRC32. */
 
 import type { Builder } from "../../ir/builder.ts";
-import type { Operand } from "../../ir/operand.ts";
+import { linearAddress, type Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { define, defineWithContext, type InstructionContext } from "../registry.ts";
 
@@ -21,8 +21,8 @@ function bitStringAddress(
   const distance = b.mul(b.sarBy(offset, Math.log2(base.bits)), b.const64(bytes));
   if (addressSize === 64) return b.add(base.address(), distance);
   const place = b.zext(b.add(base.effectiveAddress(), distance), addressSize);
-  const linear = b.add(b.encoded("segmentBase"), place);
-  return codeSize === 64 ? linear : b.zext(linear, 32);
+  const segment = b.encoded("segmentBase");
+  return codeSize === 64 ? b.add(segment, place) : linearAddress(b, segment, place, addressSize);
 }
 
 /** CF becomes the selected bit; `update` makes the new word from the old one and the bit's mask. */

@@ -2,6 +2,7 @@
 
 import { Exit } from "../../engine.ts";
 import type { Builder } from "../../ir/builder.ts";
+import { linearAddress } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { Register } from "../../state.ts";
 import { define, defineWithContext } from "../registry.ts";
@@ -56,9 +57,10 @@ define("bswap", (b, dst) => {
 define("movbe", (b, dst, src) => dst.write(swapBytes(b, src.read(), dst.bits)));
 
 defineWithContext("xlat", (b, _operands, { addressSize, codeSize }) => {
-  const offset = b.add(b.gpr(Register.RBX), b.gpr(Register.RAX, 8));
-  const linear = b.add(b.encoded("segmentBase"), b.zext(offset, addressSize));
-  const address = codeSize === 64 ? linear : b.zext(linear, 32);
+  const offset = b.zext(b.add(b.gpr(Register.RBX), b.gpr(Register.RAX, 8)), addressSize);
+  const segment = b.encoded("segmentBase");
+  const isLong = codeSize === 64 || addressSize === 64;
+  const address = isLong ? b.add(segment, offset) : linearAddress(b, segment, offset, addressSize);
   b.setGpr(Register.RAX, b.load(address, "u8"), 8);
 });
 

@@ -1,8 +1,8 @@
 /** Stack operations: Intel SDM vol. 2, PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. */
 
 import type { Builder } from "../../ir/builder.ts";
-import { CPL, FLAGS_OTHER, Flag, INTERRUPT_REQUEST, Register } from "../../state.ts";
-import { defineWithContext } from "../registry.ts";
+import { CPL, FLAGS_OTHER, Flag, INTERRUPT_REQUEST, Register, Vector } from "../../state.ts";
+import { defineWithContext, type InstructionContext } from "../registry.ts";
 import { StackAccess } from "../stack-access.ts";
 import { loadSelector, readSelector } from "./segments.ts";
 
@@ -58,7 +58,17 @@ defineWithContext("popa", (b, _operands, context) => {
     if (register !== Register.RSP) b.setGpr(register, values[register], stack.wordBits);
 });
 
+/** In virtual-8086 mode PUSHF and POPF take IOPL 3 (SDM vol. 3, 21.2.7). */
+function requireVirtualPrivilege(b: Builder, { codeSize }: InstructionContext): void {
+  if (codeSize === 64) return;
+  const watched = b.and(b.field(FLAGS_OTHER, "i32"), b.const32(Flag.VM | IOPL));
+  const isVirtual = b.and(watched, b.const32(Flag.VM));
+  const isFull = b.eq(watched, b.const32(Flag.VM | IOPL));
+  b.if(b.and(b.ne(isVirtual, b.const32(0)), b.eqz(isFull)), () => b.exception(Vector.GP, 0));
+}
+
 defineWithContext("pushf", (b, _operands, context) => {
+  requireVirtualPrivilege(b, context);
   new StackAccess(b, context).push(b.and(b.flags.readAll(), b.const64(~(Flag.RF | Flag.VM))));
 });
 
@@ -70,6 +80,7 @@ const POPF_MASK_16 = Flag.TF | Flag.DF | Flag.NT;
 const POPF_MASK = POPF_MASK_16 | Flag.RF | Flag.AC | Flag.ID;
 
 defineWithContext("popf", (b, _operands, context) => {
+  requireVirtualPrivilege(b, context);
   const stack = new StackAccess(b, context);
   const top = stack.pointer();
   const flags = b.and(stack.load(top), b.const64(~Flag.RF));

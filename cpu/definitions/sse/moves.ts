@@ -1,7 +1,7 @@
 /** Moves between vector registers, memory and general registers. */
 
 import type { Builder } from "../../ir/builder.ts";
-import type { Operand } from "../../ir/operand.ts";
+import { linearAddress, type Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { Register, X87_TAGS, X87_TOP } from "../../state.ts";
 import { define, defineWithContext, type InstructionContext } from "../registry.ts";
@@ -72,8 +72,12 @@ define("movshdup", (b, dst, src) => {
 });
 
 /** DS:RDI, of the address size. */
-function destinationIndex(b: Builder, { addressSize }: InstructionContext): Value {
-  return b.add(b.encoded("segmentBase"), b.gpr(Register.RDI, addressSize === 32 ? 32 : 64));
+function destinationIndex(b: Builder, { addressSize, codeSize }: InstructionContext): Value {
+  const segment = b.encoded("segmentBase");
+  const offset = b.gpr(Register.RDI, addressSize);
+  return codeSize === 64 || addressSize === 64
+    ? b.add(segment, offset)
+    : linearAddress(b, segment, offset, addressSize);
 }
 
 /** MASKMOVDQU, MASKMOVQ: the selected bytes at DS:RDI. All bytes must be writable, selected or not. */

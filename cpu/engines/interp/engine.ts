@@ -666,7 +666,7 @@ export class InterpreterEngine implements SystemEngine {
         return 0;
       },
       link: (_state: number, record: number, budget: number) => this.link(record, budget),
-      lookup: (_state: number, _record: number, budget: number) => this.lookup(budget),
+      lookup: (_state: number, record: number, budget: number) => this.lookup(record, budget),
       hot: (_state: number, record: number) => {
         this.hot(record);
         return 0;
@@ -721,6 +721,7 @@ export class InterpreterEngine implements SystemEngine {
   /** The address that a slow path was called for. @throws GuestException if not all of the bytes are canonical */
   private accessAddress(record: number, bytes: number, access: "read" | "write"): number {
     const address = this.cpu.getNumber(ACCESS_ADDRESS);
+    if (this.mode.codeSize !== 64) return address;
     if (address > CANONICAL_LIMIT - bytes || address < -CANONICAL_LIMIT) {
       const rip = this.ripOf(record);
       throw new GuestException(nonCanonicalVector(this.translator.instructionAt(rip), access), 0);
@@ -757,6 +758,7 @@ export class InterpreterEngine implements SystemEngine {
   private link(record: number, budget: number): number {
     const source = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
     const target = this.facts.target[source];
+    this.cpu.history.note(this.facts.rip[source], target);
     const flushes = this.statistics.flushes;
     try {
       const trace = this.traceAt(target);
@@ -799,8 +801,9 @@ export class InterpreterEngine implements SystemEngine {
       this.transientEntries = [...new Set(this.transientEntries)];
   }
 
-  private lookup(budget: number): number {
+  private lookup(record: number, budget: number): number {
     const rip = this.cpu.rip;
+    this.cpu.history.note(this.ripOf(record), rip);
     try {
       const trace = this.traceAt(rip);
       const record = this.recordOf(trace);

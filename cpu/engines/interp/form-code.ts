@@ -81,7 +81,7 @@ function createOperand(
       if (isLegacy) return memory(half ? "legacyDi16" : "legacyDi32");
       return memory(narrow ? "narrowDi" : "di");
     case "moffs":
-      if (isLegacy) return memory("legacy32");
+      if (isLegacy) return memory(half ? "legacy16" : "legacy32");
       return memory(form.rm === "segmentedAbsolute" ? "segmentedAbsolute" : "absolute");
     case "imm":
       return new ImmediateOperand(b, spec.signExtend === true ? form.operandSize : bits, false);

@@ -153,7 +153,7 @@ export function legacyFormsOf(row: OpcodeRow): Form[] {
   if (row.vex !== undefined) return [];
   const rm = row.operands.some((spec) => spec.source === "rm");
   const addresses: RmForm[] = [];
-  if (row.operands.some((spec) => spec.source === "moffs")) addresses.push("legacy32");
+  if (row.operands.some((spec) => spec.source === "moffs")) addresses.push("legacy32", "legacy16");
   else {
     if (!rm || row.mod !== "mem") addresses.push("register");
     if (rm && row.mod !== "reg") addresses.push("legacy32", "legacy16");

@@ -20,7 +20,7 @@ import { ROW_TABLE } from "../../decoder/row-table.ts";
 import { CONDITION_SUFFIXES } from "../../ir/flags.ts";
 import { FlagField } from "../../ir/value.ts";
 import { SEGMENT_BASE, SEGMENT_BASE_ZERO, ZERO_SLOT } from "../../state.ts";
-import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
+import { type ExecutionMode, NO_LIMIT, USER_CODE_MODE } from "../../system/execution-mode.ts";
 import { refusal, Unit, unitOf } from "../../system/restrictions.ts";
 import {
   ADDRESS_FORMS,
@@ -318,6 +318,14 @@ export class TraceTranslator {
       const length = instruction.length;
       facts.length[record] = length;
       const next = at + length;
+      const { codeLimit, restrictions } = this.mode;
+      if (codeLimit !== NO_LIMIT && next - 1 > codeLimit) {
+        this.view.setUint32(this.address(record) + RECORD_HANDLER, Handler.Protection, true);
+        at = next;
+        record++;
+        open = false;
+        break;
+      }
 
       // A conditional jump behind a comparison joins its record.
       if (fusable && plan.condition >= 0) {
@@ -338,7 +346,6 @@ export class TraceTranslator {
         }
       }
 
-      const { restrictions } = this.mode;
       const isFree = plan.unit === Unit.None || restrictions === 0;
       const refused = isFree ? "allowed" : refusal(plan.unit, restrictions);
       const isAllowed = plan.available && refused === "allowed";
@@ -559,7 +566,7 @@ export class TraceTranslator {
       view.setUint8(address + RECORD_BASE, ZERO_SLOT);
       view.setUint8(address + RECORD_INDEX, ZERO_SLOT);
       view.setInt32(address + RECORD_DISPLACEMENT, instruction.immediateLow, true);
-      return "legacy32";
+      return byAddressSize;
     }
     if (!plan.memory || instruction.rmIsRegister)
       return plan.usesAddressSize && instruction.addressSize === 16 ? "legacy16" : "register";

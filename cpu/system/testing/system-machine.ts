@@ -35,8 +35,9 @@ export class SystemMachine {
   private vector = -1;
   exitCode: number | undefined;
 
-  constructor() {
-    compiled ??= {
+  /** @param code the interpreter, if it need not be generated */
+  constructor(code?: { readonly long: InterpreterCode; readonly legacy: InterpreterCode }) {
+    compiled ??= code ?? {
       long: generateInterpreter("long"),
       legacy: generateInterpreter("legacy"),
     };
