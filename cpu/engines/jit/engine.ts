@@ -115,6 +115,8 @@ export class JitEngine extends InterpreterEngine {
   /** Regions that deserve better code, and if some are being compiled. */
   private readonly deserving = new Set<InstalledRegion>();
   private isOptimizing = false;
+  /** No more code is made. */
+  private isFull = false;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
   private readonly materializers = new Map<InstructionTemplate, Map<string, StoreFlags>>();
@@ -319,9 +321,19 @@ export class JitEngine extends InterpreterEngine {
     // Whatever cannot be compiled is not asked for again.
     for (const address of addresses) this.setHandler(address, Handler.Skip);
     this.writeWord(index, RECORD_HANDLER, Handler.Skip);
-    if (!this.hasRecords(EXIT_RECORD_RESERVE)) return;
+    if (this.isFull || !this.hasRecords(EXIT_RECORD_RESERVE)) return;
     const writeThrough = this.thresholds.samples > 0;
-    for (const compiled of compiler.compile(addresses, writeThrough)) this.install(compiled);
+    try {
+      for (const compiled of compiler.compile(addresses, writeThrough)) this.install(compiled);
+    } catch (error) {
+      this.giveUpIfFull(error);
+    }
+  }
+
+  /** The host has no room for more code: what there is stays in use, the interpreter does the rest. */
+  private giveUpIfFull(error: unknown): void {
+    if (!(error instanceof RangeError)) throw error;
+    this.isFull = true;
   }
 
   /** A record leads to a region that was in use in another address space, or whose pages have been remapped. */
@@ -482,7 +494,7 @@ export class JitEngine extends InterpreterEngine {
     if (this.isOptimizing || compiler === undefined) return;
     this.isOptimizing = true;
     try {
-      while (this.deserving.size > 0 && this.hasRecords(EXIT_RECORD_RESERVE)) {
+      while (this.deserving.size > 0 && !this.isFull && this.hasRecords(EXIT_RECORD_RESERVE)) {
         const owners = this.takeDeserving();
         const { flushes } = this.statistics;
         const compiled = await this.inModeOf(owners[0], () =>
@@ -499,6 +511,8 @@ export class JitEngine extends InterpreterEngine {
           if (!owners[index].dropped) this.table.set(slot, code);
         });
       }
+    } catch (error) {
+      this.giveUpIfFull(error);
     } finally {
       this.isOptimizing = false;
     }

@@ -1,0 +1,111 @@
+/** When the JIT compiles what, and what it does where there is no room. */
+
+import { describe, expect, it } from "vitest";
+import type { Cpu } from "../../cpu.ts";
+import { Exit } from "../../engine.ts";
+import { Register } from "../../state.ts";
+import { CODE, EngineMachine, INT3, interpreterCode } from "../testing/machine.ts";
+import { type ModuleCompiler, RegionCompiler } from "./compiler.ts";
+import { JitEngine } from "./engine.ts";
+
+// again: add eax,ecx; dec ecx; jnz again; int3
+const SUM = [0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, INT3];
+const ROUNDS = 1_000_000;
+const RESULT = ((ROUNDS * (ROUNDS + 1)) / 2) % 2 ** 32;
+
+/** What was asked of the host's WebAssembly. */
+interface Requests {
+  compiled: number;
+  optimized: number;
+}
+
+function machineWith(modules: Partial<ModuleCompiler>, requests: Requests) {
+  const counted: ModuleCompiler = {
+    compile(bytes) {
+      requests.compiled++;
+      return modules.compile?.(bytes) ?? new WebAssembly.Module(bytes);
+    },
+    optimize(bytes) {
+      requests.optimized++;
+      return modules.optimize?.(bytes) ?? WebAssembly.compile(bytes);
+    },
+  };
+  const machine = new EngineMachine(
+    (cpu: Cpu) =>
+      new JitEngine(
+        cpu,
+        interpreterCode(),
+        (host) => new RegionCompiler(host, counted),
+        { warm: 50, hot: 50, batch: 1 },
+        { pairsAfter: 0 },
+      ),
+  );
+  machine.cpu.ram.set(SUM, CODE);
+  return machine;
+}
+
+/** Adds up once, in slices between which promises come true. */
+async function addUp({ cpu, engine }: EngineMachine): Promise<number> {
+  cpu.rip = CODE;
+  cpu.setGpr(Register.RAX, 0);
+  cpu.setGpr(Register.RCX, ROUNDS);
+  while (engine.run(500_000) === Exit.Budget) await new Promise((resolve) => setTimeout(resolve));
+  return cpu.gpr(Register.RAX);
+}
+
+describe("the JIT", () => {
+  it("compiles a loop quickly, and once more, better, while it runs", async () => {
+    const requests = { compiled: 0, optimized: 0 };
+    const machine = machineWith({}, requests);
+    for (let round = 0; round < 5; round++) expect(await addUp(machine)).toBe(RESULT);
+    // Optimized as it is, then with all registers in locals.
+    expect(requests).toEqual({ compiled: 1, optimized: 2 });
+  });
+
+  it("goes on without where the host has no room for code", async () => {
+    const requests = { compiled: 0, optimized: 0 };
+    const machine = machineWith(
+      {
+        compile() {
+          throw new RangeError("out of memory");
+        },
+      },
+      requests,
+    );
+    for (let round = 0; round < 3; round++) expect(await addUp(machine)).toBe(RESULT);
+    expect(requests).toEqual({ compiled: 1, optimized: 0 });
+  });
+
+  it("keeps the code it has where there is no room for better", async () => {
+    const requests = { compiled: 0, optimized: 0 };
+    const machine = machineWith(
+      { optimize: () => Promise.reject(new RangeError("out of memory")) },
+      requests,
+    );
+    for (let round = 0; round < 3; round++) expect(await addUp(machine)).toBe(RESULT);
+    expect(requests).toEqual({ compiled: 1, optimized: 1 });
+  });
+
+  it("does not use code that was optimized while the guest changed it", async () => {
+    const requests = { compiled: 0, optimized: 0 };
+    let finish: (() => void) | undefined;
+    const machine = machineWith(
+      {
+        async optimize(bytes) {
+          const module = await WebAssembly.compile(bytes);
+          await new Promise<void>((resolve) => {
+            finish = resolve;
+          });
+          return module;
+        },
+      },
+      requests,
+    );
+    while (finish === undefined) expect(await addUp(machine)).toBe(RESULT);
+    // The addition becomes a subtraction.
+    machine.cpu.ram[CODE] = 0x29;
+    machine.cpu.mmu.written(CODE, 1);
+    finish();
+    expect(await addUp(machine)).toBe((2 ** 32 - RESULT) % 2 ** 32);
+  });
+});
