@@ -2,12 +2,13 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
+import type { DebugOptions } from "./debug-session.ts";
 import type { EngineChoice } from "./engines.ts";
 import { gdbOption, parseCpus, parseEngine, parseMemory, unavailable } from "./machine-options.ts";
 import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
 
 /** How the command line describes what is booted, and on which machine. */
-export interface BootOptions {
+export interface BootOptions extends DebugOptions {
   kernel?: string;
   initrd?: string;
   append: string;
@@ -19,8 +20,6 @@ export interface BootOptions {
   verbose: boolean;
   deterministic: boolean;
   stats: boolean;
-  /** Port to wait on for gdb. */
-  gdb?: number;
   /** File to save the machine to, and when besides Ctrl-A s. */
   save?: string;
   saveAt?: SaveMoment;

@@ -3,11 +3,12 @@
 const CTRL_A = 0x01;
 
 /** What a key behind Ctrl-A asks for. */
-export type ConsoleCommand = "quit" | "save" | "break" | "help";
+export type ConsoleCommand = "quit" | "save" | "debug" | "break" | "help";
 
 const COMMANDS: Readonly<Record<string, ConsoleCommand>> = {
   x: "quit",
   s: "save",
+  d: "debug",
   b: "break",
   h: "help",
   "?": "help",
@@ -17,6 +18,7 @@ export const CONSOLE_HELP = [
   "Ctrl-A h    this help (Ctrl-A ? too)",
   "Ctrl-A x    leave: the machine is switched off hard",
   "Ctrl-A s    save the machine to the file named by --save; it runs on",
+  "Ctrl-A d    stop in the debugger (osv-vm debug)",
   "Ctrl-A b    send a break: what follows is for Linux a Magic SysRq key",
   "Ctrl-A Ctrl-A    send Ctrl-A to the guest",
 ] as const;
