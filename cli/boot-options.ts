@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
+import type { DebugOptions } from "./debug-session.ts";
 import type { EngineChoice } from "./engines.ts";
 import {
   gdbOption,
@@ -15,7 +16,7 @@ import {
 import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
 
 /** How the command line describes what is booted, and on which machine. */
-export interface BootOptions {
+export interface BootOptions extends DebugOptions {
   kernel?: string;
   initrd?: string;
   append: string;
@@ -30,8 +31,6 @@ export interface BootOptions {
   verbose: boolean;
   deterministic: boolean;
   stats: boolean;
-  /** Port to wait on for gdb. */
-  gdb?: number;
   /** File to save the machine to, and when besides Ctrl-A s. */
   save?: string;
   saveAt?: SaveMoment;

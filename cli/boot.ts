@@ -11,9 +11,11 @@ import type { HostStream } from "../kernel/host.ts";
 import { type BootOptions, DEFAULT_MEMORY } from "./boot-options.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
 import { CONSOLE_HELP, type ConsoleCommand, ConsoleEscape } from "./console-escape.ts";
+import type { DebugInput } from "./debug-input.ts";
+import { isDebugging, openDebuggedHost } from "./debug-session.ts";
 import { createSystemEngine } from "./engines.ts";
 import { describeFileError } from "./file-error.ts";
-import { NodeHost } from "./host/node-host.ts";
+import type { NodeHost } from "./host/node-host.ts";
 import { NodeMachineHost } from "./host/node-machine-host.ts";
 import { describeMachineStatistics } from "./machine-statistics.ts";
 import { describeProcessor } from "./processor-report.ts";
@@ -59,11 +61,15 @@ class BootSession {
   private machine: Machine | undefined;
   /** What `--save` asks for. */
   saver: MachineSaver | undefined;
+  /** Stops in the debugger. */
+  onDebug: (() => void) | undefined;
   private readonly onSignal = (): void => this.machine?.stop({ kind: "quit" });
 
   constructor(
-    private readonly host: NodeHost,
+    readonly host: NodeHost,
     deterministic: boolean,
+    /** Standard input, if a debugger's prompt shares it. */
+    readonly input: DebugInput | undefined,
   ) {
     const { stdin, stdout } = this.host;
     const { entropy } = deterministic ? deterministicHost(this.host) : this.host;
@@ -80,6 +86,10 @@ class BootSession {
       case "save":
         if (this.saver === undefined) this.say(`osv-vm: ${NOT_SAVED}`);
         else this.machine?.pause();
+        return;
+      case "debug":
+        if (this.onDebug === undefined) this.say("osv-vm: there is no debugger; start with: osv-vm debug");
+        else this.onDebug();
         return;
       case "break":
         this.machine?.board.uart.receiveBreak();
@@ -165,13 +175,20 @@ async function runMachine(session: BootSession, machine: Machine, options: BootO
   }
 }
 
-/** Has the machine wait for gdb, if that is asked for. */
-async function debugMachine(session: BootSession, machine: Machine, { gdb }: BootOptions) {
-  if (gdb === undefined) return undefined;
+/** Has the machine wait for a debugger, if that is asked for. */
+async function debugMachine(session: BootSession, machine: Machine, options: BootOptions) {
+  if (!isDebugging(options)) return undefined;
   const { MachineTarget } = await import("../debug/machine-target.ts");
-  const { GdbServer } = await import("./gdb-server.ts");
+  const { startDebugger } = await import("./debug-session.ts");
   const target = new MachineTarget(machine);
-  return { target, server: await GdbServer.listen(gdb, target, (text) => session.say(text)) };
+  const debug = await startDebugger(target, options, {
+    host: session.host,
+    input: session.input,
+    type: (text) => session.console.type(new TextEncoder().encode(text)),
+    greeting: "Stopped before the first instruction; Ctrl-A d comes back here. `help` helps.",
+  });
+  session.onDebug = () => debug.interrupt();
+  return { target, finish: () => debug.finish() };
 }
 
 /** @returns the exit status */
@@ -241,7 +258,8 @@ export async function boot(
   const ramSize = saved?.description.ramSize ?? ramSizeOf(options.memory ?? DEFAULT_MEMORY);
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
   const deterministic = options.deterministic || saved?.description.deterministic === true;
-  const session = new BootSession(await NodeHost.open(), deterministic);
+  const { host, input } = await openDebuggedHost(options);
+  const session = new BootSession(host, deterministic, input);
   try {
     const saver = createSaver(options, session.terminal);
     await saver?.check();
@@ -274,7 +292,7 @@ export async function boot(
     if (options.display === "text") session.showScreen();
     const status = await finish(session, machine, reason);
     debug?.target.ended(status);
-    await debug?.server.close();
+    await debug?.finish();
     if (options.stats)
       session.say(describeMachineStatistics(machine, session.machineHost.monotonic() - start));
     return status;

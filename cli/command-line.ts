@@ -8,7 +8,23 @@ import { addMachineOptions, type MachineOptions } from "./machine-options.ts";
 
 const VERSION = packageDescription.version;
 
-function createProgram(finish: (status: number) => void): Command {
+const DEBUG_HELP = `
+What is debugged is told apart by its options and its content: a kernel or a disk is booted, a program is run;
+\`debug run …\` and \`debug boot …\` say which. See \`osv-vm run --help\` and \`osv-vm boot --help\` for the options,
+and \`help\` at the prompt for its commands.`;
+
+function addSymbolsOption(command: Command): void {
+  const collect = (path: string, before: readonly string[]): string[] => [...before, path];
+  command.option(
+    "--symbols <file>",
+    "read symbols of an ELF file or a System.map; may be repeated",
+    collect,
+    [],
+  );
+}
+
+/** @param prompt `run` and `boot` are those of `debug` */
+function createProgram(finish: (status: number) => void, prompt: boolean): Command {
   const program = new Command("osv-vm")
     .description("Runs x86-64 software. Without a command: boots the built-in image and gives a shell.")
     .version(VERSION, "--version", "print the version")
@@ -33,7 +49,7 @@ function createProgram(finish: (status: number) => void): Command {
     .passThroughOptions();
   addMachineOptions(run).action(async (name: string, parameters: string[], options: MachineOptions) => {
     const { runToExit } = await import("./run.ts");
-    await runToExit(name, parameters, options);
+    await runToExit(name, parameters, { ...options, prompt });
   });
 
   const boot = program
@@ -45,8 +61,17 @@ function createProgram(finish: (status: number) => void): Command {
     .helpOption("-h, --help", "print this");
   addBootOptions(boot).action(async (image: string | undefined, options: BootOptions) => {
     const { boot: start } = await import("./boot.ts");
-    finish(await start(image, options, VERSION));
+    finish(await start(image, { ...options, prompt }, VERSION));
   });
+  if (prompt) for (const command of [run, boot]) addSymbolsOption(command);
+
+  program
+    .command("debug")
+    .description("Run or boot, stopped before the first instruction, with a prompt.")
+    .argument("[args...]", "as for run or boot")
+    .option("--symbols <file>", "read symbols of an ELF file or a System.map; may be repeated")
+    .helpOption("-h, --help", "print this")
+    .addHelpText("after", DEBUG_HELP);
 
   program
     .command("disasm")
@@ -60,10 +85,7 @@ function createProgram(finish: (status: number) => void): Command {
       finish(await disasm(file, options));
     });
 
-  const coming = [
-    ["debug", "Run or boot, stopped before the first instruction, with a prompt."],
-    ["serve", "Serve the web page."],
-  ] as const;
+  const coming = [["serve", "Serve the web page."]] as const;
   for (const [name, description] of coming) {
     program
       .command(name)
@@ -92,17 +114,27 @@ function describeUsageError(error: CommanderError, parameters: readonly string[]
   return `${command ? `${command}: ` : ""}${text}${/[.?]$/.test(text) ? " Try:" : "; try:"} ${help}`;
 }
 
+async function debugParameters(parameters: readonly string[]): Promise<string[]> {
+  const { debugKind } = await import("./debug-kind.ts");
+  const { kind, rest } = debugKind(parameters);
+  return [kind, ...rest];
+}
+
 /**
  * Does what the command line says. Errors of the command line itself are reported here.
  * @returns the exit status
  */
 export async function runCommandLine(parameters: readonly string[]): Promise<number> {
   let status = 0;
+  const isHelp = parameters[1] === undefined || parameters[1] === "-h" || parameters[1] === "--help";
+  const prompt = parameters[0] === "debug" && !isHelp;
   const program = createProgram((result) => {
     status = result;
-  });
+  }, prompt);
   try {
-    await program.parseAsync(parameters, { from: "user" });
+    const effective = prompt ? await debugParameters(parameters.slice(1)) : parameters;
+    const asked = parameters[0] === "debug" && !prompt ? ["debug", "--help"] : effective;
+    await program.parseAsync(asked, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0; // --help, --version

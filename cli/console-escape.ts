@@ -3,22 +3,24 @@
 const CTRL_A = 0x01;
 
 /** What a key behind Ctrl-A asks for. */
-export type ConsoleCommand = "quit" | "save" | "break" | "display" | "help";
+export type ConsoleCommand = "quit" | "save" | "debug" | "break" | "display" | "help";
 
 const COMMANDS: Readonly<Record<string, ConsoleCommand>> = {
   x: "quit",
   s: "save",
+  d: "debug",
   b: "break",
-  d: "display",
+  t: "display",
   h: "help",
   "?": "help",
 };
 
 export const CONSOLE_HELP = [
   "Ctrl-A h    this help (Ctrl-A ? too)",
-  "Ctrl-A d    show the VGA's text screen",
+  "Ctrl-A t    show the VGA's text screen",
   "Ctrl-A x    leave: the machine is switched off hard",
   "Ctrl-A s    save the machine to the file named by --save; it runs on",
+  "Ctrl-A d    stop in the debugger (osv-vm debug)",
   "Ctrl-A b    send a break: what follows is for Linux a Magic SysRq key",
   "Ctrl-A Ctrl-A    send Ctrl-A to the guest",
 ] as const;

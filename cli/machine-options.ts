@@ -3,11 +3,12 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
 import { MODELS, type ModelName } from "../cpu/model.ts";
+import type { DebugOptions } from "./debug-session.ts";
 import { DEFAULT_OPTIONS, MIB } from "./default-options.ts";
 import { ENGINES, type EngineChoice, parseEngineChoice } from "./engines.ts";
 
 /** How the command line describes a machine. Sizes are in bytes. */
-export interface MachineOptions {
+export interface MachineOptions extends DebugOptions {
   /** Host directory that becomes the root file system; without it, the built-in image. */
   root?: string;
   /** Changes to the root go to memory and are gone at exit. */
@@ -28,8 +29,6 @@ export interface MachineOptions {
   stats: boolean;
   /** Where to write the code that the engine generates. */
   dumpCode?: string;
-  /** Port to wait on for gdb. */
-  gdb?: number;
 }
 
 /** What `--trace` can show. */

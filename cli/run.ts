@@ -7,6 +7,8 @@ import type { Application } from "../kernel/sched/application.ts";
 import { SIGHUP, SIGINT, SIGTERM, SiCode } from "../kernel/sched/signal-numbers.ts";
 import { openStandardFiles } from "../kernel/tty/standard-files.ts";
 import { CommandError, ExitStatus } from "./command-error.ts";
+import type { DebugInput } from "./debug-input.ts";
+import { isDebugging, openDebuggedHost } from "./debug-session.ts";
 import { requireDebuggableEngine } from "./engines.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { environmentOf, hostRoot, kernelOptions } from "./program-options.ts";
@@ -125,35 +127,46 @@ async function start(
   }
 }
 
-/** Has the program wait for gdb, if that is asked for. */
-async function debugProgram({ kernel, processor, host }: System, { gdb, engine }: MachineOptions) {
-  if (gdb === undefined) return undefined;
-  requireDebuggableEngine(engine);
+/** Has the program wait for a debugger, if that is asked for. */
+async function debugProgram(
+  { kernel, processor, host }: System,
+  options: MachineOptions,
+  input: DebugInput | undefined,
+) {
+  if (!isDebugging(options)) return undefined;
+  requireDebuggableEngine(options.engine);
   const { ProgramTarget } = await import("../debug/program-target.ts");
-  const { GdbServer } = await import("./gdb-server.ts");
+  const { startDebugger } = await import("./debug-session.ts");
   const target = new ProgramTarget(kernel, processor);
-  const say = (text: string) => void host.stderr.write(new TextEncoder().encode(`${text}\n`));
-  return { target, server: await GdbServer.listen(gdb, target, say) };
+  const start = async (application: Application) => {
+    target.attach(application);
+    const greeting = "Stopped before the first instruction; Ctrl-C comes back here. `help` helps.";
+    const session = await startDebugger(target, options, { host, input, greeting });
+    if (input !== undefined) input.onInterrupt = () => session.interrupt();
+    return session;
+  };
+  return { target, start };
 }
 
 /** @returns the exit status */
 async function run(name: string, parameters: string[], options: MachineOptions): Promise<number> {
   const commandLine = [...kernelOptions(options), name, ...parameters].join(" ");
-  const system = await createSystem(options, hostRoot(options), commandLine);
+  const { host: streams, input } = await openDebuggedHost(options);
+  const system = await createSystem(options, hostRoot(options), commandLine, streams);
   try {
     const environment = environmentOf(options, system.host.stdout.isTerminal);
     const program = locate(system, name, options, environment);
-    const debug = await debugProgram(system, options);
+    const debug = await debugProgram(system, options, input);
     const application = await start(system, program, [name, ...parameters], environment, options);
     const { console } = system.terminals;
     if (console !== undefined)
       system.terminals.control(console, application.session, application.processGroup);
     const stopForwarding = forwardSignals(system, application);
-    debug?.target.attach(application);
+    const session = await debug?.start(application);
     const waitStatus = await application.exited;
     stopForwarding();
     debug?.target.ended(waitStatus);
-    await debug?.server.close();
+    await session?.finish();
     const death = system.death();
     const diedOfSignal = (waitStatus & 0x7f) !== 0;
     system.dispose();

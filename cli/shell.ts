@@ -5,6 +5,7 @@ import { errnoOf } from "../kernel/fs/host-errors.ts";
 import { Shell } from "../kernel/shell/shell.ts";
 import { openStandardFiles } from "../kernel/tty/standard-files.ts";
 import { CommandError } from "./command-error.ts";
+import { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { environmentOf, hostRoot, kernelOptions } from "./program-options.ts";
 import { createHostFileSystem, mountAt, openImage } from "./root.ts";
@@ -47,7 +48,7 @@ export async function shell(options: MachineOptions, version: string): Promise<n
   if (options.gdb !== undefined)
     throw new CommandError("--gdb: the shell is no program; name one: osv-vm run --gdb PROGRAM");
   const commandLine = [...kernelOptions(options), "shell"].join(" ");
-  const system = await createSystem(options, hostRoot(options), commandLine);
+  const system = await createSystem(options, hostRoot(options), commandLine, await NodeHost.open());
   const { kernel, terminals, host } = system;
   try {
     allowHostMounts(system);

@@ -7,7 +7,7 @@ import { CpuMachine } from "../kernel/mm/cpu-machine.ts";
 import { OsvKernel } from "../kernel/osv-kernel.ts";
 import { TtyLayer } from "../kernel/tty/tty-layer.ts";
 import { isDebugged, loadEngine, processorsOf } from "./engines.ts";
-import { NodeHost } from "./host/node-host.ts";
+import type { NodeHost } from "./host/node-host.ts";
 import type { MachineOptions } from "./machine-options.ts";
 import { type HostMount, mountKernelViews, mountRoot } from "./root.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
@@ -43,8 +43,8 @@ export async function createSystem(
   options: MachineOptions,
   root: HostMount | undefined,
   commandLine: string,
+  host: NodeHost,
 ): Promise<System> {
-  const host = await NodeHost.open();
   try {
     const disassemble = options.verbose
       ? await (await import("./crash-disassembly.ts")).createDisassembler()

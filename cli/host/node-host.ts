@@ -23,16 +23,18 @@ export class NodeHost implements Host {
   private constructor(
     readonly entropy: Entropy,
     { stdout, stderr, input }: StandardStreams,
+    wrapInput: (input: HostStream) => HostStream,
   ) {
     this.stdout = stdout;
     this.stderr = stderr;
     this.input = input;
-    this.stdin = input;
+    this.stdin = wrapInput(input);
     process.on("exit", this.atExit);
   }
 
-  static async open(): Promise<NodeHost> {
-    return new NodeHost(await createNodeEntropy(), await openStandardStreams());
+  /** @param wrapInput puts something between standard input and those who read it */
+  static async open(wrapInput: (input: HostStream) => HostStream = (input) => input): Promise<NodeHost> {
+    return new NodeHost(await createNodeEntropy(), await openStandardStreams(), wrapInput);
   }
 
   /** Writes to standard error; the text is out when this returns. */

@@ -82,7 +82,8 @@ export class CodeView {
       const place = line === undefined ? "" : `${line.file}:${line.line}`;
       if (line !== undefined && place !== source) {
         const code = this.options.sourceLine(line.file, line.line);
-        if (code !== undefined) text += `${style.paint(style.cut(`${String(line.line).padStart(6)}  ${code}`), "dim")}\n`;
+        if (code !== undefined)
+          text += `${style.paint(style.cut(`${String(line.line).padStart(6)}  ${code}`), "dim")}\n`;
       }
       source = place;
       text += this.line(instruction, address, address === current);
@@ -92,7 +93,9 @@ export class CodeView {
 
   private line({ bytes, text }: DisassembledInstruction, address: number, isCurrent: boolean): string {
     const { style, hasBreakpoint } = this.options;
-    const hex = Array.from(bytes.subarray(0, BYTES_SHOWN), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const hex = Array.from(bytes.subarray(0, BYTES_SHOWN), (byte) => byte.toString(16).padStart(2, "0")).join(
+      " ",
+    );
     const more = bytes.length > BYTES_SHOWN ? "+" : " ";
     const marks = `${hasBreakpoint(address) ? style.paint("●", "red") : " "}${isCurrent ? "→" : " "}`;
     const digits = hexAddress(address, address < 0 || address >= 2 ** 32 ? 16 : 8);

@@ -2,7 +2,7 @@
 
 import { hexDump } from "../hex-dump.ts";
 import { hexAddress } from "../numbers.ts";
-import { describeFlags, type RegisterGroup, SYSTEM_REGISTERS, ALL_REGISTERS } from "../registers.ts";
+import { ALL_REGISTERS, describeFlags, type RegisterGroup, SYSTEM_REGISTERS } from "../registers.ts";
 import type { StopEvent, WatchAccess } from "../target.ts";
 import { CommandFailure, type Debugger } from "./debugger.ts";
 import { traceToFile } from "./trace-file.ts";
@@ -28,7 +28,11 @@ function isStep(event: StopEvent | undefined): boolean {
 }
 
 /** Does something several times, as long as nothing comes in between; shows where that leads. */
-async function times(debug: Debugger, text: string | undefined, step: () => Promise<StopEvent>): Promise<void> {
+async function times(
+  debug: Debugger,
+  text: string | undefined,
+  step: () => Promise<StopEvent>,
+): Promise<void> {
   let count = text === undefined ? 1 : debug.count(text, MOST_COUNT);
   let event: StopEvent | undefined;
   while (count-- > 0 && !debug.isInterrupted) {
@@ -73,7 +77,8 @@ function showRegisters(debug: Debugger, group: RegisterGroup): void {
   const { target, control } = debug;
   const file = target.registers(control.thread);
   if (file === undefined) return;
-  if (group === "system" && file.system === undefined) throw new CommandFailure("programs have no such registers");
+  if (group === "system" && file.system === undefined)
+    throw new CommandFailure("programs have no such registers");
   const list = group === "system" ? SYSTEM_REGISTERS : ALL_REGISTERS.filter((spec) => spec.group === group);
   for (const spec of list) {
     const value = spec.read(file);
@@ -84,7 +89,9 @@ function showRegisters(debug: Debugger, group: RegisterGroup): void {
         : group === "general"
           ? (debug.files.describe(Number(BigInt.asIntN(64, value))) ?? String(BigInt.asIntN(64, value)))
           : "";
-    debug.print(`${debug.style.paint(spec.name.padEnd(9), "cyan")} ${digits}  ${more}`.trimEnd().concat("\n"));
+    debug.print(
+      `${debug.style.paint(spec.name.padEnd(9), "cyan")} ${digits}  ${more}`.trimEnd().concat("\n"),
+    );
   }
 }
 
@@ -211,7 +218,9 @@ export const COMMANDS: readonly Command[] = [
       for (const { number, kind, address, length, hits } of breakpoints.values()) {
         const what = kind === "breakpoint" ? "break" : kind === "write" ? "watch" : kind;
         const bytes = kind === "breakpoint" ? "" : `, ${length} bytes`;
-        debug.print(`${String(number).padStart(3)}  ${what.padEnd(6)} ${debug.code.place(address)}${bytes}, ${hits} hits\n`);
+        debug.print(
+          `${String(number).padStart(3)}  ${what.padEnd(6)} ${debug.code.place(address)}${bytes}, ${hits} hits\n`,
+        );
       }
     },
   },
@@ -240,7 +249,10 @@ export const COMMANDS: readonly Command[] = [
         if (file !== undefined) debug.print(debug.pane.render(file));
         return;
       }
-      const groups = name === "all" ? GROUPS.filter((group) => group !== "system" || debug.target.kind === "machine") : GROUPS.filter((group) => group === name);
+      const groups =
+        name === "all"
+          ? GROUPS.filter((group) => group !== "system" || debug.target.kind === "machine")
+          : GROUPS.filter((group) => group === name);
       if (groups.length === 0) throw new CommandFailure(`the groups are: ${GROUPS.join(", ")}, all`);
       for (const group of groups) showRegisters(debug, group);
     },
@@ -256,7 +268,9 @@ export const COMMANDS: readonly Command[] = [
       const { control, code } = debug;
       if (words.length === 0 && debug.nextCode === undefined) {
         debug.print(code.around(control.rip, 5, 10));
-        debug.nextCode = code.instructionsAt(control.rip, 11)[10] && Number(BigInt.asIntN(64, code.instructionsAt(control.rip, 11)[10].address));
+        debug.nextCode =
+          code.instructionsAt(control.rip, 11)[10] &&
+          Number(BigInt.asIntN(64, code.instructionsAt(control.rip, 11)[10].address));
         return;
       }
       const [text, count] = splitLength(debug, words, 10);
@@ -279,7 +293,8 @@ export const COMMANDS: readonly Command[] = [
       if (address === undefined) throw new CommandFailure(`usage: ${this.usage}`);
       const bytes = debug.target.readMemory(address, length);
       debug.print(hexDump(bytes, address));
-      if (bytes.length < length) throw new CommandFailure(`no memory at 0x${hexAddress(address + bytes.length)}`);
+      if (bytes.length < length)
+        throw new CommandFailure(`no memory at 0x${hexAddress(address + bytes.length)}`);
       debug.nextMemory = address + length;
     },
   },
@@ -330,7 +345,10 @@ export const COMMANDS: readonly Command[] = [
       let number = 0;
       for (const { address, isGuess } of debug.control.frames()) {
         // A return address belongs to the call before it.
-        const place = number === 0 ? debug.code.place(address) : debug.code.place(address - 1).replace(/^0x\w+/, `0x${hexAddress(address)}`);
+        const place =
+          number === 0
+            ? debug.code.place(address)
+            : debug.code.place(address - 1).replace(/^0x\w+/, `0x${hexAddress(address)}`);
         debug.print(`#${number}${isGuess ? "?" : " "} ${place}\n`);
         number++;
       }
@@ -345,7 +363,9 @@ export const COMMANDS: readonly Command[] = [
     run(debug) {
       for (const { id, name, state } of debug.target.threads()) {
         const mark = id === debug.control.thread ? "→" : " ";
-        debug.print(`${mark} ${String(id).padStart(4)}  ${name.padEnd(16)} ${state.padEnd(20)} ${debug.code.place(debug.target.linearRip(id))}\n`);
+        debug.print(
+          `${mark} ${String(id).padStart(4)}  ${name.padEnd(16)} ${state.padEnd(20)} ${debug.code.place(debug.target.linearRip(id))}\n`,
+        );
       }
     },
   },
@@ -357,7 +377,8 @@ export const COMMANDS: readonly Command[] = [
     needsGuest: true,
     run(debug, [text = ""]) {
       const id = Number(text);
-      if (!debug.target.threads().some((thread) => thread.id === id)) throw new CommandFailure(`there is no thread ${text}`);
+      if (!debug.target.threads().some((thread) => thread.id === id))
+        throw new CommandFailure(`there is no thread ${text}`);
       debug.control.thread = id;
       debug.showPlace();
     },
@@ -417,7 +438,8 @@ export const COMMANDS: readonly Command[] = [
     usage: "trace FILE [COUNT]",
     description: "step, and write each instruction with the registers that it changes to a file",
     needsGuest: true,
-    run: (debug, [path, count]) => traceToFile(debug, path, count === undefined ? MOST_COUNT : debug.count(count, MOST_COUNT)),
+    run: (debug, [path, count]) =>
+      traceToFile(debug, path, count === undefined ? MOST_COUNT : debug.count(count, MOST_COUNT)),
   },
   {
     name: "type",

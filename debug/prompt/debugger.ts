@@ -10,7 +10,7 @@ import { LoadedFiles } from "../symbols/loaded-files.ts";
 import type { StopEvent, Target } from "../target.ts";
 import { CodeView } from "./code-view.ts";
 import { COMMANDS, type Command } from "./commands.ts";
-import { evaluate, ExpressionError, type Names } from "./expression.ts";
+import { ExpressionError, evaluate, type Names } from "./expression.ts";
 import { RegisterPane } from "./register-pane.ts";
 import { RunControl } from "./run-control.ts";
 import { describeStop } from "./stop-text.ts";
@@ -129,7 +129,8 @@ export class Debugger {
     const words = line.split(/\s+/);
     const last = words.at(-1) ?? "";
     if (words.length === 1) return commandNames(this.target).filter((name) => name.startsWith(last));
-    if (words[0] === "help" && words.length === 2) return COMMANDS.map(({ name }) => name).filter((name) => name.startsWith(last));
+    if (words[0] === "help" && words.length === 2)
+      return COMMANDS.map(({ name }) => name).filter((name) => name.startsWith(last));
     const stem = /[A-Za-z_$][\w.$]*$/.exec(last)?.[0] ?? "";
     if (stem === "") return [];
     const before = last.slice(0, last.length - stem.length);
@@ -154,7 +155,9 @@ export class Debugger {
     },
     load: (address) => {
       const bytes = this.target.readMemory(Number(BigInt.asIntN(64, address)), 8);
-      return bytes.length < 8 ? undefined : new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+      return bytes.length < 8
+        ? undefined
+        : new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
     },
   };
 
@@ -200,7 +203,8 @@ export class Debugger {
     this.print(describeStop(this, event));
     for (const point of this.control.pointsOf(event)) {
       point.hits++;
-      point.value = point.kind === "breakpoint" ? point.value : this.target.readMemory(point.address, point.length);
+      point.value =
+        point.kind === "breakpoint" ? point.value : this.target.readMemory(point.address, point.length);
       if (point.isTemporary) this.control.delete(point.number);
     }
     this.nextCode = undefined;

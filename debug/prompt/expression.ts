@@ -22,7 +22,8 @@ export interface Names {
   load(address: bigint): bigint | undefined;
 }
 
-const TOKEN = /\s*(0x[0-9a-f_']+|0b[01_']+|\d+(?![\w.])|\$\w+|[\w./@-]*\.\w+:\d+|[A-Za-z_.][\w.@]*|<<|>>|[-+*/%&|^~()])/iy;
+const TOKEN =
+  /\s*(0x[0-9a-f_']+|0b[01_']+|\d+(?![\w.])|\$\w+|[\w./@-]*\.\w+:\d+|[A-Za-z_.][\w.@]*|<<|>>|[-+*/%&|^~()])/iy;
 const PRECEDENCE: Readonly<Record<string, number>> = {
   "|": 1,
   "^": 2,

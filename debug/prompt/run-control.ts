@@ -194,7 +194,10 @@ export class RunControl {
   private callLength(): number {
     const bytes = this.target.readMemory(this.rip, 15);
     let at = 0;
-    while (at < bytes.length && (bytes[at] === 0x66 || bytes[at] === 0x67 || bytes[at] === 0xf2 || bytes[at] === 0x3e))
+    while (
+      at < bytes.length &&
+      (bytes[at] === 0x66 || bytes[at] === 0x67 || bytes[at] === 0xf2 || bytes[at] === 0x3e)
+    )
       at++;
     if (this.target.bitness === 64 && (bytes[at] & 0xf0) === 0x40) at++; // REX
     if (bytes[at] === 0xe8) return at + (this.target.bitness === 16 ? 3 : 5);

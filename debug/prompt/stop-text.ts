@@ -11,8 +11,10 @@ function value(bytes: Uint8Array): string {
 
 export function describeStop(debug: Debugger, event: StopEvent): string {
   const { style, code, control, target } = debug;
-  if (event.kind === "exited") return `${style.paint(`the guest has ended with status ${event.status}`, "bold")}\n`;
-  if (event.kind === "killed") return `${style.paint(`the guest was killed by ${signalName(event.signal)}`, "bold")}\n`;
+  if (event.kind === "exited")
+    return `${style.paint(`the guest has ended with status ${event.status}`, "bold")}\n`;
+  if (event.kind === "killed")
+    return `${style.paint(`the guest was killed by ${signalName(event.signal)}`, "bold")}\n`;
   const many = target.threads().length > 1 ? `thread ${event.thread}: ` : "";
   const place = code.place(target.linearRip(event.thread));
   const sentence = (what: string): string => `${style.paint(`${many}${what}`, "bold")} ${place}\n`;

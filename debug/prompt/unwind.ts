@@ -46,7 +46,9 @@ export class Unwinder {
     if (bytes.length < 7) return false;
     if (bytes[2] === 0xe8) return true; // CALL rel32
     // CALL r/m, FF /2: of 2, 3, 4, 6 or 7 bytes.
-    return [2, 3, 4, 6, 7].some((length) => bytes[7 - length] === 0xff && ((bytes[8 - length] >> 3) & 7) === 2);
+    return [2, 3, 4, 6, 7].some(
+      (length) => bytes[7 - length] === 0xff && ((bytes[8 - length] >> 3) & 7) === 2,
+    );
   }
 
   /** Where the return address of the innermost frame lies. */

@@ -158,7 +158,11 @@ export class LineTable {
     let best: Row | undefined;
     for (const row of this.rows) {
       if (!row.isStatement || row.line < line || !wanted.includes(row.file)) continue;
-      if (best === undefined || row.line < best.line || (row.line === best.line && row.address < best.address))
+      if (
+        best === undefined ||
+        row.line < best.line ||
+        (row.line === best.line && row.address < best.address)
+      )
         best = row;
     }
     return best?.address;
@@ -259,7 +263,8 @@ function readUnit(reader: Reader, offsetSize: number, strings: Strings, files: s
         if (extended === DW_LNE.end_sequence) {
           row(true);
           reset();
-        } else if (extended === DW_LNE.set_address) address = reader.address(Math.min(length - 1, addressSize));
+        } else if (extended === DW_LNE.set_address)
+          address = reader.address(Math.min(length - 1, addressSize));
         reader.at = next;
         break;
       }

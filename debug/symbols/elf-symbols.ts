@@ -1,8 +1,8 @@
-/** The symbols and source lines of an ELF64 file (System V ABI, "Symbol Table"; DWARF). */
+/** The symbols and source lines of an ELF64 file (System V ABI, "ProgramSymbol Table"; DWARF). */
 
 import { checkHeader, ElfReader, readSections, type SectionHeader, stringAt } from "../elf-code.ts";
 import { type LineTable, readLineTable } from "./dwarf-line.ts";
-import type { Symbol } from "./symbol-table.ts";
+import type { ProgramSymbol } from "./symbol-table.ts";
 
 const SHT_SYMTAB = 2;
 const SHT_NOBITS = 8;
@@ -19,7 +19,7 @@ const PHDR_SIZE = 56;
 
 export interface ElfSymbols {
   /** Addresses as linked. */
-  readonly symbols: readonly Symbol[];
+  readonly symbols: readonly ProgramSymbol[];
   readonly lines: LineTable | undefined;
   /** Entry point, and address of the first loaded byte. */
   readonly entry: number;
@@ -33,7 +33,7 @@ export function readElfSymbols(bytes: Uint8Array): ElfSymbols {
   const elf = new ElfReader(bytes);
   checkHeader(bytes, elf);
   const sections = readSections(elf);
-  const symbols: Symbol[] = [];
+  const symbols: ProgramSymbol[] = [];
   const seen = new Set<string>();
   for (const section of sections) {
     if (section.type !== SHT_SYMTAB && section.type !== SHT_DYNSYM) continue;
@@ -55,7 +55,7 @@ export function readElfSymbols(bytes: Uint8Array): ElfSymbols {
   };
 }
 
-function* symbolsOf(elf: ElfReader, sections: SectionHeader[], section: SectionHeader): Generator<Symbol> {
+function* symbolsOf(elf: ElfReader, sections: SectionHeader[], section: SectionHeader): Generator<ProgramSymbol> {
   const stringTable = sections[section.link];
   if (stringTable === undefined) return;
   const strings = elf.slice(stringTable.offset, stringTable.size, "a string table");

@@ -4,7 +4,7 @@ import { ElfCodeError } from "../elf-code.ts";
 import type { Target } from "../target.ts";
 import type { LineTable, SourceLine } from "./dwarf-line.ts";
 import { readElfSymbols } from "./elf-symbols.ts";
-import { type Symbol, SymbolTable } from "./symbol-table.ts";
+import { type ProgramSymbol, SymbolTable } from "./symbol-table.ts";
 import { isSystemMap, readSystemMap } from "./system-map.ts";
 
 /** Larger files are not read by themselves. */
@@ -66,7 +66,7 @@ export class LoadedFiles {
     return this.symbols.describe(address);
   }
 
-  at(address: number): Symbol | undefined {
+  at(address: number): ProgramSymbol | undefined {
     return this.symbols.at(address);
   }
 
@@ -96,7 +96,7 @@ export class LoadedFiles {
   }
 
   /** Where a breakpoint on a function belongs: behind what sets up its frame, as far as one knows. */
-  bodyOf(symbol: Symbol): number {
+  bodyOf(symbol: ProgramSymbol): number {
     for (const { table, bias } of this.lines) {
       const start = symbol.address - bias;
       const body = table.behindPrologue(start, start + symbol.size);

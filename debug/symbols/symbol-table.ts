@@ -1,6 +1,6 @@
 /** Names of addresses, from as many files as there are. Addresses are signed numbers, as engines have them. */
 
-export interface Symbol {
+export interface ProgramSymbol {
   readonly name: string;
   readonly address: number;
   /** Bytes; 0 if it is not known. */
@@ -12,15 +12,15 @@ export interface Symbol {
 const REACH = 1 << 20;
 
 export class SymbolTable {
-  private readonly sorted: Symbol[] = [];
-  private readonly byName = new Map<string, Symbol>();
+  private readonly sorted: ProgramSymbol[] = [];
+  private readonly byName = new Map<string, ProgramSymbol>();
   private isSorted = true;
 
   get size(): number {
     return this.sorted.length;
   }
 
-  add(symbols: Iterable<Symbol>): void {
+  add(symbols: Iterable<ProgramSymbol>): void {
     for (const symbol of symbols) {
       this.sorted.push(symbol);
       // The first one of a name is the one: a program's before a library's.
@@ -29,7 +29,7 @@ export class SymbolTable {
     this.isSorted = false;
   }
 
-  named(name: string): Symbol | undefined {
+  named(name: string): ProgramSymbol | undefined {
     return this.byName.get(name);
   }
 
@@ -41,7 +41,7 @@ export class SymbolTable {
   }
 
   /** Symbols whose names match. */
-  *matching(pattern: RegExp): Generator<Symbol> {
+  *matching(pattern: RegExp): Generator<ProgramSymbol> {
     for (const symbol of this.byName.values()) if (pattern.test(symbol.name)) yield symbol;
   }
 
@@ -55,7 +55,7 @@ export class SymbolTable {
   }
 
   /** The symbol that an address belongs to. */
-  at(address: number): Symbol | undefined {
+  at(address: number): ProgramSymbol | undefined {
     this.sort();
     let low = 0;
     let high = this.sorted.length;

@@ -1,6 +1,6 @@
 /** Linux' System.map and /proc/kallsyms: `ffffffff81000000 T startup_64`, one symbol a line. */
 
-import type { Symbol } from "./symbol-table.ts";
+import type { ProgramSymbol } from "./symbol-table.ts";
 
 const LINE = /^([0-9a-f]{8,16}) ([a-z?]) (\S+)(?:\s+\[(\S+)\])?$/gim;
 
@@ -8,8 +8,8 @@ export function isSystemMap(text: string): boolean {
   return /^[0-9a-f]{8,16} [a-z?] \S+/i.test(text);
 }
 
-export function readSystemMap(text: string): Symbol[] {
-  const symbols: Symbol[] = [];
+export function readSystemMap(text: string): ProgramSymbol[] {
+  const symbols: ProgramSymbol[] = [];
   for (const [, digits, type, name] of text.matchAll(LINE)) {
     // Absolute symbols are numbers and offsets in the per-CPU area.
     if (type.toLowerCase() === "a") continue;
