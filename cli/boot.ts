@@ -307,6 +307,8 @@ export async function boot(
       ...(debugExit !== undefined && { debugExit }),
       disks: disks.backends,
       ...(firmware !== undefined && { firmware }),
+      // SeaBIOS tells its log there what it shows on the screen, and much more.
+      ...(options.bios !== undefined && !options.verbose && { firmwareLog: () => {} }),
     });
     const start = session.machineHost.monotonic();
     saver?.watch(machine, session.console);

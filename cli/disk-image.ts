@@ -64,9 +64,11 @@ export class OpenDisks {
     file.read(0, head);
     const format = isRaw ? undefined : imageFormat(head);
     if (format !== undefined) {
-      throw new CommandError(
-        `--disk ${path}: is ${format.name}, this version has raw disks only; try: qemu-img convert -O raw ${path} disk.img`,
-      );
+      const advice =
+        format.kind === "compressed"
+          ? "unpack it first"
+          : `this version has raw disks only: qemu-img convert -O raw ${path} disk.img`;
+      throw new CommandError(`--disk ${path}: is ${format.name}; ${advice}`);
     }
     return isSnapshot ? new SnapshotOverlay(file) : file;
   }

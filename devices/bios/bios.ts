@@ -198,6 +198,7 @@ export class Bios implements PortDevice, Saveable {
         this.system.continueWait(call);
         return;
       case "keyboard":
+        this.video.showCursor();
         this.keyboard.serve(call);
         return;
       case "keyboard-interrupt":

@@ -129,8 +129,8 @@ export class VideoServices {
     if (page === this.activePage) this.showCursor();
   }
 
-  /** The terminal's cursor goes where ours is. */
-  private showCursor(): void {
+  /** The terminal's cursor goes where ours is: also to be called when somebody waits for a key. */
+  showCursor(): void {
     if (!this.isMirrored()) return;
     const { row, column } = this.cursor(this.activePage);
     this.screen.moveTo(row, column);
@@ -231,7 +231,7 @@ export class VideoServices {
         row++;
       }
     }
-    this.showCursor();
+    // The terminal's cursor stays behind the characters: most programs move ours there next.
   }
 
   /** One character as a terminal prints it. @param attribute undefined keeps what is there */

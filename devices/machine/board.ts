@@ -54,6 +54,8 @@ export interface BoardOptions {
   readonly serial: SerialBackend;
   /** What is printed at the debug ports. */
   readonly debugOutput: (byte: number) => void;
+  /** What firmware prints at its own debug port (402H), if not the same. */
+  readonly firmwareLog?: (byte: number) => void;
   /** Where `isa-debug-exit` is, if there is one. */
   readonly debugExit?: DebugExitPlace;
   /** Disks, each a virtio block device on the PCI bus. */
@@ -140,7 +142,9 @@ export class Board implements Saveable {
 
     const printer = new DebugConsole(options.debugOutput);
     bus.mapPorts(BOCHS_DEBUG_PORT, 1, printer);
-    bus.mapPorts(SEABIOS_DEBUG_PORT, 1, printer);
+    const { firmwareLog } = options;
+    const log = firmwareLog === undefined ? printer : new DebugConsole(firmwareLog);
+    bus.mapPorts(SEABIOS_DEBUG_PORT, 1, log);
     bus.mapPorts(PVPANIC_PORT, 1, new PvPanic((crashLoaded) => stop({ kind: "guest-panic", crashLoaded })));
     if (options.debugExit !== undefined) {
       const exit = new IsaDebugExit((status) => stop({ kind: "debug-exit", status }));

@@ -59,6 +59,8 @@ export interface MachineOptions {
   readonly createEngine: (cpu: Cpu) => SystemEngine;
   readonly serial: SerialBackend;
   readonly debugOutput: (byte: number) => void;
+  /** What firmware prints at its own debug port (402H), if not the same. */
+  readonly firmwareLog?: (byte: number) => void;
   readonly debugExit?: DebugExitPlace;
   /** Virtio block devices, and what the BIOS knows as drives. */
   readonly disks?: readonly BlockBackend[];
@@ -133,6 +135,7 @@ export class Machine {
       ...(options.debugExit !== undefined && { debugExit: options.debugExit }),
       ...(options.disks !== undefined && { disks: options.disks }),
       ...(options.firmware === "own" && { bios: { called: () => this.processor.endSlice() } }),
+      ...(options.firmwareLog !== undefined && { firmwareLog: options.firmwareLog }),
       wake: () => host.wake(),
     });
     this.system = new SystemState(this.cpu, this.platform());

@@ -129,9 +129,18 @@ export class VirtioBlock implements VirtioDevice {
     for (const head of state.integers("pending", heads, 0xffff)) {
       if (queue === undefined || driver === undefined)
         throw new StateError("block device: requests without a driver");
+      this.serveAgain(head, queue, driver);
+    }
+  }
+
+  private serveAgain(head: number, queue: SplitQueue, driver: DriverSide): void {
+    try {
       const chain = queue.chain(head);
       const result = this.serve(chain);
       if (result !== undefined && queue.push(chain, result)) driver.interruptQueue(0);
+    } catch (error) {
+      if (!(error instanceof QueueError)) throw error;
+      driver.fail();
     }
   }
 }
