@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { DebugOptions } from "./debug-session.ts";
+import { type DiskOption, parseDisk } from "./disk-image.ts";
 import type { EngineChoice } from "./engines.ts";
 import {
   gdbOption,
@@ -20,6 +21,8 @@ export interface BootOptions extends DebugOptions {
   kernel?: string;
   initrd?: string;
   append: string;
+  disk: readonly DiskOption[];
+  bios?: string;
   device: readonly DeviceOption[];
   /** Bytes; undefined if nothing was said about it. */
   memory?: number;
@@ -85,6 +88,15 @@ export function addBootOptions(command: Command): Command {
     .option("--initrd <file>", "its initial RAM disk, or its multiboot module")
     .option("--append <text>", "its command line", "")
     .addOption(
+      new Option(
+        "--disk <file>[,ro][,snapshot]",
+        "a disk (raw image or ISO); snapshot: changes are gone at the end; without a kernel the first one is booted",
+      )
+        .argParser(parseDisk)
+        .default([], "none"),
+    )
+    .option("--bios <file>", "firmware in place of our own BIOS, such as SeaBIOS's bios.bin")
+    .addOption(
       new Option("--device <spec>", "another device: isa-debug-exit[,iobase=0xf4][,iosize=4]")
         .argParser(parseDevice)
         .default([], "none"),
@@ -109,7 +121,7 @@ export function addBootOptions(command: Command): Command {
     .addOption(
       new Option(
         "--display <kind>",
-        "show the VGA text screen on stderr when the machine ends, or Ctrl-A d: text",
+        "show the VGA text screen on stderr when the machine ends, or Ctrl-A t: text",
       )
         .choices(["none", "text"])
         .default("none"),
@@ -124,9 +136,7 @@ export function addBootOptions(command: Command): Command {
     )
     .option("--restore <file>", "go on with a saved machine instead of booting one")
     .option("--verbose", "show more about crashes", false)
-    .addOption(new Option("--disk <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--share <dir>").argParser(unavailable).hideHelp())
-    .addOption(new Option("--bios <file>").argParser(unavailable).hideHelp())
     .addOption(new Option("--net <kind>").argParser(unavailable).hideHelp())
     .addOption(gdbOption())
     .option("--deterministic", "run on instruction time: the same input gives the same run", false)

@@ -1,9 +1,10 @@
 /** `osv-vm boot`: an unmodified system, its serial console on this terminal. */
 
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { DEFAULT_MODEL, MODELS, type ProcessorModel } from "../cpu/model.ts";
 import { BootError } from "../devices/boot/boot-error.ts";
-import { type Kernel, Machine } from "../devices/machine/machine.ts";
+import { looksLikeKernel } from "../devices/boot/kernel-image.ts";
+import { type FirmwareKind, type Kernel, Machine, type MachineOptions } from "../devices/machine/machine.ts";
 import { MOST_RAM } from "../devices/machine/memory-layout.ts";
 import type { StopReason } from "../devices/machine/stop-reason.ts";
 import { deterministicHost } from "../kernel/deterministic-host.ts";
@@ -13,6 +14,7 @@ import { CommandError, ExitStatus } from "./command-error.ts";
 import { CONSOLE_HELP, type ConsoleCommand, ConsoleEscape } from "./console-escape.ts";
 import type { DebugInput } from "./debug-input.ts";
 import { isDebugging, openDebuggedHost } from "./debug-session.ts";
+import { type DiskOption, OpenDisks } from "./disk-image.ts";
 import { createSystemEngine } from "./engines.ts";
 import { describeFileError } from "./file-error.ts";
 import type { NodeHost } from "./host/node-host.ts";
@@ -26,6 +28,8 @@ import { SerialConsole } from "./serial-console.ts";
 
 const WASM_PAGE = 65536;
 const MIB = 2 ** 20;
+/** Headers of kernels are within their first 32 KiB (multiboot 2, 3.1.1). */
+const HEAD_BYTES = 32768;
 /** The guest's own death: neither a success nor an error of ours. */
 const GUEST_FAILED = 1;
 
@@ -37,12 +41,47 @@ function readFile(option: string, path: string): Uint8Array {
   }
 }
 
-function kernelOf(image: string | undefined, options: BootOptions): Kernel {
-  if (image !== undefined && options.kernel !== undefined) {
-    throw new CommandError("boot: a kernel is named twice: as IMAGE and with --kernel");
+/** What is switched on: a kernel, or the first of the disks. */
+interface BootSource {
+  readonly kernel?: Kernel;
+  readonly disks: readonly DiskOption[];
+}
+
+/** Reads as much of a file as tells a kernel from a disk. */
+function headOf(path: string): Uint8Array {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const head = new Uint8Array(HEAD_BYTES);
+      return head.subarray(0, readSync(file, head, 0, HEAD_BYTES, 0));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw describeFileError(`boot ${path}`, error);
   }
-  const path = options.kernel ?? image;
-  if (path === undefined) throw new CommandError("boot: nothing to boot; name a kernel with --kernel FILE");
+}
+
+/** IMAGE is a kernel if it looks like one, else a disk if it looks like one, else it is refused as a kernel. */
+function sourceOf(image: string | undefined, options: BootOptions): BootSource {
+  if (image !== undefined && options.kernel !== undefined) {
+    const head = headOf(image);
+    if (looksLikeKernel(head))
+      throw new CommandError("boot: a kernel is named twice: as IMAGE and with --kernel");
+  }
+  const disks = [...options.disk];
+  if (image !== undefined && (options.kernel !== undefined || !looksLikeKernel(headOf(image))))
+    disks.unshift({ path: image, isRaw: false, isReadOnly: false, isSnapshot: false });
+  const path = options.kernel ?? (disks.length === options.disk.length ? image : undefined);
+  if (path !== undefined) return { kernel: kernelOf(path, options), disks };
+  if (disks.length === 0 && options.bios === undefined)
+    throw new CommandError("boot: nothing to boot; name a kernel with --kernel FILE, or a disk");
+  for (const name of ["initrd", "append"] as const)
+    if (options[name]) throw new CommandError(`boot: --${name} is for a kernel, and there is none`);
+  return { disks };
+}
+
+function kernelOf(path: string, options: BootOptions): Kernel {
   return {
     subject: path,
     bytes: readFile(options.kernel === undefined ? "boot" : "--kernel", path),
@@ -51,6 +90,14 @@ function kernelOf(image: string | undefined, options: BootOptions): Kernel {
       initrd: { subject: options.initrd, bytes: readFile("--initrd", options.initrd) },
     }),
   };
+}
+
+/** What a machine without a kernel begins with. @param kind as the machine has it, or had it when it was saved */
+function firmwareOf(options: BootOptions, kind: FirmwareKind): MachineOptions["firmware"] {
+  if (options.bios !== undefined) return { subject: options.bios, bytes: readFile("--bios", options.bios) };
+  if (kind === "image")
+    throw new CommandError("--restore: name the saved machine's firmware with --bios FILE");
+  return kind === "own" ? "own" : undefined;
 }
 
 /** The terminal, as the machine's console; everything that has to be undone at the end. */
@@ -129,7 +176,7 @@ class BootSession {
   attach(machine: Machine): void {
     this.machine = machine;
     const { stdin } = this.host;
-    this.console.connect(machine.board.uart);
+    this.console.connect(machine.board);
     if (stdin.isTerminal) stdin.setRaw?.(true);
     const receive = (bytes: Uint8Array): void => {
       if (bytes.length === 0) return; // end of input: the guest runs on
@@ -201,6 +248,9 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
       return 0;
     case "debug-exit":
       return reason.status;
+    case "no-boot-device":
+      session.say(`osv-vm: nothing to boot: ${reason.why}`);
+      return GUEST_FAILED;
     case "guest-panic":
       session.say("osv-vm: the guest's kernel has panicked");
       return GUEST_FAILED;
@@ -239,6 +289,17 @@ function checkRestore(image: string | undefined, options: BootOptions, file: Sav
   const saved = `${ramSize / MIB}M`;
   if (options.memory !== undefined && ramSizeOf(options.memory) !== ramSize)
     throw new CommandError(`--restore: the saved machine has ${saved} of memory; leave out --memory`);
+  const { disks, firmware } = file.description;
+  if (disks !== options.disk.length) {
+    const count = disks === 1 ? "a disk" : `${disks} disks`;
+    throw new CommandError(
+      disks === 0
+        ? "--restore: the saved machine has no disks; leave out --disk"
+        : `--restore: the saved machine has ${count}; name what it had with --disk`,
+    );
+  }
+  if (options.bios !== undefined && firmware !== "image")
+    throw new CommandError("--restore: the saved machine has other firmware; leave out --bios");
   const place = options.device.find(({ name }) => name === "isa-debug-exit")?.place;
   if (place !== undefined && (place.port !== debugExit?.port || place.ports !== debugExit.ports))
     throw new CommandError("--restore: the saved machine has other devices; leave out --device");
@@ -254,10 +315,18 @@ export async function boot(
 ): Promise<number> {
   const saved = options.restore === undefined ? undefined : await SavedMachineFile.open(options.restore);
   if (saved !== undefined) checkRestore(image, options, saved);
-  const kernel = saved === undefined ? kernelOf(image, options) : undefined;
+  const { kernel, disks: diskOptions } =
+    saved === undefined ? sourceOf(image, options) : { kernel: undefined, disks: options.disk };
+  if (kernel !== undefined && options.bios !== undefined)
+    throw new CommandError("boot: --bios boots a disk, not a kernel");
   const ramSize = saved?.description.ramSize ?? ramSizeOf(options.memory ?? DEFAULT_MEMORY);
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
   const deterministic = options.deterministic || saved?.description.deterministic === true;
+  const firmware = firmwareOf(
+    options,
+    saved?.description.firmware ?? (kernel === undefined ? "own" : "none"),
+  );
+  const disks = new OpenDisks(diskOptions);
   const { host, input } = await openDebuggedHost(options);
   const session = new BootSession(host, deterministic, input);
   try {
@@ -280,10 +349,16 @@ export async function boot(
         return session.console.flush();
       },
       ...(debugExit !== undefined && { debugExit }),
+      disks: disks.backends,
+      ...(firmware !== undefined && { firmware }),
+      // SeaBIOS tells its log there what it shows on the screen, and much more.
+      ...(options.bios !== undefined && !options.verbose && { firmwareLog: () => {} }),
     });
     const start = session.machineHost.monotonic();
     saver?.watch(machine, session.console);
+    if (firmware === "own") await machine.findDrives(diskOptions[0]?.path ?? "boot");
     if (kernel !== undefined) machine.bootKernel(kernel);
+    else if (saved === undefined) machine.bootFirmware();
     await saved?.restore(machine, session.console, session.terminal);
     session.attach(machine);
     const debug = await debugMachine(session, machine, options);
@@ -301,5 +376,6 @@ export async function boot(
     throw error;
   } finally {
     session.dispose();
+    disks.close();
   }
 }

@@ -57,7 +57,7 @@ function createProgram(finish: (status: number) => void, prompt: boolean): Comma
     .description(
       "Boot an unmodified system. The serial console is this terminal; Ctrl-A x leaves, Ctrl-A h helps.",
     )
-    .argument("[image]", "a kernel (disks are not available in this version)")
+    .argument("[image]", "a kernel or a disk, told apart by its content")
     .helpOption("-h, --help", "print this");
   addBootOptions(boot).action(async (image: string | undefined, options: BootOptions) => {
     const { boot: start } = await import("./boot.ts");

@@ -1,18 +1,24 @@
 /** COM1 of a machine on this process's standard input and output. */
 
 import { type Saveable, type SavedState, StateReader } from "../devices/saved-state.ts";
-import type { SerialBackend, Uart16550 } from "../devices/uart16550.ts";
+import type { SerialBackend } from "../devices/uart16550.ts";
 import type { HostStream } from "../kernel/host.ts";
 
 /** What may wait to be read by the guest before the terminal is not read any more. */
 const INPUT_LIMIT = 65536;
 const OUTPUT_CHUNK = 4096;
 
+/** Where typed bytes go: the serial port, or the keyboard. */
+export interface TypedBytes {
+  /** @returns how many have been taken */
+  receive(bytes: Uint8Array): number;
+}
+
 export class SerialConsole implements SerialBackend, Saveable {
   private readonly output = new Uint8Array(OUTPUT_CHUNK);
   private length = 0;
   private input = new Uint8Array(0);
-  private uart: Uart16550 | undefined;
+  private target: TypedBytes | undefined;
   private isPaused = false;
   /** The host's output is full. */
   private waiting: Promise<void> | undefined;
@@ -27,8 +33,8 @@ export class SerialConsole implements SerialBackend, Saveable {
     private readonly onOutputClosed: () => void,
   ) {}
 
-  connect(uart: Uart16550): void {
-    this.uart = uart;
+  connect(target: TypedBytes): void {
+    this.target = target;
   }
 
   transmit(byte: number): void {
@@ -40,6 +46,7 @@ export class SerialConsole implements SerialBackend, Saveable {
 
   /** Hands what was sent to the host. A promise comes back when the host wants us to wait. */
   flush(): Promise<void> | undefined {
+    if (this.input.length > 0) this.receiverReady(); // the guest may have turned from the keyboard to the port
     if (this.length === 0) return this.waiting;
     const bytes = this.output.slice(0, this.length);
     this.length = 0;
@@ -73,7 +80,7 @@ export class SerialConsole implements SerialBackend, Saveable {
 
   receiverReady(): void {
     if (this.input.length === 0) return;
-    const taken = this.uart?.receive(this.input) ?? 0;
+    const taken = this.target?.receive(this.input) ?? 0;
     this.input = this.input.subarray(taken);
     if (this.isPaused && this.input.length < INPUT_LIMIT / 2) {
       this.isPaused = false;

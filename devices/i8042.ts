@@ -107,6 +107,11 @@ export class I8042 implements Saveable {
     if (this.scanning && (this.mode & Mode.KeyboardDisabled) === 0) this.answer(code);
   }
 
+  /** Everything that was typed has been read. */
+  get isIdle(): boolean {
+    return this.queue.length === 0;
+  }
+
   private answer(...bytes: number[]): void {
     for (const byte of bytes) if (this.queue.length < QUEUE_LIMIT) this.queue.push(byte);
     this.update();

@@ -27,6 +27,9 @@ function structure(
 export interface SmbiosImage {
   /** Entry point and structures, to be placed at the address they were built for. */
   readonly bytes: Uint8Array;
+  /** The two apart, for firmware that places them itself. */
+  readonly anchor: Uint8Array;
+  readonly structures: Uint8Array;
 }
 
 /** @param address where it will lie: from F0000H on, on 16 bytes, so that it is found (5.2.2) */
@@ -95,5 +98,5 @@ export function buildSmbios(address: number, ramSize: number, version: string): 
     bytes.set(item, at);
     at += item.length;
   }
-  return { bytes };
+  return { bytes, anchor: entry, structures: bytes.subarray(ENTRY_BYTES) };
 }

@@ -113,6 +113,11 @@ export class Uart16550 implements PortDevice, Saveable {
     this.update();
   }
 
+  /** Has the guest set the line up? Every program that drives the port itself does, and power-on has not. */
+  get isConfigured(): boolean {
+    return this.lcr !== 0;
+  }
+
   /**
    * Bytes from the other side.
    * @returns how many there was room for; the backend is told when there is room for the rest

@@ -55,7 +55,11 @@ export function readElfSymbols(bytes: Uint8Array): ElfSymbols {
   };
 }
 
-function* symbolsOf(elf: ElfReader, sections: SectionHeader[], section: SectionHeader): Generator<ProgramSymbol> {
+function* symbolsOf(
+  elf: ElfReader,
+  sections: SectionHeader[],
+  section: SectionHeader,
+): Generator<ProgramSymbol> {
   const stringTable = sections[section.link];
   if (stringTable === undefined) return;
   const strings = elf.slice(stringTable.offset, stringTable.size, "a string table");

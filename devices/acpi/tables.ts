@@ -148,15 +148,48 @@ function rsdp(rsdtAddress: number, xsdtAddress: number): Uint8Array {
   return bytes;
 }
 
-/** All tables in one piece of memory, and where the root pointer is. */
+/** An address in the image, which is to be changed if the image is moved; `at` is an offset in it. */
+export interface AcpiPointer {
+  readonly at: number;
+  readonly size: 4 | 8;
+}
+
+/** A byte that makes a part of the image sum to zero. */
+export interface AcpiChecksum {
+  readonly at: number;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** All tables in one piece of memory, and where the root pointer is: at its end. */
 export interface AcpiImage {
   readonly bytes: Uint8Array;
   readonly rsdpAddress: number;
+  /** For firmware that puts the tables elsewhere. */
+  readonly pointers: readonly AcpiPointer[];
+  readonly checksums: readonly AcpiChecksum[];
   /** Each table by its signature, as it is in memory. */
   readonly tables: ReadonlyMap<string, Uint8Array>;
 }
 
 const ALIGNMENT = 64; // FACS needs it
+const HEADER_BYTES = 36;
+const CHECKSUM_OFFSET = 9;
+/** FIRMWARE_CTRL, DSDT and X_DSDT in the FADT (table 5-33); X_FIRMWARE_CTRL is zero. */
+const FADT_POINTERS: readonly AcpiPointer[] = [
+  { at: 36, size: 4 },
+  { at: 40, size: 4 },
+  { at: 140, size: 8 },
+];
+/** RSDT and XSDT in the RSDP, and its two checksums (table 5-27). */
+const RSDP_POINTERS: readonly AcpiPointer[] = [
+  { at: 16, size: 4 },
+  { at: 24, size: 8 },
+];
+const RSDP_CHECKSUMS: readonly AcpiChecksum[] = [
+  { at: 8, start: 0, length: 20 },
+  { at: 32, start: 0, length: 36 },
+];
 
 /** Lays the tables out from `base` on. */
 export function buildAcpiTables(board: AcpiBoard, base: number): AcpiImage {
@@ -183,5 +216,32 @@ export function buildAcpiTables(board: AcpiBoard, base: number): AcpiImage {
   const rsdpAddress = place("RSD PTR ", rsdp(rsdtAddress, xsdtAddress));
   const bytes = new Uint8Array(next - base);
   for (const table of placed) bytes.set(table.bytes, table.at - base);
-  return { bytes, rsdpAddress, tables };
+  const entries = (count: number, size: 4 | 8): AcpiPointer[] =>
+    Array.from({ length: count }, (_, index) => ({ at: HEADER_BYTES + index * size, size }));
+  const pointers = [
+    ...moved(FADT_POINTERS, roots[0] - base),
+    ...moved(entries(roots.length, 4), rsdtAddress - base),
+    ...moved(entries(roots.length, 8), xsdtAddress - base),
+    ...moved(RSDP_POINTERS, rsdpAddress - base),
+  ];
+  const changed = placed
+    .filter(({ at }) => [roots[0], rsdtAddress, xsdtAddress].includes(at))
+    .map(({ at, bytes: { length } }): AcpiChecksum => {
+      const start = at - base;
+      return { at: start + CHECKSUM_OFFSET, start, length };
+    });
+  const checksums = [...changed, ...moved(RSDP_CHECKSUMS, rsdpAddress - base)];
+  return { bytes, rsdpAddress, pointers, checksums, tables };
+}
+
+/** The same places, counted from `distance` bytes before. */
+function moved<Place extends { readonly at: number; readonly start?: number }>(
+  places: readonly Place[],
+  distance: number,
+): Place[] {
+  return places.map((place) => ({
+    ...place,
+    at: place.at + distance,
+    ...(place.start !== undefined && { start: place.start + distance }),
+  }));
 }

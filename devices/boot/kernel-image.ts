@@ -22,6 +22,17 @@ const FOREIGN: readonly (readonly [magic: readonly number[], what: string])[] = 
 ];
 
 /**
+ * Does a file begin like a kernel? Disks may hold a multiboot header in their first sectors (GRUB's core image is one), so
+ * that a boot sector outweighs it.
+ * @param head its first 32 KiB, or all of it
+ */
+export function looksLikeKernel(head: Uint8Array): boolean {
+  if (isBzImage(head) || isElf(head)) return true;
+  const isBootSector = head[510] === 0x55 && head[511] === 0xaa;
+  return !isBootSector && findMultibootHeader(head) !== undefined;
+}
+
+/**
  * Loads a kernel into memory.
  * @param subject its file, as the person named it
  * @returns how the processor starts it

@@ -1,10 +1,13 @@
 /** The board of our PC: which devices it has, at which addresses, and which wires lead where. It knows no processor. */
 
+import { VirtioBlock } from "../../virtio/devices/block/block-device.ts";
+import { VirtioPci } from "../../virtio/transport/virtio-pci.ts";
 import { AcpiPowerManagement, PM_PORT } from "../acpi/power-management.ts";
 import { type AcpiBoard, type AcpiImage, buildAcpiTables, TIMER_GSI } from "../acpi/tables.ts";
 import { ApicBus } from "../apic/apic-bus.ts";
 import { IO_APIC_INPUTS, IO_APIC_LENGTH, IoApic } from "../apic/io-apic.ts";
 import { LocalApic, type ProcessorPins } from "../apic/local-apic.ts";
+import { Bios } from "../bios/bios.ts";
 import { Bus } from "../bus.ts";
 import type { Clock, WallClock } from "../clock.ts";
 import { BOCHS_DEBUG_PORT, DebugConsole, SEABIOS_DEBUG_PORT } from "../debug-console.ts";
@@ -21,10 +24,11 @@ import { Mc146818, RTC_PORT } from "../mc146818.ts";
 import { PciRootBus } from "../pci/root-bus.ts";
 import { PVPANIC_PORT, PvPanic } from "../pvpanic.ts";
 import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
-import { buildSmbios } from "../smbios.ts";
+import { buildSmbios, type SmbiosImage } from "../smbios.ts";
+import type { BlockBackend } from "../storage/block-backend.ts";
 import { COM1, type SerialBackend, Uart16550 } from "../uart16550.ts";
 import { VgaText } from "../vga-text.ts";
-import { Layout } from "./memory-layout.ts";
+import { Layout, memoryMap } from "./memory-layout.ts";
 import type { StopReason } from "./stop-reason.ts";
 
 const UART_PORTS = 8;
@@ -51,8 +55,16 @@ export interface BoardOptions {
   readonly serial: SerialBackend;
   /** What is printed at the debug ports. */
   readonly debugOutput: (byte: number) => void;
+  /** What firmware prints at its own debug port (402H), if not the same. */
+  readonly firmwareLog?: (byte: number) => void;
   /** Where `isa-debug-exit` is, if there is one. */
   readonly debugExit?: DebugExitPlace;
+  /** Disks, each a virtio block device on the PCI bus. */
+  readonly disks?: readonly BlockBackend[];
+  /** The machine has our own BIOS. `called`: the processor is to stop behind its instruction, for Bios.serve(). */
+  readonly bios?: { readonly called: () => void };
+  /** Something has happened outside of the processor's run: a disk has answered. */
+  readonly wake?: () => void;
   readonly version: string;
 }
 
@@ -68,7 +80,8 @@ export class Board implements Saveable {
   readonly fwCfg: FwCfg;
   readonly powerManagement: AcpiPowerManagement;
   readonly acpi: AcpiImage;
-  private readonly smbios: Uint8Array;
+  readonly bios: Bios | undefined;
+  readonly smbios: SmbiosImage;
   private readonly memory: GuestMemory;
   private readonly ioApic: IoApic;
   private readonly pic: I8259Pair;
@@ -133,7 +146,9 @@ export class Board implements Saveable {
     this.vga.mapOn(bus);
     const printer = new DebugConsole(options.debugOutput);
     bus.mapPorts(BOCHS_DEBUG_PORT, 1, printer);
-    bus.mapPorts(SEABIOS_DEBUG_PORT, 1, printer);
+    const { firmwareLog } = options;
+    const log = firmwareLog === undefined ? printer : new DebugConsole(firmwareLog);
+    bus.mapPorts(SEABIOS_DEBUG_PORT, 1, log);
     bus.mapPorts(PVPANIC_PORT, 1, new PvPanic((crashLoaded) => stop({ kind: "guest-panic", crashLoaded })));
     if (options.debugExit !== undefined) {
       const exit = new IsaDebugExit((status) => stop({ kind: "debug-exit", status }));
@@ -148,12 +163,32 @@ export class Board implements Saveable {
       io: { start: Layout.PCI_IO, end: Layout.PCI_IO_END },
       interrupts: PCI_IRQS.map((irq) => ({ irq, line: this.irq(irq) })),
     });
+    for (const [index, backend] of (options.disks ?? []).entries()) {
+      const completed = options.wake ?? (() => {});
+      const disk = new VirtioBlock({ backend, serial: `osv-vm-${index}`, completed });
+      this.pci.add(new VirtioPci(disk, memory));
+    }
     this.kvm = new KvmParavirtual({
       clock,
       wall,
       memory,
       timeStampCounter: () => clock.now() + options.tscOffset(),
     });
+    if (options.bios !== undefined) {
+      this.bios = new Bios({
+        memory,
+        bus,
+        clock,
+        keyboard: this.keyboard,
+        uart: this.uart,
+        disks: options.disks ?? [],
+        memoryMap: memoryMap(memory.size),
+        transmit: (byte) => options.serial.transmit(byte),
+        keyWanted: () => options.serial.receiverReady?.(),
+        called: options.bios.called,
+        stop,
+      });
+    }
     this.parts = {
       pit: this.pit,
       hpet: this.hpet,
@@ -165,13 +200,23 @@ export class Board implements Saveable {
       fwCfg: this.fwCfg,
       pci: this.pci,
       kvm: this.kvm,
+      ...(this.bios !== undefined && { bios: this.bios }),
       pic: this.pic,
       ioApic: this.ioApic,
       localApic: this.localApic,
     };
     this.acpi = buildAcpiTables(this.description, Layout.ACPI_TABLES);
-    this.smbios = buildSmbios(Layout.SMBIOS, memory.size, options.version).bytes;
+    this.smbios = buildSmbios(Layout.SMBIOS, memory.size, options.version);
     this.describeToFirmware();
+  }
+
+  get ramSize(): number {
+    return this.memory.size;
+  }
+
+  /** The ACPI tables for another place. */
+  acpiTablesAt(address: number): AcpiImage {
+    return buildAcpiTables(this.description, address);
   }
 
   private get description(): AcpiBoard {
@@ -211,6 +256,14 @@ export class Board implements Saveable {
     };
   }
 
+  /**
+   * Bytes from the other end of COM1's cable: for the keyboard while our BIOS has the terminal.
+   * @returns how many have been taken
+   */
+  receive(bytes: Uint8Array): number {
+    return this.bios?.hasTerminal ? this.bios.type(bytes) : this.uart.receive(bytes);
+  }
+
   resetParts(): void {
     for (const part of Object.values(this.parts)) part.reset?.();
   }
@@ -222,7 +275,8 @@ export class Board implements Saveable {
     this.localApic.initializeAsFirmware();
     this.pci.configureAsFirmware();
     this.memory.write(Layout.ACPI_TABLES, this.acpi.bytes);
-    this.memory.write(Layout.SMBIOS, this.smbios);
+    this.memory.write(Layout.SMBIOS, this.smbios.bytes);
+    this.bios?.setUp();
   }
 
   save(): SavedState {

@@ -13,12 +13,15 @@ import { loadKernel } from "../boot/kernel-image.ts";
 import { LoaderMemory } from "../boot/loader-memory.ts";
 import { MachineClock, type WallClock } from "../clock.ts";
 import { type GuestMemory, isInside } from "../guest-memory.ts";
+import type { BlockBackend } from "../storage/block-backend.ts";
 import type { SerialBackend } from "../uart16550.ts";
 import { Board, type DebugExitPlace } from "./board.ts";
 import { applyEntryState } from "./entry.ts";
+import { Firmware } from "./firmware.ts";
 import type { MachineDebugger } from "./machine-debugger.ts";
 import type { MachineHost } from "./machine-host.ts";
 import { memoryMap } from "./memory-layout.ts";
+import { RealModeProcessor } from "./real-mode-processor.ts";
 import type { StopReason } from "./stop-reason.ts";
 import { InstructionTime, RealTime, type TimeSource } from "./time.ts";
 
@@ -38,6 +41,9 @@ const FIRST_RATE = 0.05;
 /** Budgets too small to measure speed with. */
 const MEASURABLE = 10_000;
 
+/** What a machine starts with if not with a kernel. */
+export type FirmwareKind = "none" | "own" | "image";
+
 export interface Kernel {
   /** As error messages name it. */
   readonly subject: string;
@@ -55,7 +61,13 @@ export interface MachineOptions {
   readonly createEngine: (cpu: Cpu) => SystemEngine;
   readonly serial: SerialBackend;
   readonly debugOutput: (byte: number) => void;
+  /** What firmware prints at its own debug port (402H), if not the same. */
+  readonly firmwareLog?: (byte: number) => void;
   readonly debugExit?: DebugExitPlace;
+  /** Virtio block devices, and what the BIOS knows as drives. */
+  readonly disks?: readonly BlockBackend[];
+  /** How it starts if not with a kernel: by our own BIOS, or by somebody else's. @throws BootError for a bad image */
+  readonly firmware?: "own" | { readonly subject: string; readonly bytes: Uint8Array };
   /** Called after every stretch of execution: output is handed on, and may make the machine wait. */
   readonly afterSlice?: () => Promise<void> | void;
   /** Run on instruction time. */
@@ -85,6 +97,8 @@ export class Machine {
   kernel: Kernel | undefined;
   private readonly time: TimeSource;
   private stopReason: StopReason | undefined;
+  private readonly realMode: RealModeProcessor;
+  private readonly image: Firmware | undefined;
   private isPauseWanted = false;
   /** RAM may hold something: before the first start it is not touched, so that the host need not provide it. */
   private hasRun = false;
@@ -122,8 +136,15 @@ export class Machine {
       debugOutput: options.debugOutput,
       version: options.version,
       ...(options.debugExit !== undefined && { debugExit: options.debugExit }),
+      ...(options.disks !== undefined && { disks: options.disks }),
+      ...(options.firmware === "own" && { bios: { called: () => this.processor.endSlice() } }),
+      ...(options.firmwareLog !== undefined && { firmwareLog: options.firmwareLog }),
+      wake: () => host.wake(),
     });
     this.system = new SystemState(this.cpu, this.platform());
+    this.realMode = new RealModeProcessor(this.system);
+    if (typeof options.firmware === "object")
+      this.image = new Firmware(options.firmware.subject, options.firmware.bytes, this.board);
     this.processor = new SystemProcessor(this.cpu, this.system, options.createEngine(this.cpu));
     instructions = () => this.processor.instructionsExecuted;
     this.clock.onEarlier = () => this.processor.endSlice();
@@ -181,8 +202,7 @@ export class Machine {
    */
   bootKernel(kernel: Kernel): void {
     this.kernel = kernel;
-    this.stopReason = undefined;
-    if (this.hasRun) this.cpu.ram.fill(0);
+    this.clearMemory();
     const memory = new LoaderMemory(this.cpu.ram);
     const { initrd } = kernel;
     const entry = loadKernel(kernel.subject, kernel.bytes, memory, {
@@ -197,9 +217,37 @@ export class Machine {
     this.processor.engine.invalidatePhysical(0, this.cpu.ram.length);
   }
 
-  /** Starts the same kernel again, as after a reset. */
+  private clearMemory(): void {
+    this.stopReason = undefined;
+    if (this.hasRun) this.cpu.ram.fill(0);
+  }
+
+  /**
+   * To be called before our own BIOS starts or is restored: looks at the disks.
+   * @param subject the first disk, as the person named it
+   * @throws BootError if it cannot be booted
+   */
+  async findDrives(subject: string): Promise<void> {
+    await this.board.bios?.findDrives(subject);
+  }
+
+  /** Switches the machine on without a kernel: its firmware finds one. */
+  bootFirmware(): void {
+    this.clearMemory();
+    if (this.image === undefined) this.board.reset();
+    else {
+      this.board.resetParts();
+      this.image.place(this.cpu.ram);
+    }
+    this.system.reset();
+    this.realMode.jump(RESET_VECTOR.selector, RESET_VECTOR.offset);
+    this.processor.engine.invalidatePhysical(0, this.cpu.ram.length);
+  }
+
+  /** Starts the same again, as after a reset. */
   reboot(): void {
     if (this.kernel !== undefined) this.bootKernel(this.kernel);
+    else this.bootFirmware();
   }
 
   /**
@@ -251,7 +299,8 @@ export class Machine {
 
   /** Runs until the guest or {@link stop} ends it. */
   async run(): Promise<StopReason> {
-    const { clock, host, processor, statistics } = this;
+    const { clock, host, processor, realMode, statistics } = this;
+    const { bios } = this.board;
     this.hasRun = true;
     let turn = host.monotonic();
     for (;;) {
@@ -277,6 +326,8 @@ export class Machine {
       const before = processor.instructionsExecuted;
       const stop = this.debugger?.isStepping === true ? processor.step() : processor.run(this.budget());
       this.measure(processor.instructionsExecuted - before, host.monotonic() - begin);
+      const called = bios?.serve(realMode);
+      if (called !== undefined) await called;
       const waiting = this.options.afterSlice?.();
       if (waiting !== undefined) await waiting;
       const stopped = this.debugger?.ran(stop);
@@ -333,3 +384,5 @@ export class Machine {
 }
 
 const INTERRUPT_FLAG = 1 << 9;
+/** The reset vector as firmware below 1 MiB has it: the processor's own is at the end of the address space. */
+const RESET_VECTOR = { selector: 0xf000, offset: 0xfff0 } as const;

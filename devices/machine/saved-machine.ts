@@ -2,7 +2,7 @@
 
 import { type SavedState, type SavedValue, StateError, StateReader } from "../saved-state.ts";
 import type { DebugExitPlace } from "./board.ts";
-import type { Kernel, Machine } from "./machine.ts";
+import type { FirmwareKind, Kernel, Machine } from "./machine.ts";
 import { MOST_RAM } from "./memory-layout.ts";
 import { restoreProcessor, saveProcessor } from "./processor-state.ts";
 
@@ -20,7 +20,14 @@ export interface MachineDescription {
   /** It ran on instruction time. */
   readonly deterministic: boolean;
   readonly debugExit?: DebugExitPlace;
+  readonly firmware: FirmwareKind;
+  /** How many disks it has. What is in them is not saved, but changes of snapshots are. */
+  readonly disks: number;
 }
+
+const FIRMWARE_KINDS: readonly FirmwareKind[] = ["none", "own", "image"];
+/** More than there are PCI slots. */
+const MOST_DISKS = 32;
 
 /**
  * The state of a machine that is paused; byte arrays in it are live.
@@ -33,6 +40,8 @@ export function saveMachine(machine: Machine): SavedState {
     model: cpu.model.name,
     deterministic: options.deterministic,
     debugExit: debugExit && { version: 1, ...debugExit },
+    firmware: firmwareKind(options.firmware),
+    disks: options.disks?.length ?? 0,
     time: clock.now(),
     instructions: processor.instructionsExecuted,
     chance: host.chance,
@@ -42,6 +51,10 @@ export function saveMachine(machine: Machine): SavedState {
     ramSize: cpu.ram.length,
     ram: cpu.ram,
   };
+}
+
+function firmwareKind(firmware: Machine["options"]["firmware"]): FirmwareKind {
+  return firmware === undefined ? "none" : firmware === "own" ? "own" : "image";
 }
 
 function saveKernel({ subject, bytes, commandLine, initrd }: Kernel): SavedState {
@@ -67,7 +80,11 @@ export function describeMachine(saved: SavedValue): MachineDescription {
   if (ramSize === 0 || ramSize % RAM_GRANULE !== 0)
     throw new StateError(`the machine: it has ${ramSize} bytes of RAM`);
   const debugExit = state.optional("debugExit");
+  const firmware = FIRMWARE_KINDS.find((kind) => kind === state.text("firmware"));
+  if (firmware === undefined) throw new StateError("the machine: its firmware is of an unknown kind");
   return {
+    firmware,
+    disks: state.integer("disks", MOST_DISKS),
     ramSize,
     model: state.text("model"),
     deterministic: state.boolean("deterministic"),

@@ -15,5 +15,7 @@ export type StopReason =
   | { readonly kind: "dead-halt" }
   /** {@link import("./machine.ts").Machine.pause} was called: it goes on when it is run again. */
   | { readonly kind: "paused" }
+  /** The BIOS has nothing to boot (any more). */
+  | { readonly kind: "no-boot-device"; readonly why: string }
   /** Somebody outside stopped it. */
   | { readonly kind: "quit" };

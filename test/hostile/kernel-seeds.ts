@@ -54,7 +54,8 @@ function elf({ name, wide, note, multiboot }: ElfForm): KernelSeed {
     const at = 64 + index * entry;
     view.setUint32(at, type, true);
     const places = wide ? [8, 16, 24, 32, 40] : [4, 8, 12, 16, 20];
-    for (const [field, value] of [offset, address, address, size, size * 4].entries()) word(at + places[field], value);
+    for (const [field, value] of [offset, address, address, size, size * 4].entries())
+      word(at + places[field], value);
   };
   header(0, 1, 0x400, MIB, 0x400);
   bytes.fill(0xf4, 0x400, 0x800);
@@ -72,7 +73,15 @@ function elf({ name, wide, note, multiboot }: ElfForm): KernelSeed {
     view.setUint32(0x204, 3, true);
     view.setUint32(0x208, -(0x1badb002 + 3), true);
   }
-  return { name, bytes, headers: [[0, 64 + 2 * entry], [0x200, 32], [0x300, 40]] };
+  return {
+    name,
+    bytes,
+    headers: [
+      [0, 64 + 2 * entry],
+      [0x200, 32],
+      [0x300, 40],
+    ],
+  };
 }
 
 /** Multiboot with load addresses in its header instead of a format. */
@@ -80,7 +89,16 @@ function loadAddresses(): KernelSeed {
   const bytes = new Uint8Array(0x800).fill(0xf4);
   const view = new DataView(bytes.buffer);
   const flags = 3 | (1 << 16);
-  const words = [0x1badb002, flags, -(0x1badb002 + flags), MIB + 0x40, MIB, MIB + 0x700, MIB + 0x2000, MIB + 0x100];
+  const words = [
+    0x1badb002,
+    flags,
+    -(0x1badb002 + flags),
+    MIB + 0x40,
+    MIB,
+    MIB + 0x700,
+    MIB + 0x2000,
+    MIB + 0x100,
+  ];
   for (const [index, value] of words.entries()) view.setUint32(0x40 + index * 4, value, true);
   return { name: "multiboot with load addresses", bytes, headers: [[0x40, 32]] };
 }

@@ -28,7 +28,8 @@ function damaged(seed: KernelSeed, random: Random): Uint8Array {
     const size = random.pick([1, 2, 4, 8] as const);
     const at = Math.min(start + random.below(length), bytes.length - size);
     const value = random.below(3) === 0 ? random.u64() : random.pick(INTERESTING);
-    for (let byte = 0; byte < size; byte++) view.setUint8(at + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
+    for (let byte = 0; byte < size; byte++)
+      view.setUint8(at + byte, Number((value >> BigInt(8 * byte)) & 0xffn));
   }
   return random.below(4) === 0 ? bytes.slice(0, random.below(bytes.length)) : bytes;
 }

@@ -1,7 +1,16 @@
 /** `boot --save` and `--restore`: a running system is put into a file and goes on from there. */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -100,7 +109,8 @@ describeWith([missingDebian()], "Linux", () => {
       await console.waitFor(/42 kept \d+\r?\n/, BOOT_MS);
       // The system's clock goes on from where it was; the RTC has the host's time.
       console.type("echo $(($(date +%s) - $(cat /tmp/date))) rtc $(cat /sys/class/rtc/rtc0/since_epoch)!\n");
-      const [, passed, rtc] = /(\d+) rtc (\d+)!\r?\n/.exec(await console.waitFor(/\d+ rtc \d+!\r?\n/, BOOT_MS)) ?? [];
+      const [, passed, rtc] =
+        /(\d+) rtc (\d+)!\r?\n/.exec(await console.waitFor(/\d+ rtc \d+!\r?\n/, BOOT_MS)) ?? [];
       expect(Number(passed)).toBeLessThan(60);
       expect(Math.abs(Number(rtc) - Date.now() / 1000)).toBeLessThan(5);
       console.type("i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i+1)); done; echo forks $((i+0))\n");
@@ -160,20 +170,26 @@ describeWith([missingCompiler("glibc")], "a machine's file", () => {
     expect(await refusal("--restore", join(folder, "nothing"))).toMatch(/nothing: no such file or directory/);
     expect(await refusal("--restore", folder)).toMatch(/is a directory/);
     expect(await refusal("--restore", kernel)).toMatch(/idle: it is not a saved machine of osv-vm/);
-    expect(await refusal("--restore", copy("short", bytes.subarray(0, 3000)))).toMatch(/short: it is cut off/);
+    expect(await refusal("--restore", copy("short", bytes.subarray(0, 3000)))).toMatch(
+      /short: it is cut off/,
+    );
     const flipped = Uint8Array.from(bytes);
     flipped[2000] ^= 1;
     expect(await refusal("--restore", copy("flipped", flipped))).toMatch(/flipped: it is damaged/);
     const newer = Uint8Array.from(bytes);
     newer[8] = 9;
     expect(await refusal("--restore", copy("newer", newer))).toMatch(/newer: it has format 9/);
-    expect(await refusal("--restore", file, "--memory", "32M")).toMatch(/has 16M of memory; leave out --memory/);
+    expect(await refusal("--restore", file, "--memory", "32M")).toMatch(
+      /has 16M of memory; leave out --memory/,
+    );
     expect(await refusal("--restore", file, "--kernel", kernel)).toMatch(/has a system already/);
     expect(await refusal("--restore", file, "--device", "isa-debug-exit")).toMatch(/has other devices/);
   });
 
   it("is not begun if it cannot be written, and that is told before the machine starts", async () => {
-    expect(await refusal(kernel, "--save", join(folder, "no", "where"))).toMatch(/--save .*where: no such file/);
+    expect(await refusal(kernel, "--save", join(folder, "no", "where"))).toMatch(
+      /--save .*where: no such file/,
+    );
     expect(await refusal(kernel, "--save", folder)).toMatch(/is a directory/);
     expect(await refusal(kernel, "--save-at", "exit")).toMatch(/name the file with --save FILE/);
     expect(await refusal(kernel, "--save-at", "sunrise")).toMatch(/Write exit, text=TEXT or instructions=N/);
