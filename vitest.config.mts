@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Six projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
- * CPU), `hostile` (programs and system calls that mean harm), `system` (real programs run by the built `osv-vm`) and `timing` (which must run alone).
- * With OSV_TEST_FULL=1 (`npm run test:full`) the long variants of system tests run as well.
+ * Seven projects: `unit` (beside the code), `rules` (the repository's own rules), `fuzz` (instructions against the host
+ * CPU), `hostile` (programs and system calls that mean harm), `system` (real programs run by the built `osv-vm`),
+ * `machines` (whole systems booted by it) and `timing` (which must run alone).
+ * With OSV_TEST_FULL=1 (`npm run test:exhaustive`) the long variants of system tests run as well.
  */
 export default defineConfig({
   test: {
@@ -43,6 +44,15 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
+          globalSetup: ["test/harness/setup.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: "machines",
+          include: ["test/machines/**/*.test.ts"],
           globalSetup: ["test/harness/setup.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,

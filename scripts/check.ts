@@ -1,8 +1,9 @@
 /**
- * `npm test` and `npm run test:full`: everything that must hold before a commit, one step after the other, and at the
- * end a summary. A step that fails does not stop the others.
+ * `npm test`: everything that must hold before a commit, one step after the other, and at the end a summary. A step that
+ * fails does not stop the others. `npm run test:full` has what takes longer, CI runs it too; `npm run test:exhaustive`
+ * what takes hours.
  *
- *   node scripts/run-ts.mjs scripts/check.ts [--full] [STEP…]
+ *   node scripts/run-ts.mjs scripts/check.ts [--full | --exhaustive] [STEP…]
  */
 
 import { spawnSync } from "node:child_process";
@@ -45,6 +46,7 @@ const quick: Step[] = [
   vitest("hostile", "--project", "hostile"),
   vitest("fuzz harness", "--project", "fuzz"),
   vitest("system", "--project", "system"),
+  vitest("machines", "--project", "machines", "test/machines/boot.test.ts"),
   vitest("timing", "--project", "timing"),
   { name: "fuzz", command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "20000", "--seed", "1"] },
   {
@@ -61,10 +63,27 @@ const quick: Step[] = [
 ];
 
 const full: Step[] = [
-  { ...vitest("system, long", "--project", "system"), env: { OSV_TEST_FULL: "1" } },
+  vitest("machines, all", "--project", "machines"),
   {
     name: "fuzz, long",
-    command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "500000", "--seed", "2"],
+    command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "60000", "--seed", "2"],
+  },
+];
+
+const exhaustive: Step[] = [
+  {
+    ...vitest(
+      "programs, long",
+      "--project",
+      "system",
+      "test/system/esbuild.test.ts",
+      "test/system/biome.test.ts",
+    ),
+    env: { OSV_TEST_FULL: "1" },
+  },
+  {
+    name: "fuzz, longest",
+    command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "500000", "--seed", "3"],
   },
   { ...vitest("lockstep, default", "--project", "system", ...LONG_TESTS), env: LOCKSTEP },
   { ...vitest("lockstep, all compiled", "--project", "system", ...LONG_TESTS), env: LOCKSTEP_HOT },
@@ -128,9 +147,12 @@ function run(step: Step): Result {
 }
 
 const wanted = process.argv.slice(2).filter((text) => !text.startsWith("--"));
-const steps = (process.argv.includes("--full") ? full : quick).filter(
-  (step) => wanted.length === 0 || wanted.includes(step.name),
-);
+const list = process.argv.includes("--full")
+  ? full
+  : process.argv.includes("--exhaustive")
+    ? exhaustive
+    : quick;
+const steps = list.filter((step) => wanted.length === 0 || wanted.includes(step.name));
 mkdirSync(CACHE, { recursive: true });
 const results = steps.map(run);
 const sum = (key: "seconds" | "passed" | "failed" | "skipped") =>
