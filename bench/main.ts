@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { BENCH_CACHE } from "./cache.ts";
 import { type Criterion, formatCriteria, judge } from "./criteria.ts";
 import type { Bench, Group } from "./group.ts";
+import { boot } from "./groups/boot.ts";
 import { dispersed } from "./groups/dispersed.ts";
 import { memory } from "./groups/memory.ts";
 import { programs } from "./groups/programs.ts";
@@ -17,7 +18,7 @@ import { workloads } from "./groups/workloads.ts";
 import { isWanted, type Options, parseOptions, USAGE, UsageError } from "./options.ts";
 import { findRunners } from "./runners.ts";
 
-const GROUPS: Record<string, Group> = { workloads, programs, dispersed, system, memory };
+const GROUPS: Record<string, Group> = { workloads, programs, dispersed, system, memory, boot };
 
 /** Above this, something else is running. */
 const QUIET_LOAD = 0.5;

@@ -5,7 +5,7 @@ import type { CodeObserver, Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import type { CompilerHost } from "../cpu/engines/jit/compiler.ts";
-import { JitEngine, type JitThresholds } from "../cpu/engines/jit/engine.ts";
+import { JitEngine, type JitThresholds, SYSTEM_THRESHOLDS } from "../cpu/engines/jit/engine.ts";
 import { CommandError } from "./command-error.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 
@@ -149,7 +149,7 @@ export function createSystemEngine(
       `--engine ${text}: it does not run whole systems in this version; use interp or jit`,
     );
   }
-  if (name === "jit") return createJit(options)(cpu, options.jitThresholds);
+  if (name === "jit") return createJit(options)(cpu, { ...SYSTEM_THRESHOLDS, ...options.jitThresholds });
   const rest = { loadLegacy: loadLegacyInterpreter };
   return observed(new InterpreterEngine(cpu, loadInterpreter(), rest), options);
 }

@@ -1,6 +1,7 @@
 /** `--stats` of a whole machine. */
 
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
+import { JitEngine } from "../cpu/engines/jit/engine.ts";
 import type { Machine } from "../devices/machine/machine.ts";
 
 const NS_PER_SECOND = 1e9;
@@ -18,13 +19,23 @@ export function describeMachineStatistics(machine: Machine, elapsed: number): st
   count("instructions", instructions);
   lines.push(["time", seconds(elapsed)], ["idle", seconds(statistics.idleNs)]);
   lines.push(["speed", `${((instructions / busy) * 1000).toFixed(1)} M instructions/s while busy`]);
-  lines.push(["engine", `${processor.engine.name} 100 %`]);
   const { engine } = processor;
+  lines.push(["engine", `${engine.name} 100 %`]);
+  if (engine instanceof JitEngine) {
+    const share = Math.round(engine.compiledShare * 100);
+    lines.push(["executed", `${share} % in compiled regions, ${100 - share} % interpreted, by samples`]);
+  }
   if (engine instanceof InterpreterEngine) {
     const { traces, traceInstructions, invalidations, flushes } = engine.statistics;
     lines.push(["translated", `${traces} traces of ${traceInstructions} instructions`]);
     count("invalidated", invalidations, " traces");
     count("cache flushes", flushes);
+  }
+  if (engine instanceof JitEngine && engine.compiler !== undefined) {
+    const { regions, modules, instructions: compiled, bytes } = engine.compiler.statistics;
+    lines.push(["compiled", `${regions} regions of ${compiled} instructions in ${modules} modules`]);
+    count("generated code", bytes / KIB_PER_MIB, " KiB of WebAssembly");
+    count("left to interp", engine.steps, " instructions");
   }
   count("TLB misses", cpu.mmu.misses);
   count("interrupts", processor.statistics.interrupts);

@@ -51,6 +51,20 @@ class Tables {
 }
 
 describe("page-table walks", () => {
+  it("that only look ahead set no flag, and refuse where one would have to be set", () => {
+    const leaf = 0x10_0000n | P | US;
+    const fresh = new Tables(leaf);
+    const { out } = fresh;
+    expect(fresh.walker.peek(0, Execute, out)).toBe(false);
+    expect([0x1000, 0x2000, 0x3000, 0x4000].map((at) => fresh.entry(at) & A)).toEqual([0n, 0n, 0n, 0n]);
+    expect(fresh.walk(Execute)).toEqual({ rights: Read | Execute });
+    expect(fresh.walker.peek(0, Execute, out)).toBe(true);
+    expect(out.physicalPage).toBe(0x10_0000);
+    const forbidden = new Tables(leaf | A | XD, P | US | A);
+    expect(forbidden.walker.peek(0, Execute, out)).toBe(false);
+    expect(forbidden.walker.peek(0, Read, out)).toBe(true);
+  });
+
   it("say that a reserved bit is set in a page that is present", () => {
     for (const bit of [39n, 45n, 51n]) {
       expect(new Tables((1n << bit) | P | RW).walk(Read)).toEqual({ error: Present | Reserved });

@@ -18,14 +18,24 @@ const FULL_SCALE = 100;
 const VECTOR_WORKLOADS = ["d_nbody", "e_simd"];
 
 /** @throws Error if they are not there */
-function findSources(): string {
+export function findSources(): string {
   const folder = process.env.OSV_BENCH_SRC ?? resolve(REPOSITORY, "../shared/bench");
   const sources = existsSync(join(folder, "src")) ? join(folder, "src") : folder;
   if (existsSync(join(sources, "common.h"))) return sources;
   throw new Error(`no workloads in ${folder}; say where they are: OSV_BENCH_SRC=…/shared/bench`);
 }
 
-function build(sources: string, name: string, scale: number): string {
+/** Their names, of which there are nine. */
+export function workloadNames(sources: string): string[] {
+  return readdirSync(sources)
+    .filter((file) => file.endsWith(".c"))
+    .map((file) => basename(file, ".c"))
+    .sort();
+}
+
+/** @returns the program */
+export function buildWorkload(sources: string, name: string, isQuick: boolean): string {
+  const scale = isQuick ? QUICK_SCALE : FULL_SCALE;
   return compileIfOlder(
     MUSL,
     scale === FULL_SCALE ? WORKLOAD_FLAGS : [...WORKLOAD_FLAGS, `-DSCALE=${scale}`],
@@ -39,15 +49,11 @@ const withoutTime = (output: string) => output.replace(/ms=[\d.]+/, "");
 
 export function workloads(bench: Bench): GroupReport {
   const sources = findSources();
-  const scale = bench.isQuick ? QUICK_SCALE : FULL_SCALE;
-  const names = readdirSync(sources)
-    .filter((file) => file.endsWith(".c"))
-    .map((file) => basename(file, ".c"))
-    .sort();
+  const names = workloadNames(sources);
   const results = names
     .filter((name) => bench.wants(name))
     .map((name) => {
-      const program = build(sources, name, scale);
+      const program = buildWorkload(sources, name, bench.isQuick);
       return compare({ name, program, comparable: withoutTime }, bench.runners, bench.rounds, bench.say);
     });
   return {

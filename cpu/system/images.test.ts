@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { missingPrograms, runUnderQemu } from "./testing/qemu.ts";
-import { SystemMachine } from "./testing/system-machine.ts";
+import { SYSTEM_ENGINES, SystemMachine } from "./testing/system-machine.ts";
 
 const missing = missingPrograms();
 const isLeftOut = missing.length > 0 && process.env.CI !== "true"; // CI must run them
@@ -15,9 +15,11 @@ describe.skipIf(isLeftOut)("test images print what they print under QEMU", () =>
   ])("%s: %s", (name) => {
     const { image, output } = runUnderQemu(name);
     expect(output).toMatch(/done\n$/);
-    const machine = new SystemMachine();
-    machine.loadMultiboot(image);
-    expect(machine.run()).toBe(output);
-    expect(machine.exitCode).toBe(1);
+    for (const engine of SYSTEM_ENGINES) {
+      const machine = new SystemMachine(engine);
+      machine.loadMultiboot(image);
+      expect([engine, machine.run()]).toEqual([engine, output]);
+      expect(machine.exitCode).toBe(1);
+    }
   });
 });

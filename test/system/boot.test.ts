@@ -58,33 +58,37 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
     return printed.replaceAll("\r", "");
   };
 
-  it("boots to a shell that works: processes, time, arithmetic; and poweroff ends us with status 0", {
-    timeout: 4 * BOOT_MS,
-  }, async () => {
-    const console = start();
-    await console.waitFor(INIT_GREETING, BOOT_MS);
-    await console.waitFor(PROMPT, BOOT_MS);
-    const cpuinfo = await run(console, "cat /proc/cpuinfo");
-    expect(cpuinfo).toMatch(/model name\s+: osv-vm/);
-    expect(cpuinfo).toMatch(/flags\s+:.* hypervisor /);
-    expect(await run(console, "cat /proc/cmdline")).toContain(COMMAND_LINE);
-    expect(
-      await run(
-        console,
-        "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done; echo forks $i",
-        BOOT_MS,
-      ),
-    ).toContain("forks 1000\n");
-    const digest = execFileSync("sha256sum", [join(unpackDebianPackage("busybox-static"), "bin/busybox")]);
-    expect(await run(console, "sha256sum /bin/busybox")).toContain(digest.toString().slice(0, 64));
-    const seconds = Number(/\d{9,}/.exec(await run(console, "date +%s"))?.[0]);
-    expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(5);
-    const interrupts = await run(console, "cat /proc/interrupts");
-    expect(interrupts).toMatch(/ttyS0/);
-    expect(interrupts).toMatch(/LOC:\s+[1-9]/);
-    console.type("poweroff -f\n");
-    expect(await console.end(60_000)).toBe(0);
-  });
+  it.each(["interp", "jit"])(
+    "boots to a shell that works: processes, time, arithmetic; and poweroff ends us with status 0 (%s)",
+    {
+      timeout: 4 * BOOT_MS,
+    },
+    async (engine) => {
+      const console = start(COMMAND_LINE, ["--engine", engine]);
+      await console.waitFor(INIT_GREETING, BOOT_MS);
+      await console.waitFor(PROMPT, BOOT_MS);
+      const cpuinfo = await run(console, "cat /proc/cpuinfo");
+      expect(cpuinfo).toMatch(/model name\s+: osv-vm/);
+      expect(cpuinfo).toMatch(/flags\s+:.* hypervisor /);
+      expect(await run(console, "cat /proc/cmdline")).toContain(COMMAND_LINE);
+      expect(
+        await run(
+          console,
+          "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done; echo forks $i",
+          BOOT_MS,
+        ),
+      ).toContain("forks 1000\n");
+      const digest = execFileSync("sha256sum", [join(unpackDebianPackage("busybox-static"), "bin/busybox")]);
+      expect(await run(console, "sha256sum /bin/busybox")).toContain(digest.toString().slice(0, 64));
+      const seconds = Number(/\d{9,}/.exec(await run(console, "date +%s"))?.[0]);
+      expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(5);
+      const interrupts = await run(console, "cat /proc/interrupts");
+      expect(interrupts).toMatch(/ttyS0/);
+      expect(interrupts).toMatch(/LOC:\s+[1-9]/);
+      console.type("poweroff -f\n");
+      expect(await console.end(60_000)).toBe(0);
+    },
+  );
 
   it("finds KVM's interface, its timers and its tables", { timeout: 2 * BOOT_MS }, async () => {
     const console = start("console=ttyS0 cryptomgr.notests earlyprintk=serial,ttyS0,115200");
@@ -147,14 +151,17 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
     });
   });
 
-  it("runs the same twice on instruction time", { timeout: 4 * BOOT_MS }, async () => {
+  it("runs the same twice on instruction time, to the nanosecond, and the same again compiled", {
+    timeout: 6 * BOOT_MS,
+  }, async () => {
     const logs: string[] = [];
-    for (let turn = 0; turn < 2; turn++) {
-      const console = start(`${COMMAND_LINE} loglevel=7`, ["--deterministic"]);
+    for (const engine of ["interp", "interp", "jit"]) {
+      const console = start(`${COMMAND_LINE} loglevel=7`, ["--deterministic", "--engine", engine]);
       logs.push(await console.waitFor(INIT_GREETING, BOOT_MS));
       console.kill();
     }
     expect(logs[1]).toBe(logs[0]);
+    expect(logs[2]).toBe(logs[0]);
     expect(logs[0]).toMatch(/\[ +\d+\.\d+\] Run \/init/);
   });
 

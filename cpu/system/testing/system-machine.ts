@@ -6,6 +6,9 @@ import type { SystemEngine } from "../../engine.ts";
 import { generateInterpreter } from "../../engines/interp/build.ts";
 import { InterpreterEngine } from "../../engines/interp/engine.ts";
 import type { InterpreterCode } from "../../engines/interp/parts.ts";
+import { RegionCompiler } from "../../engines/jit/compiler.ts";
+import { JitEngine } from "../../engines/jit/engine.ts";
+import { COMPILE_ALL, COMPILE_ALL_FIRST } from "../../engines/testing/machine.ts";
 import { Register, Segment } from "../../state.ts";
 import { SystemProcessor } from "../processor.ts";
 import { SystemState } from "../system-state.ts";
@@ -23,6 +26,10 @@ const SLICE = 100_000;
 
 const bytes = (code: string): number[] => code.split(" ").map((byte) => Number.parseInt(byte, 16));
 
+/** The engines that whole systems are tested on. */
+export const SYSTEM_ENGINES = ["interp", "jit", "jit, first tier"] as const;
+export type SystemTestEngine = (typeof SYSTEM_ENGINES)[number];
+
 let compiled: { readonly long: InterpreterCode; readonly legacy: InterpreterCode } | undefined;
 
 export class SystemMachine {
@@ -36,7 +43,10 @@ export class SystemMachine {
   exitCode: number | undefined;
 
   /** @param code the interpreter, if it need not be generated */
-  constructor(code?: { readonly long: InterpreterCode; readonly legacy: InterpreterCode }) {
+  constructor(
+    engine: SystemTestEngine = "interp",
+    code?: { readonly long: InterpreterCode; readonly legacy: InterpreterCode },
+  ) {
     compiled ??= code ?? {
       long: generateInterpreter("long"),
       legacy: generateInterpreter("legacy"),
@@ -62,7 +72,12 @@ export class SystemMachine {
     });
     this.system = new SystemState(this.cpu, platform);
     const { long, legacy } = compiled;
-    this.engine = new InterpreterEngine(this.cpu, long, { loadLegacy: () => legacy });
+    const options = { loadLegacy: () => legacy };
+    if (engine === "interp") this.engine = new InterpreterEngine(this.cpu, long, options);
+    else {
+      const thresholds = engine === "jit" ? COMPILE_ALL : COMPILE_ALL_FIRST;
+      this.engine = new JitEngine(this.cpu, long, (host) => new RegionCompiler(host), thresholds, options);
+    }
     this.processor = new SystemProcessor(this.cpu, this.system, this.engine);
   }
 
