@@ -125,13 +125,15 @@ int main(void) {
   if (write(a[1], data, 5000) != 5000) perror("write");
   show("to /dev/null", splice(a[0], NULL, null, NULL, 5000, 0));
 
-  int waiting[2];
-  if (pipe(waiting) != 0) perror("pipe");
+  int waiting[2], calm[2];
+  if (pipe(waiting) != 0 || pipe(calm) != 0) perror("pipe");
   pthread_t thread;
   pthread_create(&thread, NULL, writer, &waiting[1]);
-  show("waits for data", splice(waiting[0], NULL, b[1], NULL, 100, 0));
+  show("waits for data", splice(waiting[0], NULL, calm[1], NULL, 100, 0));
   pthread_join(thread, NULL);
-  drain("late", b[0]);
+  fcntl(calm[0], F_SETFL, O_NONBLOCK);
+  drain("late", calm[0]);
+  show("does not wait", splice(waiting[0], NULL, b[1], NULL, 100, 0));
   close(waiting[1]);
   show("no writer", splice(waiting[0], NULL, b[1], NULL, 100, 0));
   show("tee without a writer", tee(waiting[0], b[1], 100, 0));

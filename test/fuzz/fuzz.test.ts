@@ -227,6 +227,17 @@ describe.skipIf(reason !== undefined)("the interpreter", () => {
   });
   afterAll(() => silicon.close());
 
+  it.each([
+    ["VPCMPESTRM with VEX.W takes all of RAX and RDX as lengths", [0xc4, 0xe3, 0xf9, 0x60, 0xc0, 0x49]],
+    ["VPCMPESTRI with VEX.W takes all of RAX and RDX as lengths", [0xc4, 0xe3, 0xf9, 0x61, 0xc0, 0x49]],
+    ["VPCMPESTRM without VEX.W takes EAX and EDX", [0xc4, 0xe3, 0x79, 0x60, 0xc0, 0x49]],
+  ])("does as the host CPU: %s", async (_, code) => {
+    const initial = plainCase(...code);
+    initial.gpr[2] = 1n << 40n;
+    const verdict = await new Pair(silicon, interpreter, host).verdict(initial);
+    expect(verdict?.differences).toBeUndefined();
+  });
+
   it("agrees with the host CPU on every instruction, alone and in sequences", async () => {
     const { summary, selection } = await fuzz({
       oracle: silicon,

@@ -182,9 +182,13 @@ export function usesAddressSize(row: OpcodeRow): boolean {
   return isString || /^(loop|loope|loopne|jrcxz|jecxz|jcxz|v?maskmov(q|dqu)$|xlat)/.test(row.mnemonic);
 }
 
+/** Their lengths are in general registers that they do not name. */
+const NAMELESS_LENGTHS = /^vpcmpestr[im]$/;
+
 /** VEX.W is the operand size of general registers. */
 export function vexOperandSizes(row: OpcodeRow): readonly (32 | 64)[] {
-  return row.operands.some(({ size }) => size === "y") ? [32, 64] : [32];
+  const isSized = row.operands.some(({ size }) => size === "y") || NAMELESS_LENGTHS.test(row.mnemonic);
+  return isSized ? [32, 64] : [32];
 }
 
 /** Values of VEX.L that mean different operands. */
