@@ -335,7 +335,7 @@ export class Machine {
         await stopped;
         return { kind: "triple-fault" };
       }
-      if (stop === "halt" && this.stopReason === undefined) {
+      if (stop === "halt" && this.stopReason === undefined && !this.isPauseWanted) {
         if (this.isDead) return { kind: "dead-halt" };
         await this.idle();
         turn = host.monotonic();

@@ -1,6 +1,6 @@
 /** One function's configuration space: PCI Local Bus specification 3.0, 6.1 "Configuration Space Organization". */
 
-import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
+import { type Saveable, type SavedState, StateError, StateReader } from "../saved-state.ts";
 
 /** Header type 0 (figure 6-1). */
 export const ConfigOffset = {
@@ -84,6 +84,10 @@ export class ConfigSpace implements Saveable {
 
   restore(saved: SavedState): void {
     const bytes = new StateReader("PCI configuration space", saved, 1).bytes("bytes", CONFIG_BYTES);
+    const isSameDevice = [ConfigOffset.VendorId, ConfigOffset.DeviceId].every(
+      (offset) => bytes[offset] === this.bytes[offset] && bytes[offset + 1] === this.bytes[offset + 1],
+    );
+    if (!isSameDevice) throw new StateError("PCI configuration space: the saved machine has another device there");
     for (let offset = 0; offset < CONFIG_BYTES; offset++) {
       const mask = this.writable[offset];
       this.bytes[offset] = (this.bytes[offset] & ~mask) | (bytes[offset] & mask);

@@ -253,6 +253,16 @@ describe("a PCI bus", () => {
     expect(copy.device.memory.get(0)).toBe(1);
   });
 
+  it("does not restore what another machine has saved", () => {
+    const { root } = create();
+    const saved = root.save();
+    const lonely = new PciRootBus(new Bus(), { deliver: () => {} }, root.resources);
+    expect(() => lonely.restore(saved)).toThrow("slot 1 of the saved machine has a device, this one's is different");
+    const other = new PciRootBus(new Bus(), { deliver: () => {} }, root.resources);
+    other.add(new PciDevice({ vendorId: 1, deviceId: 2, classCode: 0 }));
+    expect(() => other.restore(saved)).toThrow("the saved machine has another device there");
+  });
+
   it("survives nonsense written to every register of every function", () => {
     const { bus, root } = create();
     let state = 12345;

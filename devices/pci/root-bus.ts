@@ -7,7 +7,7 @@ import type { InterruptMessageSink } from "../apic/interrupt-message.ts";
 import type { AccessSize, Bus, MemoryDevice, PortDevice } from "../bus.ts";
 import type { InterruptLine } from "../interrupt-line.ts";
 import { SharedLine } from "../interrupt-line.ts";
-import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
+import { type Saveable, type SavedState, StateError, StateReader } from "../saved-state.ts";
 import { CONFIG_BYTES, CommandBit, ConfigOffset, EXTENDED_CONFIG_BYTES } from "./config-space.ts";
 import { PciDevice } from "./pci-device.ts";
 
@@ -152,8 +152,11 @@ export class PciRootBus implements MemoryDevice, Saveable {
     this.address = state.u32("address");
     for (const [index, item] of state.list("slots", SLOTS).entries()) {
       const device = this.slots[index];
-      if (device !== undefined)
-        device.restore(new StateReader("PCI bus", { version: 1, item }, 1).state("item"));
+      if ((device === undefined) !== (item === undefined)) {
+        const what = item === undefined ? "no device" : "a device";
+        throw new StateError(`PCI bus: slot ${index} of the saved machine has ${what}, this one's is different`);
+      }
+      device?.restore(new StateReader("PCI bus", { version: 1, item }, 1).state("item"));
     }
   }
 }

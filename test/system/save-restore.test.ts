@@ -41,7 +41,7 @@ echo "${INIT_GREETING}"
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 i=0
-while [ $i -lt 60 ]; do i=$((i+1)); echo turn $i $(cat /proc/uptime) | sha256sum; sleep 0.01; done
+while [ $i -lt 200 ]; do i=$((i+1)); echo turn $i $(cat /proc/uptime) | sha256sum; sleep 0.01; done
 cat /proc/interrupts
 poweroff -f
 `;
@@ -76,7 +76,7 @@ describeWith([missingDebian()], "Linux", () => {
       expect([status, stderr.toString()]).toEqual([0, expect.stringMatching(/^\nosv-vm: saved to .*\n$/)]);
       return stdout.toString();
     };
-    const LATE = "instructions=750000000";
+    const LATE = "instructions=600000000";
     const whole = await run(...system, "--save", ends[0], "--save-at", LATE);
     const first = await run(...system, "--save", middle, "--save-at", "instructions=300000000");
     const second = await run("--restore", middle, "--save", ends[1], "--save-at", LATE);
