@@ -25,6 +25,7 @@ import type { CompiledRegion, CompilerHost, RegionCompiler, StoreFlags } from ".
 import type { FaultSite } from "./emitter.ts";
 import { type InstalledRegion, Quality, RegionMapping, type RegionPart } from "./installed-region.ts";
 import { type Entry, ModeRegions } from "./mode-regions.ts";
+import { RegionOptimizer, SAMPLE_INTERVAL } from "./optimizer.ts";
 import type { Region, RegionInstruction } from "./region.ts";
 import type { InstructionTemplate } from "./template.ts";
 
@@ -76,24 +77,9 @@ const NEAR_BEFORE = 4096;
 const NEAR_BEHIND = 8192;
 /** Code that has been entered this part as often as the head of a region belongs into it. */
 const WARM_PART = 8;
-/** Where control is is looked at after so many instructions. */
-const SAMPLE_INTERVAL = 2 ** 17;
-/** Samples of a loop count if they are no further apart than this many. */
-const SAMPLE_WINDOW = 16;
 /** Each time its code has changed, a region is compiled anew only after this many times as many entries as before. */
 const PATIENCE_GROWTH = 4;
 const MOST_PATIENCE = 2 ** 20;
-
-/**
- * A region is worth optimizing when about as much time has gone into it as that takes: a sample for so many of its
- * instructions. (Optimizing takes 0.1 to 0.2 ms an instruction, on another thread; quick code is half as fast; a sample
- * stands for 0.5 ms or so.)
- */
-const INSTRUCTIONS_PER_SAMPLE = 64;
-/** As JitThresholds.scale, for optimized instructions and samples. */
-const OPTIMIZED_SCALE = 1000;
-/** Instructions that are optimized at a time: the first are ready before the last have been started. */
-const MOST_OPTIMIZED_AT_ONCE = 2000;
 
 /** Entries of a record until the region that it leads to is looked for again, if a page of that was not mapped. */
 const ABSENT_RETRY = 100;
@@ -117,15 +103,10 @@ export class JitEngine extends InterpreterEngine {
   private readonly transientRegions = new Set<InstalledRegion>();
   private readonly exitIndices = new Set<number>();
   private readonly faultSites: FaultSite[] = [];
-  private sampleNumber = 0;
-  private samplesInRegions = 0;
   /** Bytes of WebAssembly that had been made when all was last forgotten. */
   private madeBefore = 0;
   private compiledInstructions = 0;
-  private optimizedInstructions = 0;
-  /** Regions that deserve better code, and if some are being compiled. */
-  private readonly deserving = new Set<InstalledRegion>();
-  private isOptimizing = false;
+  private readonly optimizer: RegionOptimizer;
   /** No more code is made. */
   private isFull = false;
   /** How often a region left an instruction to the interpreter. */
@@ -141,6 +122,15 @@ export class JitEngine extends InterpreterEngine {
   ) {
     super(cpu, code, options);
     this.thresholds = { ...THRESHOLDS, ...thresholds };
+    this.optimizer = new RegionOptimizer(
+      {
+        hasRoom: () => !this.isFull && this.hasRecords(EXIT_RECORD_RESERVE),
+        optimize: (owners) => this.optimize(owners),
+        install: ({ slot, code: better }) => this.table.set(slot, better),
+        failed: (error) => this.giveUpIfFull(error),
+      },
+      this.thresholds.samples,
+    );
     this.firstSlot = this.handlers.size;
     this.nextSlot = this.firstSlot;
   }
@@ -474,68 +464,31 @@ export class JitEngine extends InterpreterEngine {
 
   protected override sample(rip: number): void {
     if (this.thresholds.samples === 0) return;
-    this.sampleNumber++;
-    let isInRegion = false;
+    const owners: InstalledRegion[] = [];
     for (const trace of this.tracesAt(rip)) {
       const { owner } = trace as Partial<RegionPart>;
-      if (owner?.regions !== this.regions) continue;
-      isInRegion = true;
-      if (owner.quality !== Quality.ForLoops) this.reconsider(owner);
+      if (owner?.regions === this.regions) owners.push(owner);
     }
-    if (isInRegion) this.samplesInRegions++;
+    this.optimizer.sample(owners);
   }
 
   /** How much of what is executed is compiled, as samples show it: 0…1. */
   get compiledShare(): number {
-    return this.samplesInRegions / Math.max(1, this.sampleNumber);
+    return this.optimizer.compiledShare;
   }
 
-  /** A sample was in a region: is it worth better code? */
-  private reconsider(owner: InstalledRegion): void {
-    if (this.sampleNumber - owner.lastSample > SAMPLE_WINDOW) owner.recentSamples = 0;
-    owner.lastSample = this.sampleNumber;
-    owner.recentSamples++;
-    owner.samples++;
-    const worth =
-      (owner.samples * INSTRUCTIONS_PER_SAMPLE) / (1 + this.optimizedInstructions / OPTIMIZED_SCALE);
-    if (worth < owner.region.instructionCount) return;
-    let better: Quality = Quality.Optimized;
-    if (owner.recentSamples >= this.thresholds.samples && hasLoop(owner.region)) better = Quality.ForLoops;
-    if (better <= owner.quality) return;
-    owner.quality = better;
-    this.optimizedInstructions += owner.region.instructionCount;
-    this.deserving.add(owner);
-    void this.optimize();
-  }
-
-  /** Compiles what deserves it, some at a time; those that come in the meantime are the next. */
-  private async optimize(): Promise<void> {
+  private optimize(owners: readonly InstalledRegion[]): Promise<readonly CompiledRegion[]> {
     const { compiler } = this;
-    if (this.isOptimizing || compiler === undefined) return;
-    this.isOptimizing = true;
-    try {
-      while (this.deserving.size > 0 && !this.isFull && this.hasRecords(EXIT_RECORD_RESERVE)) {
-        const owners = this.takeDeserving();
-        const { flushes } = this.statistics;
-        const compiled = await this.inModeOf(owners[0], () =>
-          compiler.optimize(
-            owners.map(({ region, slot, quality }) => ({
-              region,
-              slot,
-              writeThrough: quality !== Quality.ForLoops,
-            })),
-          ),
-        );
-        if (flushes !== this.statistics.flushes) continue;
-        compiled.forEach(({ slot, code }, index) => {
-          if (!owners[index].dropped) this.table.set(slot, code);
-        });
-      }
-    } catch (error) {
-      this.giveUpIfFull(error);
-    } finally {
-      this.isOptimizing = false;
-    }
+    if (compiler === undefined) throw new Error("regions without a compiler");
+    return this.inModeOf(owners[0], () =>
+      compiler.optimize(
+        owners.map(({ region, slot, quality }) => ({
+          region,
+          slot,
+          writeThrough: quality !== Quality.ForLoops,
+        })),
+      ),
+    );
   }
 
   /** Code is generated with the exits of its own mode. */
@@ -547,20 +500,6 @@ export class JitEngine extends InterpreterEngine {
     } finally {
       this.regions = before;
     }
-  }
-
-  /** Of one mode. */
-  private takeDeserving(): InstalledRegion[] {
-    const owners: InstalledRegion[] = [];
-    let instructions = 0;
-    for (const owner of this.deserving) {
-      if (instructions > 0 && owner.regions !== owners[0].regions) continue;
-      if (instructions > 0 && instructions + owner.region.instructionCount > MOST_OPTIMIZED_AT_ONCE) break;
-      this.deserving.delete(owner);
-      owners.push(owner);
-      instructions += owner.region.instructionCount;
-    }
-    return owners;
   }
 
   /** Has the region dropped when its code changes. */
@@ -586,7 +525,7 @@ export class JitEngine extends InterpreterEngine {
   /** Takes a region out of use. */
   private drop(owner: InstalledRegion): void {
     owner.dropped = true;
-    this.deserving.delete(owner);
+    this.optimizer.forget(owner);
     for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
     const { rip } = owner.region;
     const { patience, entries } = owner.regions;
@@ -641,20 +580,13 @@ export class JitEngine extends InterpreterEngine {
     this.headers.clear();
     this.exitIndices.clear();
     this.transientRegions.clear();
-    this.deserving.clear();
+    this.optimizer.forgetAll();
     this.faultSites.length = 0;
     this.freeSlots.length = 0;
     // What stays in the table is kept in memory.
     for (let slot = this.firstSlot; slot < this.nextSlot; slot++) this.table.set(slot, null);
     this.nextSlot = this.firstSlot;
   }
-}
-
-/** Can control stay in the region for long? */
-function hasLoop({ blocks }: Region): boolean {
-  return blocks.some(({ rip, successors }) =>
-    successors.some((successor) => typeof successor !== "number" && successor.rip <= rip),
-  );
 }
 
 /** The pieces of memory that a region's code is in, each within a page. */

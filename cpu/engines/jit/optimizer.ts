@@ -1,0 +1,129 @@
+/**
+ * Which regions deserve better code than they have, as samples of where control is show it, and the queue of those that
+ * get it, on another thread.
+ */
+
+import type { CompiledRegion } from "./compiler.ts";
+import { type InstalledRegion, Quality } from "./installed-region.ts";
+import type { Region } from "./region.ts";
+
+/** Where control is is looked at after so many instructions. */
+export const SAMPLE_INTERVAL = 2 ** 17;
+/** Samples of a loop count if they are no further apart than this many. */
+const SAMPLE_WINDOW = 16;
+/**
+ * A region is worth optimizing when about as much time has gone into it as that takes: a sample for so many of its
+ * instructions. (Optimizing takes 0.1 to 0.2 ms an instruction; quick code is half as fast; a sample stands for 0.3 ms or
+ * so.)
+ */
+const INSTRUCTIONS_PER_SAMPLE = 64;
+/** When so many instructions have been optimized, twice the samples are asked for, then three times as many, and so on. */
+const OPTIMIZED_SCALE = 1000;
+/** Instructions that are optimized at a time: the first are ready before the last have been started. */
+const MOST_AT_ONCE = 2000;
+
+export interface OptimizerHost {
+  hasRoom(): boolean;
+  /** Compiles regions of one mode once more, for the quality that they have been given. */
+  optimize(owners: readonly InstalledRegion[]): Promise<readonly CompiledRegion[]>;
+  install(compiled: CompiledRegion): void;
+  failed(error: unknown): void;
+}
+
+export class RegionOptimizer {
+  private samples = 0;
+  private samplesInRegions = 0;
+  private optimizedInstructions = 0;
+  private readonly queue = new Set<InstalledRegion>();
+  private isAtWork = false;
+  /** How often everything has been forgotten. */
+  private generation = 0;
+
+  /** @param loopSamples how often control must have been in a loop, lately, for the best code */
+  constructor(
+    private readonly host: OptimizerHost,
+    private readonly loopSamples: number,
+  ) {}
+
+  /** How much of what is executed is compiled, as samples show it: 0…1. */
+  get compiledShare(): number {
+    return this.samplesInRegions / Math.max(1, this.samples);
+  }
+
+  /** Control is in these regions: in none, as a rule in one. */
+  sample(owners: readonly InstalledRegion[]): void {
+    this.samples++;
+    if (owners.length > 0) this.samplesInRegions++;
+    for (const owner of owners) if (owner.quality !== Quality.ForLoops) this.reconsider(owner);
+  }
+
+  /** The region is not in use any more. */
+  forget(owner: InstalledRegion): void {
+    this.queue.delete(owner);
+  }
+
+  forgetAll(): void {
+    this.generation++;
+    this.queue.clear();
+  }
+
+  /** A sample was in a region: is it worth better code? */
+  private reconsider(owner: InstalledRegion): void {
+    if (this.samples - owner.lastSample > SAMPLE_WINDOW) owner.recentSamples = 0;
+    owner.lastSample = this.samples;
+    owner.recentSamples++;
+    owner.samples++;
+    const worth =
+      (owner.samples * INSTRUCTIONS_PER_SAMPLE) / (1 + this.optimizedInstructions / OPTIMIZED_SCALE);
+    if (worth < owner.region.instructionCount) return;
+    let better: Quality = Quality.Optimized;
+    if (owner.recentSamples >= this.loopSamples && hasLoop(owner.region)) better = Quality.ForLoops;
+    if (better <= owner.quality) return;
+    owner.quality = better;
+    this.optimizedInstructions += owner.region.instructionCount;
+    this.queue.add(owner);
+    void this.work();
+  }
+
+  /** Optimizes what is in the queue, some at a time; those that come in the meantime are the next. */
+  private async work(): Promise<void> {
+    if (this.isAtWork) return;
+    this.isAtWork = true;
+    try {
+      while (this.queue.size > 0 && this.host.hasRoom()) {
+        const owners = this.take();
+        const { generation } = this;
+        const compiled = await this.host.optimize(owners);
+        if (generation !== this.generation) continue;
+        compiled.forEach((region, index) => {
+          if (!owners[index].dropped) this.host.install(region);
+        });
+      }
+    } catch (error) {
+      this.host.failed(error);
+    } finally {
+      this.isAtWork = false;
+    }
+  }
+
+  /** The next regions, of one mode. */
+  private take(): InstalledRegion[] {
+    const owners: InstalledRegion[] = [];
+    let instructions = 0;
+    for (const owner of this.queue) {
+      if (instructions > 0 && owner.regions !== owners[0].regions) continue;
+      if (instructions > 0 && instructions + owner.region.instructionCount > MOST_AT_ONCE) break;
+      this.queue.delete(owner);
+      owners.push(owner);
+      instructions += owner.region.instructionCount;
+    }
+    return owners;
+  }
+}
+
+/** Can control stay in the region for long? */
+function hasLoop({ blocks }: Region): boolean {
+  return blocks.some(({ rip, successors }) =>
+    successors.some((successor) => typeof successor !== "number" && successor.rip <= rip),
+  );
+}
