@@ -33,8 +33,9 @@ export function describeWalk(machine: Machine, address: number): string {
 }
 
 export function describeSize(bytes: number): string {
-  if (bytes >= 2 ** 30) return `${bytes / 2 ** 30} GiB`;
-  if (bytes >= 2 ** 20) return `${bytes / 2 ** 20} MiB`;
+  const rounded = (value: number): string => String(Number(value.toFixed(2)));
+  if (bytes >= 2 ** 30) return `${rounded(bytes / 2 ** 30)} GiB`;
+  if (bytes >= 2 ** 20) return `${rounded(bytes / 2 ** 20)} MiB`;
   return `${bytes / 1024} KiB`;
 }
 

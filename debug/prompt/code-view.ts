@@ -44,7 +44,7 @@ export class CodeView {
   private instructionsBefore(address: number, count: number): DisassembledInstruction[] {
     if (count === 0) return [];
     const symbol = this.options.files.at(address);
-    const isNear = symbol !== undefined && symbol.isCode && address - symbol.address <= FUNCTION_REACH;
+    const isNear = symbol?.isCode === true && address - symbol.address <= FUNCTION_REACH;
     const starts = isNear
       ? [symbol.address]
       : Array.from({ length: BLIND_REACH }, (_, index) => address - BLIND_REACH + index);

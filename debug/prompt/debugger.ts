@@ -5,6 +5,7 @@
 
 import { ElfCodeError } from "../elf-code.ts";
 import { findMonitorCommand } from "../gdb/monitor.ts";
+import { parseNumber } from "../numbers.ts";
 import { registerNamed } from "../registers.ts";
 import { LoadedFiles } from "../symbols/loaded-files.ts";
 import type { StopEvent, Target } from "../target.ts";
@@ -120,7 +121,11 @@ export class Debugger {
   runMonitor(words: readonly string[]): boolean {
     const found = findMonitorCommand(this.target, words);
     if (found === undefined) return false;
-    this.print(found.command.run(found.parameters));
+    // Addresses may be expressions here.
+    const parameters = found.parameters.map((word) =>
+      parseNumber(word) === undefined ? `0x${this.evaluate(word).toString(16)}` : word,
+    );
+    this.print(found.command.run(parameters));
     return true;
   }
 

@@ -31,6 +31,7 @@ export class RunControl {
   /** The last stop. */
   last: StopEvent | undefined;
   private nextNumber = 1;
+  private nextTemporary = -1;
   private settle: ((event: StopEvent) => void) | undefined;
 
   constructor(
@@ -82,7 +83,7 @@ export class RunControl {
     options: { length?: number; text: string; isTemporary?: boolean },
   ): Breakpoint {
     const { length = kind === "breakpoint" ? 1 : 8, text, isTemporary = false } = options;
-    const number = this.nextNumber++;
+    const number = isTemporary ? this.nextTemporary-- : this.nextNumber++;
     const limited = Math.min(Math.max(1, length), MOST_WATCHED);
     const value = kind === "breakpoint" ? new Uint8Array(0) : this.target.readMemory(address, limited);
     const point: Breakpoint = { number, kind, address, length: limited, text, isTemporary, hits: 0, value };

@@ -59,7 +59,7 @@ export class Unwinder {
       const address = this.word(slot);
       return address !== undefined && this.isReturnAddress(address);
     };
-    if (symbol !== undefined && symbol.isCode) {
+    if (symbol?.isCode === true) {
       const code = this.target.readMemory(symbol.address, Math.min(16, rip - symbol.address));
       const isPushed = code.includes(PUSH_RBP);
       // ENDBR64 may stand first.

@@ -8,6 +8,7 @@ const SHT_SYMTAB = 2;
 const SHT_NOBITS = 8;
 const SHT_DYNSYM = 11;
 const SHF_COMPRESSED = 1n << 11n;
+const SHN_LORESERVE = 0xff00;
 const SYM_SIZE = 24;
 const STT_NOTYPE = 0;
 const STT_OBJECT = 1;
@@ -58,16 +59,18 @@ export function readElfSymbols(bytes: Uint8Array): ElfSymbols {
 function* symbolsOf(
   elf: ElfReader,
   sections: SectionHeader[],
-  section: SectionHeader,
+  table: SectionHeader,
 ): Generator<ProgramSymbol> {
-  const stringTable = sections[section.link];
+  const stringTable = sections[table.link];
   if (stringTable === undefined) return;
   const strings = elf.slice(stringTable.offset, stringTable.size, "a string table");
-  const count = Math.floor(section.size / SYM_SIZE);
-  for (const entry of elf.table(section.offset, count, SYM_SIZE, "a symbol table")) {
+  const count = Math.floor(table.size / SYM_SIZE);
+  for (const entry of elf.table(table.offset, count, SYM_SIZE, "a symbol table")) {
     const information = elf.u32(entry + 4);
     const type = information & 0xf;
-    if (!TYPES.has(type) || information >>> 16 === 0) continue;
+    const section = information >>> 16;
+    // Undefined ones, and numbers that are no addresses (SHN_ABS and its like).
+    if (!TYPES.has(type) || section === 0 || section >= SHN_LORESERVE) continue;
     const name = stringAt(strings, elf.u32(entry));
     if (name === "" || name.startsWith(".L")) continue;
     yield {

@@ -73,6 +73,23 @@ export class GuestConsole {
     });
   }
 
+  /** Waits until the error output matches. @returns the match */
+  async waitForError(pattern: RegExp, milliseconds: number): Promise<string> {
+    const deadline = performance.now() + milliseconds;
+    for (;;) {
+      const match = pattern.exec(this.errors);
+      if (match !== null) return match[0];
+      if (performance.now() > deadline || this.hasEnded)
+        throw new Error(`${pattern}: not printed to standard error, which is:\n${this.errors.slice(-1500)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Sends a signal to the process. */
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
   type(text: string): void {
     this.child.stdin?.write(text);
   }

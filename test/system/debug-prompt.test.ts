@@ -1,0 +1,190 @@
+/** `osv-vm debug`: the prompt on a pipe and on a terminal. */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { debianKernel } from "../../scripts/debian-package.ts";
+import { REPOSITORY } from "../../scripts/repository.ts";
+import { compile, missingCompiler } from "../harness/compiler.ts";
+import { buildInitrd } from "../harness/initrd.ts";
+import { OSV_VM } from "../harness/osv-vm.ts";
+import { runProcess } from "../harness/process.ts";
+import { describeWith, missingDebian, missingTool } from "../harness/requirements.ts";
+import { Terminal } from "../harness/terminal.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "osv-vm-debug-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function session(parameters: readonly string[], commands: readonly string[], timeout = 60_000) {
+  const outcome = await runProcess([...OSV_VM, "debug", ...parameters], {
+    input: commands.map((line) => `${line}\n`).join(""),
+    timeout,
+  });
+  return { said: outcome.stdout.toString(), errors: outcome.stderr.toString(), status: outcome.status };
+}
+
+describeWith([missingCompiler("glibc")], "the prompt on a program", () => {
+  let program = "";
+  beforeAll(() => {
+    program = compile(join(REPOSITORY, "test/system/programs/debugged.c"), "glibc", ["-g", "-O0"]);
+  });
+
+  it("breaks, steps by lines, walks the stack and watches memory", async () => {
+    const { said, status } = await session(
+      [program],
+      [
+        ...[
+          "break main",
+          "continue",
+          "next",
+          "print $rax",
+          "step",
+          "backtrace",
+          "finish",
+          "watch counter 4",
+          "delete 2",
+        ],
+        ...["break work", "continue", "threads", "delete", "continue", "continue"],
+      ],
+    );
+    expect(said).toMatch(/breakpoint 1: 0x\w+ <main\+0x\w+> at debugged.c:\d+/);
+    expect(said).toMatch(/0x78 = 120/);
+    expect(said).toMatch(/#0 {2}0x\w+ <total\+0x\w+> at debugged.c:\d+\n#1 {2}0x\w+ <main\+/);
+    expect(said).toMatch(/returned 0x/);
+    expect(said).toMatch(/thread \d+: breakpoint 3: 0x\w+ <work/);
+    expect(said).toContain("SIGUSR1 at");
+    expect(said).toContain("the guest has ended with status 3");
+    expect(status).toBe(3);
+  });
+
+  it("shows the old and the new value of what is watched, and only changes", async () => {
+    const { said } = await session([program], ["watch counter 4", "c", "c", "c", "quit"]);
+    expect(
+      [...said.matchAll(/watch 1: counter 0x(\w+) → 0x(\w+)/g)].map(([, a, b]) => [Number(a), Number(b)]),
+    ).toEqual([
+      [0, 1],
+      [1, 3],
+      [3, 6],
+    ]);
+  });
+
+  it("sets registers and memory, and traces to a file", async () => {
+    const trace = join(folder, "trace");
+    const { said } = await session(
+      [program],
+      [
+        ...[
+          "set $rbx = 0x1234",
+          "print $bx + 1",
+          "set d:*counter = 41",
+          "memory counter 4",
+          `trace ${trace} 50`,
+          "quit",
+        ],
+      ],
+    );
+    expect(said).toContain("0x1235 = 4661");
+    expect(said).toMatch(/29 00 00 00/);
+    const lines = readFileSync(trace, "utf8").trimEnd().split("\n");
+    expect(lines).toHaveLength(50);
+    expect(lines[0]).toMatch(/^0{8}00\w+ _start +xor ebp, ebp/);
+    expect(lines.filter((line) => / pop rsi .* rsp=/.test(line))).toHaveLength(1);
+  });
+
+  it("answers what it cannot do with a sentence, and goes on", async () => {
+    const { said, status } = await session(
+      [program],
+      [
+        ...[
+          "nonsense",
+          "break nowhere",
+          "x 0x10",
+          "delete 7",
+          "print 1/0",
+          "set $cr0 = 1",
+          "s p a m",
+          "thread 99",
+          "symbols /none",
+        ],
+        ...["lookup [", "memory", "re", "", "help", "quit"],
+      ],
+    );
+    for (const sentence of [
+      "there is no command nonsense",
+      "there is no symbol nowhere",
+      "no memory at",
+      "there is no breakpoint 7",
+      "division by zero",
+      "cr0 cannot be set",
+      "there is no thread 99",
+      "/none: cannot be read",
+    ])
+      expect(said).toContain(sentence);
+    expect(said).toMatch(/nexti \[COUNT\] +one instruction/);
+    expect(status).toBe(128 + 9);
+  });
+
+  describeWith([missingTool("tmux")], "on a terminal", () => {
+    it("shows registers that have changed, completes, and comes back with Ctrl-C", async () => {
+      const terminal = new Terminal([...OSV_VM, "debug", program], { columns: 100, rows: 30 });
+      try {
+        await terminal.waitFor("(osv-vm)");
+        terminal.type("break facto");
+        terminal.press("Tab");
+        await terminal.waitFor("break factorial");
+        terminal.press("Enter");
+        terminal.type("c");
+        terminal.press("Enter");
+        await terminal.waitFor(/breakpoint 1: .*<factorial/);
+        const screen = (await terminal.settle()).join("\n");
+        expect(screen).toMatch(/rip \w{16}\*/);
+        expect(screen).toMatch(/→ \w+ .*cmp dword ptr/);
+        expect(terminal.colouredScreen()).toContain("\u001b[1m");
+        terminal.type("si");
+        terminal.press("Enter");
+        await terminal.settle();
+        terminal.press("Enter"); // again
+        await terminal.settle();
+        terminal.type("print $rdi + 1");
+        terminal.press("Enter");
+        await terminal.waitFor(/0x\w+ = \d+/);
+        terminal.type("quit");
+        terminal.press("Enter");
+        await terminal.waitFor(/\[status \d+\]/);
+      } finally {
+        terminal.close();
+      }
+    });
+  });
+});
+
+describeWith([missingDebian()], "the prompt on a kernel", () => {
+  it("boots it up to a breakpoint, shows system registers and page tables", {
+    timeout: 240_000,
+  }, async () => {
+    const kernel = debianKernel("linux-image-cloud-amd64");
+    const { said } = await session(
+      ["--kernel", kernel, "--initrd", buildInitrd(folder), "--append", "console=ttyS0 quiet nokaslr"],
+      [
+        "registers system",
+        "break 0x1000000",
+        "continue",
+        "walk $rip",
+        "info mem",
+        "stepi 3",
+        "backtrace",
+        "quit",
+      ],
+      220_000,
+    );
+    expect(said).toMatch(/efer +0{13}500/);
+    // Where the kernel begins that the boot code has unpacked, before it moves to the upper half.
+    expect(said).toMatch(/breakpoint 1: 0x0+1000000\n/);
+    expect(said).toMatch(/0001000000: 4-level paging[\s\S]*page of 2 MiB, rw. supervisor/);
+    expect(said).toMatch(/^0{16}-\w+ -rwx /m);
+  });
+});
