@@ -392,8 +392,9 @@ export class TraceTranslator {
   }
 
   private hasBreakpoint(rip: number): boolean {
-    const { breakpoints } = this.stops;
-    return breakpoints.size > 0 && breakpoints.has(linearAddress(this.mode, rip));
+    const { breakpoints, guestBreakpoints } = this.stops;
+    if (breakpoints.size + guestBreakpoints.size === 0) return false;
+    return this.stops.isAt(linearAddress(this.mode, rip));
   }
 
   /**
