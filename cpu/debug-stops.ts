@@ -29,6 +29,11 @@ export class DebugStops {
   /** A watched access that has happened since this was last set to undefined; the first one. */
   hit: WatchHit | undefined;
 
+  /** Is there any breakpoint? */
+  get isInUse(): boolean {
+    return this.breakpoints.size + this.guestBreakpoints.size > 0;
+  }
+
   /** Is there a breakpoint, a debugger's or the guest's, at a linear address? */
   isAt(address: number): boolean {
     return this.breakpoints.has(address) || this.guestBreakpoints.has(address);

@@ -392,9 +392,7 @@ export class TraceTranslator {
   }
 
   private hasBreakpoint(rip: number): boolean {
-    const { breakpoints, guestBreakpoints } = this.stops;
-    if (breakpoints.size + guestBreakpoints.size === 0) return false;
-    return this.stops.isAt(linearAddress(this.mode, rip));
+    return this.stops.isInUse && this.stops.isAt(linearAddress(this.mode, rip));
   }
 
   /**

@@ -1,4 +1,4 @@
-; Debug registers: breakpoints on code, data and ports, single steps, the guard of the registers themselves.
+; Debug registers: breakpoints on code and data, single steps.
 %include "start.inc"
 
 %macro breakpoint 3             ; number, address, DR7
@@ -90,19 +90,6 @@ body:
         pop rax
         clear_breakpoints
 
-        say "strings", 10
-        mov qword [fault_base], .string
-        breakpoint 0, variable + 8, (0x1 << 16) | 0x402
-        lea rdi, [variable]
-        mov ecx, 4
-        mov eax, 5
-        cld
-.string:
-        rep stosd
-        show "rcx", rcx
-        newline
-        clear_breakpoints
-
         say "single steps", 10
         mov qword [fault_base], .step
         pushfq
@@ -117,22 +104,7 @@ body:
 .step2: mov eax, [variable]
         nop
 
-        say "guard", 10
-        mov qword [fault_base], .guard
-        mov rax, 0x2400
-        mov dr7, rax
-.guard: mov rax, dr0
-        mov rax, dr7
-        and eax, 0x2000
-        show "guard now", rax
-        newline
-        clear_breakpoints
-
         say "reserved bits", 10
-        mov rax, 0xffffffff
-        mov dr6, rax
-        mov rax, dr6
-        show "dr6", rax
         xor eax, eax
         mov dr6, rax
         mov rax, dr6
