@@ -50,6 +50,12 @@ export interface CpuOptions {
 /** In state structs that do not run code, and in SHADOW_RIP: no instruction is there. */
 const NOWHERE = 0xffffffff;
 
+/** A data breakpoint of the guest's. */
+export interface GuestWatchpoint extends Watchpoint {
+  /** Its bit in DR6. */
+  readonly bit: number;
+}
+
 /** Where execution is while a helper or a device is called. */
 export interface Whereabouts {
   /** Instructions of the engine's run that are complete. */
@@ -122,6 +128,8 @@ export class Cpu {
   readonly history = new BranchHistory();
   readonly structs: readonly Struct[];
   private struct: Struct;
+  private watched: readonly Watchpoint[] = [];
+  private guestWatched: readonly GuestWatchpoint[] = [];
 
   /**
    * @param before the processor whose memory it shares
@@ -198,14 +206,28 @@ export class Cpu {
    * Replaces the data watchpoints. A watched access has its instruction executed alone: {@link stops} says so behind it.
    */
   watch(watchpoints: readonly Watchpoint[]): void {
-    const { mmu, stops } = this;
-    if (watchpoints.length === 0) mmu.watchpoints = undefined;
+    this.watched = watchpoints;
+    this.updateWatchpoints();
+  }
+
+  /** The same for the guest's own debug registers: hits are noted in {@link DebugStops.guestHits}. */
+  watchForGuest(watchpoints: readonly GuestWatchpoint[]): void {
+    this.guestWatched = watchpoints;
+    this.stops.isWatchedByGuest = watchpoints.length > 0;
+    this.updateWatchpoints();
+  }
+
+  private updateWatchpoints(): void {
+    const { mmu, stops, watched, guestWatched } = this;
+    if (watched.length + guestWatched.length === 0) mmu.watchpoints = undefined;
     else {
       mmu.watchpoints = new Watchpoints((watchpoint, access) => {
         this.requireAlone();
-        stops.hit ??= { watchpoint, access };
+        const own = guestWatched.find((known) => known === watchpoint);
+        if (own === undefined) stops.hit ??= { watchpoint, access };
+        else stops.guestHits |= own.bit;
       });
-      mmu.watchpoints.set(watchpoints);
+      mmu.watchpoints.set([...watched, ...guestWatched]);
     }
     mmu.flush();
   }

@@ -8,12 +8,11 @@ import {
   invalidatePcid,
   loadStatusWord,
   readControl,
-  readDebug,
   writeControl,
   writeCr0,
-  writeDebug,
   writeXcr0,
 } from "../system/control-registers.ts";
+import { notePort, readDebug, writeDebug } from "../system/debug-registers.ts";
 import { loadLocalTable, loadTaskRegister } from "../system/descriptor-tables.ts";
 import { farCall, farJump, farReturn, interruptReturn } from "../system/far-transfers.ts";
 import { systemEnter, systemExit, systemReturn } from "../system/fast-calls.ts";
@@ -177,6 +176,7 @@ defineSystemHelper("portIn", (system, cpu) => {
   const port = cpu.argumentI32(0) & 0xffff;
   const size = portSize(cpu, 1);
   requirePort(system, port, size);
+  notePort(system, port, size);
   cpu.setResult(0, system.platform.bus.readPort(port, size));
 });
 
@@ -184,6 +184,7 @@ defineSystemHelper("portOut", (system, cpu) => {
   const port = cpu.argumentI32(0) & 0xffff;
   const size = portSize(cpu, 1);
   requirePort(system, port, size);
+  notePort(system, port, size);
   const value = cpu.argumentI32(2) >>> 0;
   system.platform.bus.writePort(port, size, size === 4 ? value : value & (2 ** (8 * size) - 1));
 });
@@ -219,6 +220,7 @@ function portString(
   const base = cpu.argument(3);
   const port = cpu.gpr(Register.RDX) & 0xffff;
   requirePort(system, port, size);
+  notePort(system, port, size);
   const step = (cpu.getI32(FLAGS_OTHER) & Flag.DF) !== 0 ? -size : size;
   for (let done = 0; done < MOST_ITERATIONS; done++) {
     const count = isRepeated ? indexRegister(cpu, Register.RCX, bits) : 1;

@@ -172,45 +172,6 @@ export function invalidatePcid(system: SystemState, type: number, pcid: bigint, 
   else system.flushAddressSpace();
 }
 
-// ---- debug registers: SDM vol. 3, 17.2 ----
-
-const DR6_FIXED = 0xffff0ff0;
-const DR6_BITS = 0x0000e00f;
-const DR7_FIXED = 0x400;
-const DR7_BITS = 0xffff23ff;
-const DR6_BD = 1 << 13;
-export const DR7_GD = 1 << 13;
-
-/** DR4 and DR5 stand for DR6 and DR7 unless CR4.DE is set. */
-function debugNumber(system: SystemState, register: number): number {
-  if (register !== 4 && register !== 5) return register;
-  if ((system.cr4 & Cr4.DE) !== 0) throw new GuestException(Vector.UD, 0);
-  return register + 2;
-}
-
-/** DR7.GD guards all debug registers: DR6.BD tells why there is a #DB (SDM vol. 3, 17.2.4). */
-function requireUnguarded(system: SystemState): void {
-  if ((system.debug[7] & DR7_GD) === 0) return;
-  system.debug[6] = (system.debug[6] | DR6_BD) >>> 0;
-  throw new GuestException(Vector.DB, 0);
-}
-
-export function readDebug(system: SystemState, register: number): number {
-  const number = debugNumber(system, register);
-  requireUnguarded(system);
-  return system.debug[number];
-}
-
-export function writeDebug(system: SystemState, register: number, value: bigint): void {
-  const number = debugNumber(system, register);
-  requireUnguarded(system);
-  if (number >= 6 && value >> 32n !== 0n) throw refused();
-  const low = Number(value & 0xffffffffn);
-  if (number === 6) system.debug[6] = ((low & DR6_BITS) | DR6_FIXED) >>> 0;
-  else if (number === 7) system.debug[7] = ((low & DR7_BITS) | DR7_FIXED) >>> 0;
-  else system.debug[number] = Number(BigInt.asIntN(64, value));
-}
-
 /** XSETBV: x87 state always, AVX only with SSE. */
 export function writeXcr0(system: SystemState, index: number, value: bigint): void {
   const known = BigInt(system.cpu.model.xcr0);

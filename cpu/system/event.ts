@@ -11,6 +11,8 @@ export interface Event {
   readonly source: number;
   /** Software interrupts: the address behind the instruction. RIP is at it until it is clear that it raises no fault. */
   readonly next?: number;
+  /** #DB that comes before its instruction: RF is set in the image of the flags. */
+  readonly isFault?: boolean;
 }
 
 /** Exceptions that push an error code (SDM vol. 3, table 6-1). */

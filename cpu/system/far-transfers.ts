@@ -316,7 +316,9 @@ function writeFlags(system: SystemState, flags: number, size: OperandSize): void
   if (size !== 16) mask |= Flag.RF | Flag.AC | Flag.ID;
   if (system.cpl <= system.ioPrivilege) mask |= Flag.IF;
   if (system.cpl === 0) mask |= Flag.IF | IOPL;
-  cpu.rflags = (cpu.rflags & ~mask) | (flags & mask);
+  // RF lasts for one instruction: it matters only where there are breakpoints (SystemProcessor.run).
+  const dropped = cpu.stops.guestBreakpoints.size === 0 ? Flag.RF : 0;
+  cpu.rflags = (cpu.rflags & ~mask) | (flags & mask & ~dropped);
 }
 const IOPL = 3 << 12;
 

@@ -12,6 +12,7 @@ describe.skipIf(isLeftOut)("test images print what they print under QEMU", () =>
     ["user", "user mode, system calls, SMEP and SMAP"],
     ["protected", "32-bit protected mode, PAE, call gates, real mode"],
     ["tasks", "task switches, virtual-8086 mode"],
+    ["debug", "breakpoints on code and data, single steps"],
   ])("%s: %s", (name) => {
     const { image, output } = runUnderQemu(name);
     expect(output).toMatch(/done\n$/);

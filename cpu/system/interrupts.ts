@@ -3,7 +3,7 @@
 import { PageFault } from "../../mmu/mmu.ts";
 import { GuestException } from "../helpers.ts";
 import { ExceptionSource, FLAGS_OTHER, Flag, Register, Segment, Vector } from "../state.ts";
-import { DR7_GD } from "./control-registers.ts";
+import { unguardDebugRegisters } from "./debug-registers.ts";
 import { accessed, readDescriptor } from "./descriptor-tables.ts";
 import { type Event, exceptionEvent } from "./event.ts";
 import {
@@ -68,8 +68,7 @@ function isDouble(first: Event, second: Event): boolean {
 
 function deliverOnce(system: SystemState, event: Event): void {
   if (event.vector === Vector.PF && event.errorCode !== undefined) system.cr2 = event.address;
-  // The handler may use the debug registers.
-  if (event.vector === Vector.DB) system.debug[7] &= ~DR7_GD;
+  if (event.vector === Vector.DB) unguardDebugRegisters(system);
   if (!system.isProtected) deliverReal(system, event);
   else if (system.isLong) deliverLong(system, event);
   else deliverProtected(system, event);
@@ -83,7 +82,7 @@ function pushedFlags(system: SystemState, event: Event): number {
   const flags = system.cpu.rflags;
   const isFault =
     event.source === ExceptionSource.Processor &&
-    (event.errorCode !== undefined || FAULTS_WITHOUT_CODE.has(event.vector));
+    (event.errorCode !== undefined || event.isFault === true || FAULTS_WITHOUT_CODE.has(event.vector));
   return isFault && event.vector !== Vector.DF ? flags | Flag.RF : flags;
 }
 const FAULTS_WITHOUT_CODE = new Set<number>([

@@ -14,6 +14,7 @@ import {
   FLAGS_OTHER,
   Flag,
   INTERRUPT_REQUEST,
+  Segment,
   SHADOW_RIP,
   Vector,
 } from "../state.ts";
@@ -87,12 +88,18 @@ export class SystemProcessor {
       if (cpu.stops.hit !== undefined) return "debug"; // an interrupt's frame was pushed there
       const steps = wanted === "step" ? 1 : left;
       const isTraced = this.isSingleStepping();
-      const used = this.runEngine(isTraced ? 1 : steps);
+      const isResumed = this.resumeAtBreakpoint();
+      const used = this.runEngine(isTraced || isResumed ? 1 : steps);
+      if (isResumed && used.count > 0) this.clearResumeFlag();
       // An exception whose handler faults at its first instruction executes nothing, and must not keep us here.
       left -= Math.max(used.count, 1);
       const { exit } = used;
       this.statistics.exits[exit] = (this.statistics.exits[exit] ?? 0) + 1;
       if (exit === Exit.Debug && cpu.stops.hit === undefined) {
+        if (!cpu.stops.breakpoints.has(this.linearRip) && cpu.stops.guestBreakpoints.has(this.linearRip)) {
+          if (!this.deliverBreakpoint()) return "shutdown";
+          continue;
+        }
         if (wanted === "step") system.shadow(cpu.rip); // still in force
         return "debug";
       }
@@ -160,9 +167,40 @@ export class SystemProcessor {
     return (this.cpu.getI32(FLAGS_OTHER) & Flag.TF) !== 0;
   }
 
+  // ---- the guest's own debug registers ----
+
+  private get linearRip(): number {
+    const { cpu, system } = this;
+    return system.is64Bit ? cpu.rip : (cpu.rip + system.segments[Segment.CS].base) >>> 0;
+  }
+
+  /** RF is set: the next instruction is executed whatever breakpoint there is (SDM vol. 3, 17.3.1.1). */
+  private resumeAtBreakpoint(): boolean {
+    const { cpu } = this;
+    if (cpu.stops.guestBreakpoints.size === 0 || (cpu.getI32(FLAGS_OTHER) & Flag.RF) === 0) return false;
+    cpu.stops.pass = true;
+    return true;
+  }
+
+  private clearResumeFlag(): void {
+    const { cpu } = this;
+    cpu.setI32(FLAGS_OTHER, cpu.getI32(FLAGS_OTHER) & ~Flag.RF);
+  }
+
+  /** An instruction breakpoint: a fault before the instruction. */
+  private deliverBreakpoint(): boolean {
+    const { cpu, system } = this;
+    const bits = cpu.stops.guestBreakpoints.get(this.linearRip) ?? 0;
+    system.debug[6] = (system.debug[6] | bits) >>> 0;
+    return this.deliver({ ...exceptionEvent(Vector.DB, 0), isFault: true });
+  }
+
   /** @returns false after a triple fault */
   private handle(exit: Exit, isTraced: boolean): boolean {
     const { system } = this;
+    const { stops } = this.cpu;
+    const hits = stops.guestHits;
+    stops.guestHits = 0;
     switch (exit) {
       case Exit.Exception:
         return this.deliver(this.pendingEvent());
@@ -186,8 +224,8 @@ export class SystemProcessor {
           : this.softwareEvent(afterInstruction.vector, afterInstruction.source),
       );
     }
-    if (!isTraced) return true;
-    system.debug[6] = (system.debug[6] | DR6_SINGLE_STEP) >>> 0;
+    if (!isTraced && hits === 0) return true;
+    system.debug[6] = (system.debug[6] | hits | (isTraced ? DR6_SINGLE_STEP : 0)) >>> 0;
     return this.deliver(exceptionEvent(Vector.DB, 0));
   }
 

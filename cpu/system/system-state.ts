@@ -23,6 +23,7 @@ import {
   Vector,
 } from "../state.ts";
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
+import { applyBreakpoints, type PortBreakpoint } from "./debug-registers.ts";
 import type { Event } from "./event.ts";
 import {
   type ExecutionMode,
@@ -62,6 +63,8 @@ export class SystemState {
   private readonly checks = new SegmentChecks(this.segments);
   /** DR0…DR3, DR6, DR7 at their numbers. */
   readonly debug = [0, 0, 0, 0, 0, 0, 0, 0];
+  /** Breakpoints on ports that they ask for. */
+  portBreakpoints: readonly PortBreakpoint[] = [];
   /** Model-specific registers that only WRMSR and RDMSR know. */
   readonly model = createModelRegisters();
   /** One NMI waits; NMIs are blocked until IRET. */
@@ -132,6 +135,7 @@ export class SystemState {
     this.debug.fill(0);
     this.debug[6] = 0xffff0ff0;
     this.debug[7] = 0x400;
+    applyBreakpoints(this);
     Object.assign(this.model, createModelRegisters());
     this.nmiPending = false;
     this.nmiBlocked = false;

@@ -22,6 +22,7 @@ import {
   XMM_STRIDE,
 } from "../../cpu/state.ts";
 import { Cr0, Cr4, Efer } from "../../cpu/system/control-bits.ts";
+import { applyBreakpoints } from "../../cpu/system/debug-registers.ts";
 import type { SegmentRegister } from "../../cpu/system/segment.ts";
 import { isCanonical } from "../../cpu/system/stack.ts";
 import type { SystemState, TableRegister } from "../../cpu/system/system-state.ts";
@@ -263,6 +264,7 @@ export function restoreProcessor(system: SystemState, saved: SavedState): void {
   cpu.setNumber(SHADOW_RIP, signed(state.u64("shadow"))); // in the struct of that privilege level
   system.updatePaging();
   system.updateMode();
+  applyBreakpoints(system);
   system.updateRequest();
   system.flushEverything();
 }

@@ -311,8 +311,8 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   private isAtBreakpoint(rip: number): boolean {
-    const { breakpoints } = this.cpu.stops;
-    return breakpoints.size > 0 && breakpoints.has(linearAddress(this.mode, rip));
+    const { stops } = this.cpu;
+    return stops.isInUse && stops.isAt(linearAddress(this.mode, rip));
   }
 
   // ---- where execution is, for helpers and devices ----

@@ -392,8 +392,7 @@ export class TraceTranslator {
   }
 
   private hasBreakpoint(rip: number): boolean {
-    const { breakpoints } = this.stops;
-    return breakpoints.size > 0 && breakpoints.has(linearAddress(this.mode, rip));
+    return this.stops.isInUse && this.stops.isAt(linearAddress(this.mode, rip));
   }
 
   /**
