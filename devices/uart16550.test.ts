@@ -156,4 +156,17 @@ describe.runIf(canRunQtest)("the 16550, beside QEMU's", () => {
     }
     expect(await differenceFromQemu(bus, accesses, ["-serial", "null"])).toBeUndefined();
   });
+
+  it("marks a break: a zero that is no character, told by LSR once and by the interrupt of the highest priority", () => {
+    const line = new RecordedLine();
+    const uart = new Uart16550(new ManualClock(), line, { transmit: () => {} });
+    uart.writePort(2, 1, 0xc1);
+    uart.writePort(4, 1, 0x08);
+    uart.writePort(1, 1, 0x05);
+    uart.receiveBreak();
+    expect([line.level, uart.readPort(2, 1) & 0xf]).toEqual([true, 0x06]);
+    expect(uart.readPort(5, 1) & 0x11).toBe(0x11);
+    expect(uart.readPort(5, 1) & 0x11).toBe(0x01);
+    expect([uart.readPort(0, 1), uart.readPort(5, 1) & 1]).toEqual([0, 0]);
+  });
 });

@@ -314,6 +314,36 @@ describeWith([missingCompiler("glibc")], "a multiboot kernel", () => {
     expect(outcome.status).toBe(1);
   });
 
+  it("that faults in its own handler for ever can be left", async () => {
+    const kernel = build(
+      "faults",
+      MULTIBOOT_SOURCE.replace(
+        "movb $0x15, %al",
+        [
+          "movl $0xd0000000, %esp", // where nothing is: it takes what is pushed for a long time
+          "movl $bad, %eax", // the handler of #UD, which is another one
+          "movw %ax, idt + 6 * 8",
+          "movw %cs, idt + 6 * 8 + 2",
+          "movw $0x8e00, idt + 6 * 8 + 4",
+          "shrl $16, %eax",
+          "movw %ax, idt + 6 * 8 + 6",
+          "lidt idtr",
+          "jmp bad",
+          ".data",
+          "idtr: .word 63",
+          ".long idt",
+          "idt: .skip 64",
+          ".text",
+        ].join("\n    "),
+      ),
+    );
+    const console = new GuestConsole([...OSV_VM, "boot", kernel, "--append", "x"]);
+    await console.waitFor("x", 20_000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    console.interrupt();
+    expect(await console.end(10_000)).toBe(0);
+  });
+
   it("that floods the serial port does not make us grow", async () => {
     const kernel = build(
       "flood",

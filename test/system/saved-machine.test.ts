@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createSystemEngine } from "../../cli/engines.ts";
+import { createSystemEngine, type EngineName } from "../../cli/engines.ts";
 import { nodeCompression } from "../../cli/host/node-compression.ts";
 import { NodeMachineHost } from "../../cli/host/node-machine-host.ts";
 import { type Kernel, Machine } from "../../devices/machine/machine.ts";
@@ -219,6 +219,9 @@ class MemoryFile {
   }
 }
 
+/** What is executed a few times is compiled. */
+const EAGER = { warm: 2, hot: 4, batch: 4, samples: 0 };
+
 /** Fields of the processor that are no state of the guest's: what it is connected to, what is made anew when it is needed. */
 const NOT_REGISTERS = [
   "cpu",
@@ -242,12 +245,12 @@ interface Run {
   readonly output: number[];
 }
 
-function createMachine(saveAt = Number.POSITIVE_INFINITY): Run {
+function createMachine(saveAt = Number.POSITIVE_INFINITY, engine: EngineName = "interp"): Run {
   const output: number[] = [];
   const machine = new Machine({
     ramSize: RAM,
     host: new NodeMachineHost(new SeededEntropy()),
-    createEngine: (cpu) => createSystemEngine({ engines: ["interp"] }, cpu),
+    createEngine: (cpu) => createSystemEngine({ engines: [engine] }, cpu, { jitThresholds: EAGER }),
     serial: { transmit: (byte) => output.push(byte) },
     debugOutput: (byte) => output.push(byte),
     debugExit: { port: 0xf4, ports: 4 },
@@ -309,7 +312,7 @@ describeWith([missingCompiler("glibc")], "a saved machine", () => {
     expect(apicTicks).toBeGreaterThan(20);
   });
 
-  it("runs on as if nothing had been, saved and restored at thirty places", async () => {
+  it("runs on as if nothing had been, saved and restored at thirty places, by one engine and the other", async () => {
     const random = new Random(2, 0);
     let output = "";
     let saved: Uint8Array | undefined;
@@ -317,7 +320,7 @@ describeWith([missingCompiler("glibc")], "a saved machine", () => {
     let last: Machine | undefined;
     for (let turn = 0, at = 0; reason.kind === "paused"; turn++) {
       at += random.below(INSTRUCTIONS / 15);
-      const run = createMachine(turn < 30 ? at : undefined);
+      const run = createMachine(turn < 30 ? at : undefined, turn % 2 === 0 ? "interp" : "jit");
       last = run.machine;
       if (saved === undefined) run.machine.bootKernel(kernel);
       else await restore(saved, run.machine);
