@@ -91,7 +91,8 @@ function kernelOf(path: string, options: BootOptions): Kernel {
 /** What a machine without a kernel begins with. @param kind as the machine has it, or had it when it was saved */
 function firmwareOf(options: BootOptions, kind: FirmwareKind): MachineOptions["firmware"] {
   if (options.bios !== undefined) return { subject: options.bios, bytes: readFile("--bios", options.bios) };
-  if (kind === "image") throw new CommandError("--restore: name the saved machine's firmware with --bios FILE");
+  if (kind === "image")
+    throw new CommandError("--restore: name the saved machine's firmware with --bios FILE");
   return kind === "own" ? "own" : undefined;
 }
 
@@ -283,7 +284,10 @@ export async function boot(
   const ramSize = saved?.description.ramSize ?? ramSizeOf(options.memory ?? DEFAULT_MEMORY);
   if (ramSize > MOST_RAM) throw new CommandError("--memory: the machine has room for 3584M");
   const deterministic = options.deterministic || saved?.description.deterministic === true;
-  const firmware = firmwareOf(options, saved?.description.firmware ?? (kernel === undefined ? "own" : "none"));
+  const firmware = firmwareOf(
+    options,
+    saved?.description.firmware ?? (kernel === undefined ? "own" : "none"),
+  );
   const disks = new OpenDisks(diskOptions);
   const session = new BootSession(await NodeHost.open(), deterministic);
   try {

@@ -12,10 +12,18 @@ const FORMATS: readonly ImageFormat[] = [
   { name: "a qcow2 image", kind: "image", magic: [0x51, 0x46, 0x49, 0xfb] },
   // VMware Virtual Disk Format 5.0, "Hosted Sparse Extent Header": "KDMV"; text descriptors begin with a comment
   { name: "a VMDK image", kind: "image", magic: [0x4b, 0x44, 0x4d, 0x56] },
-  { name: "a VMDK descriptor", kind: "image", magic: [..."# Disk DescriptorFile"].map((letter) => letter.charCodeAt(0)) },
+  {
+    name: "a VMDK descriptor",
+    kind: "image",
+    magic: [..."# Disk DescriptorFile"].map((letter) => letter.charCodeAt(0)),
+  },
   { name: "a VHDX image", kind: "image", magic: [..."vhdxfile"].map((letter) => letter.charCodeAt(0)) },
   { name: "a VHD image", kind: "image", magic: [..."conectix"].map((letter) => letter.charCodeAt(0)) },
-  { name: "a VDI image", kind: "image", magic: [..."<<< Oracle VM VirtualBox"].map((letter) => letter.charCodeAt(0)) },
+  {
+    name: "a VDI image",
+    kind: "image",
+    magic: [..."<<< Oracle VM VirtualBox"].map((letter) => letter.charCodeAt(0)),
+  },
   { name: "a QED image", kind: "image", magic: [0x51, 0x45, 0x44, 0x00] },
   { name: "a gzip file", kind: "compressed", magic: [0x1f, 0x8b] },
   { name: "an xz file", kind: "compressed", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },

@@ -67,7 +67,19 @@ echo "${DISK_GREETING} $(grep ' / ' /proc/mounts)"
 exec setsid cttyhack sh
 `;
 const INITRD_APPLETS = ["sh", "mount", "insmod", "switch_root", "sleep"];
-const DISK_APPLETS = ["sh", "mount", "cat", "echo", "ls", "grep", "poweroff", "sha256sum", "sync", "setsid", "cttyhack"];
+const DISK_APPLETS = [
+  "sh",
+  "mount",
+  "cat",
+  "echo",
+  "ls",
+  "grep",
+  "poweroff",
+  "sha256sum",
+  "sync",
+  "setsid",
+  "cttyhack",
+];
 
 const GRUB_CONFIGURATION = `serial --unit=0 --speed=115200
 terminal_input serial
@@ -168,7 +180,8 @@ function writeRoot(root: string): void {
 
 function copySyslinuxModules(target: string): void {
   const modules = join(unpackDebianPackage("syslinux-common"), "usr/lib/syslinux/modules/bios");
-  for (const name of ["menu.c32", "libutil.c32", "ldlinux.c32"]) cpSync(join(modules, name), join(target, name));
+  for (const name of ["menu.c32", "libutil.c32", "ldlinux.c32"])
+    cpSync(join(modules, name), join(target, name));
 }
 
 /** A disk with one partition, active, that holds the root; no loader yet. */
@@ -261,14 +274,19 @@ export function isolinuxCd(): string {
     const root = join(scratch, "cd");
     const folder = join(root, "isolinux");
     mkdirSync(folder, { recursive: true });
-    cpSync(join(unpackDebianPackage("isolinux"), "usr/lib/ISOLINUX/isolinux.bin"), join(folder, "isolinux.bin"));
+    cpSync(
+      join(unpackDebianPackage("isolinux"), "usr/lib/ISOLINUX/isolinux.bin"),
+      join(folder, "isolinux.bin"),
+    );
     copySyslinuxModules(folder);
     cpSync(kernel(), join(folder, "vmlinuz"));
     renameSync(buildInitrd(scratch), join(folder, "initrd.gz"));
     writeFileSync(join(folder, "isolinux.cfg"), syslinuxConfiguration("/isolinux"));
     const boot = ["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot"];
     const load = ["-boot-load-size", "4", "-boot-info-table"];
-    execFileSync("xorriso", ["-as", "mkisofs", "-quiet", "-o", path, ...boot, ...load, root], { stdio: "pipe" });
+    execFileSync("xorriso", ["-as", "mkisofs", "-quiet", "-o", path, ...boot, ...load, root], {
+      stdio: "pipe",
+    });
   });
 }
 

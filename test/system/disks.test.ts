@@ -103,7 +103,9 @@ describeWith([missingDebian(), missingDiskTools(), missingGrub()], "a disk with 
     await powerOff(console);
     const partition = join(folder, "partition");
     execFileSync("dd", [`if=${copy}`, `of=${partition}`, "bs=1M", "skip=1"], { stdio: "pipe" });
-    expect(execFileSync("e2fsck", ["-fn", partition], { stdio: "pipe" }).toString()).toMatch(/\d+\/\d+ files/);
+    expect(execFileSync("e2fsck", ["-fn", partition], { stdio: "pipe" }).toString()).toMatch(
+      /\d+\/\d+ files/,
+    );
     expect(execFileSync("debugfs", ["-R", "cat /file", partition], { stdio: "pipe" }).toString()).toBe(
       "kept for ever\n",
     );
@@ -122,7 +124,9 @@ describeWith([missingDebian(), missingDiskTools(), missingGrub()], "a disk with 
 });
 
 describeWith([missingDebian(), missingDiskTools(), missingLoopMounts()], "a disk with extlinux", () => {
-  it("is booted by our BIOS: menu, kernel, root on the disk", { timeout: 3 * BOOT_MS + BUILD_MS }, async () => {
+  it("is booted by our BIOS: menu, kernel, root on the disk", {
+    timeout: 3 * BOOT_MS + BUILD_MS,
+  }, async () => {
     const console = start("--disk", `${extlinuxDisk()},snapshot`);
     await bootToShell(console);
     await powerOff(console);
@@ -130,7 +134,9 @@ describeWith([missingDebian(), missingDiskTools(), missingLoopMounts()], "a disk
 });
 
 describeWith([missingDebian(), missingCdTools()], "a CD with isolinux", () => {
-  it("is booted by our BIOS: menu, kernel, initial RAM disk", { timeout: 3 * BOOT_MS + BUILD_MS }, async () => {
+  it("is booted by our BIOS: menu, kernel, initial RAM disk", {
+    timeout: 3 * BOOT_MS + BUILD_MS,
+  }, async () => {
     const console = start("--disk", `${isolinuxCd()},ro`);
     await console.waitFor(MENU_ENTRY, BOOT_MS);
     console.type("\r");
@@ -216,16 +222,28 @@ describe("what cannot be booted", () => {
     const zeros = file("zeros.img", new Uint8Array(1 << 20));
     await refuse([zeros], /zeros\.img: is not bootable: it has no boot signature \(55 AA/);
     await refuse(["--disk", zeros], /zeros\.img: is not bootable: it has no boot signature/);
-    await refuse([file("short.img", new Uint8Array(100))], /short\.img: is not bootable: it has no boot signature/);
+    await refuse(
+      [file("short.img", new Uint8Array(100))],
+      /short\.img: is not bootable: it has no boot signature/,
+    );
     await refuse(["--disk", file("empty.img", "")], /empty\.img: is empty/);
-    await refuse([file("disk.qcow2", Buffer.from("514649fb00000003", "hex"))], /disk\.qcow2: is a qcow2 image; .*raw/);
-    await refuse([file("disk.img.gz", Buffer.from("1f8b0800", "hex"))], /disk\.img\.gz: is a gzip file; unpack it/);
+    await refuse(
+      [file("disk.qcow2", Buffer.from("514649fb00000003", "hex"))],
+      /disk\.qcow2: is a qcow2 image; .*raw/,
+    );
+    await refuse(
+      [file("disk.img.gz", Buffer.from("1f8b0800", "hex"))],
+      /disk\.img\.gz: is a gzip file; unpack it/,
+    );
     await refuse([join(folder, "missing.img")], /missing\.img: no such file/);
     await refuse(["--disk", folder], /is a directory/);
     await refuse(["--disk", `${zeros},format=vhd`], /The formats are: raw/);
     await refuse(["--disk", `${zeros},cache=none`], /A disk has: format=raw, ro, snapshot/);
     await refuse(["--bios", zeros, "--disk", zeros], /zeros\.img: is no firmware image/);
-    await refuse(["--bios", file("bios.bin", new Uint8Array(1000))], /bios\.bin: is no firmware image: it has 1000 bytes/);
+    await refuse(
+      ["--bios", file("bios.bin", new Uint8Array(1000))],
+      /bios\.bin: is no firmware image: it has 1000 bytes/,
+    );
     await refuse([], /nothing to boot/);
     await refuse(["--disk", zeros, "--append", "quiet"], /--append is for a kernel/);
   });

@@ -128,7 +128,11 @@ export class PciDriver {
     return true;
   }
 
-  setDescriptor(index: number, { address, length, flags = 0, next = 0 }: TestDescriptor, table: number = QUEUE.descriptors): void {
+  setDescriptor(
+    index: number,
+    { address, length, flags = 0, next = 0 }: TestDescriptor,
+    table: number = QUEUE.descriptors,
+  ): void {
     const at = table + 16 * index;
     this.view.setBigUint64(at, BigInt(address), true);
     this.view.setUint32(at + 8, length, true);
@@ -144,7 +148,11 @@ export class PciDriver {
     ];
     for (const [index, item] of all.entries()) {
       const isLast = index === all.length - 1;
-      this.setDescriptor(first + index, { ...item, flags: item.flags | (isLast ? 0 : 1), next: first + index + 1 });
+      this.setDescriptor(first + index, {
+        ...item,
+        flags: item.flags | (isLast ? 0 : 1),
+        next: first + index + 1,
+      });
     }
   }
 

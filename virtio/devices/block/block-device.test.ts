@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { generator } from "../../../devices/testing/qtest.ts";
 import { type BlockBackend, BlockError, MemoryDisk } from "../../../devices/storage/block-backend.ts";
 import { SnapshotOverlay } from "../../../devices/storage/snapshot-overlay.ts";
+import { generator } from "../../../devices/testing/qtest.ts";
 import { BUFFERS, blockHeader, PciDriver, QUEUE } from "../../testing/pci-driver.ts";
 import { VirtioBlock } from "./block-device.ts";
 
