@@ -297,6 +297,7 @@ clear:
 ; registers, carry, zero, the buffer's bytes added up
 report:
     pushf
+    cli                     ; SeaBIOS prints at ticks of the timer
     pushad
     mov si, sp
     mov eax, [si+28]
