@@ -14,7 +14,6 @@ const Status = {
   Ok: 0x00,
   BadCommand: 0x01,
   WriteProtected: 0x03,
-  SectorNotFound: 0x04,
   DmaBoundary: 0x09,
   UncorrectableError: 0x10,
   NotReady: 0xaa,
@@ -42,6 +41,11 @@ const INFO_REMOVABLE = 1 << 2;
 
 /** What a drive has in CMOS, as 08h reports: 1.44 MB; 2.88 MB. */
 const DISKETTE_TYPES: Readonly<Record<number, number>> = { 9: 3, 15: 2, 18: 4, 36: 6 };
+
+/** The last cylinder of a hard disk is for diagnostics: BIOSes tell of it neither in 08h nor in 15h. */
+function reportedCylinders({ kind, geometry: { cylinders } }: Drive): number {
+  return kind === "disk" ? Math.max(1, cylinders - 1) : cylinders;
+}
 
 export class DiskServices {
   private lastStatus = 0;
@@ -149,7 +153,7 @@ export class DiskServices {
     if (count === 0 || count > 128) return Status.BadCommand;
     const block = (cylinder * geometry.heads + head) * geometry.sectors + sector - 1;
     registers.al = 0;
-    if (!isInside || drive.kind === "cd") return Status.SectorNotFound;
+    if (!isInside || drive.kind === "cd") return Status.BadCommand;
     const status = await this.transfer(drive, command, block, count, registers.at("es", registers.bx));
     if (status === Status.Ok) registers.al = count;
     return status;
@@ -164,7 +168,7 @@ export class DiskServices {
     address: number,
   ): Promise<number> {
     const { backend, sectorBytes } = drive;
-    if ((block + count) * sectorBytes > backend.size) return Status.SectorNotFound;
+    if ((block + count) * sectorBytes > backend.size) return Status.BadCommand;
     if (command === 3 && backend.isReadOnly) return Status.WriteProtected;
     try {
       for (let done = 0; done < count; done += PIECE_SECTORS) {
@@ -198,8 +202,8 @@ export class DiskServices {
       registers.dx = count;
       return isDisk ? Status.BadCommand : Status.Ok;
     }
-    const { cylinders, heads, sectors } = drive.geometry;
-    const last = cylinders - 1;
+    const { heads, sectors } = drive.geometry;
+    const last = reportedCylinders(drive) - 1;
     registers.cx = ((last & 0xff) << 8) | ((last >> 2) & 0xc0) | sectors;
     registers.dh = heads - 1;
     registers.dl = count;
@@ -220,8 +224,8 @@ export class DiskServices {
       call.setCarry(drive === undefined);
     } else if (drive.kind === "diskette") registers.ah = 1;
     else {
-      const { cylinders, heads, sectors } = drive.geometry;
-      const total = Math.min(cylinders * heads * sectors, 0xffffffff);
+      const { heads, sectors } = drive.geometry;
+      const total = reportedCylinders(drive) * heads * sectors;
       registers.ah = 3;
       registers.cx = total >>> 16;
       registers.dx = total & 0xffff;
@@ -260,7 +264,7 @@ export class DiskServices {
     const address = isFlat
       ? memory.u32(packet + 20) * 2 ** 32 + memory.u32(packet + 16)
       : (pointer >>> 16) * 16 + (pointer & 0xffff);
-    if (!Number.isSafeInteger(block + count)) return Status.SectorNotFound;
+    if (!Number.isSafeInteger(block + count)) return Status.BadCommand;
     const status = await this.transfer(drive, command, block, count, address);
     if (status !== Status.Ok) memory.putU16(packet + 2, 0); // how much has been transferred
     return status;
