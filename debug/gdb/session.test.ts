@@ -1,4 +1,4 @@
-/** The stub against packets by hand and by chance; gdb itself drives it in test/system/gdb.test.ts. */
+/** The stub against packets by hand and by chance; gdb itself drives it in test/machines/gdb.test.ts. */
 
 import { describe, expect, it } from "vitest";
 import { bytesOf, encodePacket, hexOf, PacketReader } from "./packet.ts";

@@ -87,7 +87,8 @@ export class ConfigSpace implements Saveable {
     const isSameDevice = [ConfigOffset.VendorId, ConfigOffset.DeviceId].every(
       (offset) => bytes[offset] === this.bytes[offset] && bytes[offset + 1] === this.bytes[offset + 1],
     );
-    if (!isSameDevice) throw new StateError("PCI configuration space: the saved machine has another device there");
+    if (!isSameDevice)
+      throw new StateError("PCI configuration space: the saved machine has another device there");
     for (let offset = 0; offset < CONFIG_BYTES; offset++) {
       const mask = this.writable[offset];
       this.bytes[offset] = (this.bytes[offset] & ~mask) | (bytes[offset] & mask);

@@ -257,7 +257,9 @@ describe("a PCI bus", () => {
     const { root } = create();
     const saved = root.save();
     const lonely = new PciRootBus(new Bus(), { deliver: () => {} }, root.resources);
-    expect(() => lonely.restore(saved)).toThrow("slot 1 of the saved machine has a device, this one's is different");
+    expect(() => lonely.restore(saved)).toThrow(
+      "slot 1 of the saved machine has a device, this one's is different",
+    );
     const other = new PciRootBus(new Bus(), { deliver: () => {} }, root.resources);
     other.add(new PciDevice({ vendorId: 1, deviceId: 2, classCode: 0 }));
     expect(() => other.restore(saved)).toThrow("the saved machine has another device there");

@@ -154,7 +154,9 @@ export class PciRootBus implements MemoryDevice, Saveable {
       const device = this.slots[index];
       if ((device === undefined) !== (item === undefined)) {
         const what = item === undefined ? "no device" : "a device";
-        throw new StateError(`PCI bus: slot ${index} of the saved machine has ${what}, this one's is different`);
+        throw new StateError(
+          `PCI bus: slot ${index} of the saved machine has ${what}, this one's is different`,
+        );
       }
       device?.restore(new StateReader("PCI bus", { version: 1, item }, 1).state("item"));
     }

@@ -214,7 +214,7 @@ describeWith([missingCompiler("glibc")], "a machine's file", () => {
         await terminal.waitFor(/saved to .*keys: \d+\.\d MiB/);
         const first = statSync(path).ino;
         terminal.press("C-a", "s");
-        await terminal.waitFor(/saved to[^]*saved to/);
+        await terminal.waitFor(/saved to[\s\S]*saved to/);
         expect(statSync(path).ino).not.toBe(first); // it was replaced, not written over
         terminal.press("C-a", "h");
         await terminal.waitFor("Ctrl-A s");
