@@ -84,8 +84,14 @@ export function analyse(initial: Case, end: FinalState): Analysis {
   }
   const steps = [...nodes.values()].sort((a, b) => a.address - b.address);
   const first = nodes.get(start);
-  const range = first === undefined ? undefined : faultRange(first.instruction, initial);
-  const faulted = end.vector === Vector.PF && rip === start;
+  // An instruction that faults finds and leaves the registers as they are in the end.
+  const faulting = end.vector === Vector.PF ? nodes.get(rip) : undefined;
+  const range =
+    faulting !== undefined
+      ? faultRange(faulting.instruction, end)
+      : first === undefined
+        ? undefined
+        : faultRange(first.instruction, initial);
   return {
     steps,
     undefinedFlags,
@@ -97,7 +103,9 @@ export function analyse(initial: Case, end: FinalState): Analysis {
     tolerance: first === undefined ? undefined : toleranceOf(first.mnemonic),
     faultRange: range,
     ignored:
-      first === undefined ? [] : ignoredMemory(first.instruction, initial, faulted ? range : undefined),
+      first === undefined
+        ? []
+        : ignoredMemory(first.instruction, initial, faulting === undefined ? undefined : range),
     originalWord: (address) => originalWord(initial, address),
   };
 }
@@ -256,23 +264,23 @@ function originalWord(initial: Case, address: bigint): bigint {
   return offset < 0 ? 0n : new DataView(memory.buffer).getBigUint64(offset, true);
 }
 
-function faultRange(instruction: Instruction, initial: Case): AddressRange | undefined {
+function faultRange(instruction: Instruction, registers: Case | FinalState): AddressRange | undefined {
   const { mnemonic, operands } = instruction.row;
   const bytes = operands[0]?.size === "t" && !instruction.rmIsRegister ? 10 : LARGE_OPERANDS[mnemonic];
   if (bytes === undefined) return undefined;
   // ENTER goes down both stacks.
   if (mnemonic === "enter") return { start: 0n, end: 1n << 47n };
-  const start = linearAddress(instruction, initial);
+  const start = linearAddress(instruction, registers);
   return { start, end: start + BigInt(bytes) };
 }
 
-/** The address of the first instruction's memory operand. */
-function linearAddress(instruction: Instruction, initial: Case): bigint {
+/** The address of the memory operand, of an instruction that RIP points to. */
+function linearAddress(instruction: Instruction, registers: Case | FinalState): bigint {
   const { base, index, scale, segment } = instruction;
   let effective = BigInt(instruction.displacement);
-  if (base === BASE_RIP) effective += initial.rip + BigInt(instruction.length);
-  else if (base !== NO_REGISTER) effective += initial.gpr[base];
-  if (index !== NO_REGISTER) effective += initial.gpr[index] << BigInt(scale);
+  if (base === BASE_RIP) effective += registers.rip + BigInt(instruction.length);
+  else if (base !== NO_REGISTER) effective += registers.gpr[base];
+  if (index !== NO_REGISTER) effective += registers.gpr[index] << BigInt(scale);
   const offset = BigInt.asUintN(instruction.addressSize, effective);
   const segmentBase = segment === 4 ? FS_BASE : segment === 5 ? GS_BASE : 0n;
   return BigInt.asUintN(64, offset + segmentBase);

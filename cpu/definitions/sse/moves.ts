@@ -61,7 +61,12 @@ for (const mnemonic of ["movhps", "movhpd"]) {
 define("movhlps", (_b, dst, src) => dst.writePart("q0", src.readPart("q1")));
 define("movlhps", (_b, dst, src) => dst.writePart("q1", src.readPart("q0")));
 
-define("movddup", (b, dst, src) => dst.writeVector(b.op("i64x2.splat", src.readPart("q0"))));
+define("movddup", (b, dst, src) => {
+  // VMOVDDUP of 256 bits reads all of its memory operand, also what it does not use.
+  const isWhole = src.isMemory && src.bits === 128;
+  const low = isWhole ? b.lane("i64x2.extract_lane", 0, src.readVector(false)) : src.readPart("q0");
+  dst.writeVector(b.op("i64x2.splat", low));
+});
 define("movsldup", (b, dst, src) => {
   const x = src.readVector(true);
   dst.writeVector(b.shuffle(x, x, [0, 1, 2, 3, 0, 1, 2, 3, 8, 9, 10, 11, 8, 9, 10, 11]));
