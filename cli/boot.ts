@@ -265,7 +265,6 @@ async function finish(session: BootSession, machine: Machine, reason: StopReason
   }
 }
 
-/** `--restore` brings the whole machine; nothing else may be said about it. @throws CommandError */
 /** The kind of processor: the one that was saved, or that `--cpu` names. */
 function modelOf({ cpu }: BootOptions, saved: SavedMachineFile | undefined): ProcessorModel {
   const name = saved?.description.model;
@@ -277,6 +276,7 @@ function modelOf({ cpu }: BootOptions, saved: SavedMachineFile | undefined): Pro
   return model ?? MODELS[cpu ?? DEFAULT_MODEL.name];
 }
 
+/** `--restore` brings the whole machine; nothing else may be said about it. @throws CommandError */
 function checkRestore(image: string | undefined, options: BootOptions, file: SavedMachineFile): void {
   const { ramSize, debugExit } = file.description;
   const named = { IMAGE: image, "--kernel": options.kernel, "--initrd": options.initrd };

@@ -1,7 +1,9 @@
 /** `--stats` of a whole machine. */
 
+import { Exit } from "../cpu/engine.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import { JitEngine } from "../cpu/engines/jit/engine.ts";
+import { Vector } from "../cpu/state.ts";
 import type { Machine } from "../devices/machine/machine.ts";
 
 const NS_PER_SECOND = 1e9;
@@ -40,13 +42,16 @@ export function describeMachineStatistics(machine: Machine, elapsed: number): st
   count("TLB misses", cpu.mmu.misses);
   count("interrupts", processor.statistics.interrupts);
   count("system calls", processor.statistics.systemCalls);
-  const list = (record: Record<number, number>) =>
+  const list = (record: Record<number, number>, names: Record<string, number>) =>
     Object.entries(record)
       .sort(([, a], [, b]) => b - a)
-      .map(([key, value]) => `${key}: ${value.toLocaleString("en-US")}`)
+      .map(([key, value]) => {
+        const name = Object.keys(names).find((known) => names[known] === Number(key)) ?? key;
+        return `${name} ${value.toLocaleString("en-US")}`;
+      })
       .join(", ");
-  lines.push(["exceptions", list(processor.statistics.exceptions)]);
-  lines.push(["exits", list(processor.statistics.exits)]);
+  lines.push(["exceptions", list(processor.statistics.exceptions, Vector)]);
+  lines.push(["exits", list(processor.statistics.exits, Exit)]);
   count("slices", statistics.slices);
   count("halts", statistics.halts);
   count("peak memory", process.resourceUsage().maxRSS / KIB_PER_MIB, " MiB");

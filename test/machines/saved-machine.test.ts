@@ -247,6 +247,8 @@ interface Run {
 
 function createMachine(saveAt = Number.POSITIVE_INFINITY, engine: EngineName = "interp"): Run {
   const output: number[] = [];
+  /** Instructions at the last pause: a machine that waits is not paused over and over, or it would wait for ever. */
+  let pausedAt = -1;
   const machine = new Machine({
     ramSize: RAM,
     host: new NodeMachineHost(new SeededEntropy()),
@@ -257,7 +259,10 @@ function createMachine(saveAt = Number.POSITIVE_INFINITY, engine: EngineName = "
     deterministic: true,
     version: "0",
     afterSlice: () => {
-      if (machine.processor.instructionsExecuted >= saveAt) machine.pause();
+      const { instructionsExecuted } = machine.processor;
+      if (instructionsExecuted < saveAt || instructionsExecuted === pausedAt) return;
+      pausedAt = instructionsExecuted;
+      machine.pause();
     },
   });
   return { machine, output };
