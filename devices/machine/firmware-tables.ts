@@ -4,6 +4,7 @@
  */
 
 import { FieldWriter } from "../acpi/table.ts";
+import type { AcpiImage } from "../acpi/tables.ts";
 import { MemoryType } from "../boot/memory-range.ts";
 import { COM1 } from "../uart16550.ts";
 import type { Board } from "./board.ts";
@@ -57,14 +58,13 @@ export function describeToFirmware(board: Board): void {
   const { fwCfg } = board;
   fwCfg.addFile("etc/e820", e820(board.ramSize));
   fwCfg.addFile("etc/sercon-port", new FieldWriter().u64(COM1.port).finish());
-  for (const [name, bytes] of acpiFiles(board)) fwCfg.addFile(name, bytes);
+  for (const [name, bytes] of acpiFiles(board.acpiTablesAt(0))) fwCfg.addFile(name, bytes);
   fwCfg.addFile("etc/smbios/smbios-anchor", board.smbios.anchor);
   fwCfg.addFile("etc/smbios/smbios-tables", board.smbios.structures);
 }
 
-/** The tables, the root pointer (which has to be where systems look for it), and how they become one. */
-function acpiFiles(board: Board): (readonly [name: string, bytes: Uint8Array])[] {
-  const image = board.acpiTablesAt(0);
+/** @param image built for address 0 @returns the tables, the root pointer (which has to be where systems look for it), and how they become one. */
+export function acpiFiles(image: AcpiImage): (readonly [name: string, bytes: Uint8Array])[] {
   const end = image.rsdpAddress;
   /** Which file an offset in the image is in. */
   const place = (at: number) => (at < end ? { file: TABLES_FILE, at } : { file: RSDP_FILE, at: at - end });
