@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { CpioWriter } from "../../scripts/cpio-writer.ts";
-import { unpackDebianPackage } from "../../scripts/debian-package.ts";
+import { type ForeignArchitecture, unpackDebianPackage } from "../../scripts/debian-package.ts";
 
 /** What /init prints first: the kernel has come as far as user space. */
 export const INIT_GREETING = "init: hello from user space";
@@ -33,8 +33,8 @@ exec setsid cttyhack sh
 `;
 
 /** Writes the RAM disk into a directory. @returns its path */
-export function buildInitrd(directory: string, init = INIT): string {
-  const busybox = join(unpackDebianPackage("busybox-static"), "bin/busybox");
+export function buildInitrd(directory: string, init = INIT, architecture?: ForeignArchitecture): string {
+  const busybox = join(unpackDebianPackage("busybox-static", architecture), "bin/busybox");
   const cpio = new CpioWriter();
   for (const path of ["bin", "dev", "proc", "sys", "tmp"]) cpio.directory(path);
   cpio.file("bin/busybox", readFileSync(busybox), 0o755);
