@@ -4,7 +4,8 @@ import { hexDump } from "../hex-dump.ts";
 import { hexAddress } from "../numbers.ts";
 import { ALL_REGISTERS, describeFlags, type RegisterGroup, SYSTEM_REGISTERS } from "../registers.ts";
 import type { StopEvent, WatchAccess } from "../target.ts";
-import { CommandFailure, type Debugger } from "./debugger.ts";
+import { CommandFailure } from "./command-failure.ts";
+import type { Debugger } from "./debugger.ts";
 import { traceToFile } from "./trace-file.ts";
 
 export interface Command {

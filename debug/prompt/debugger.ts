@@ -10,20 +10,13 @@ import { registerNamed } from "../registers.ts";
 import { LoadedFiles } from "../symbols/loaded-files.ts";
 import type { StopEvent, Target } from "../target.ts";
 import { CodeView } from "./code-view.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { COMMANDS, type Command } from "./commands.ts";
 import { ExpressionError, evaluate, type Names } from "./expression.ts";
 import { RegisterPane } from "./register-pane.ts";
 import { RunControl } from "./run-control.ts";
 import { describeStop } from "./stop-text.ts";
 import type { Style } from "./style.ts";
-
-/** A command that cannot be done; the message is for the person. */
-export class CommandFailure extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "CommandFailure";
-  }
-}
 
 /** What the prompt asks of the world. */
 export interface PromptHost {

@@ -2,7 +2,8 @@
 
 import { registerNamed } from "../registers.ts";
 import type { StopEvent } from "../target.ts";
-import { CommandFailure, type Debugger } from "./debugger.ts";
+import { CommandFailure } from "./command-failure.ts";
+import type { Debugger } from "./debugger.ts";
 
 const NAMES = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 eflags".split(" ");
 const SPECS = NAMES.flatMap((name) => registerNamed(name) ?? []);

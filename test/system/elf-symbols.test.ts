@@ -4,12 +4,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { readElfSymbols } from "../../debug/symbols/elf-symbols.ts";
+import { SymbolTable } from "../../debug/symbols/symbol-table.ts";
+import { isSystemMap, readSystemMap } from "../../debug/symbols/system-map.ts";
 import { REPOSITORY } from "../../scripts/repository.ts";
-import { compile, missingCompiler } from "../../test/harness/compiler.ts";
-import { describeWith, missingTool } from "../../test/harness/requirements.ts";
-import { readElfSymbols } from "./elf-symbols.ts";
-import { SymbolTable } from "./symbol-table.ts";
-import { isSystemMap, readSystemMap } from "./system-map.ts";
+import { compile, missingCompiler } from "../harness/compiler.ts";
+import { describeWith, missingTool } from "../harness/requirements.ts";
 
 const source = join(REPOSITORY, "test/system/programs/debugged.c");
 
