@@ -4,7 +4,7 @@
  */
 
 import { CodePages } from "./code-pages.ts";
-import { type Tlb, TlbAttribute, tlbIndex } from "./tlb.ts";
+import { type Tlb, TlbAttribute } from "./tlb.ts";
 import {
   Access,
   PAGE_SHIFT,
@@ -16,7 +16,6 @@ import {
 import type { Watchpoints } from "./watchpoints.ts";
 
 const SCRATCH_BYTES = 64;
-const SEVERAL = 0xffff;
 
 /** An access that the translator refused. */
 export class PageFault extends Error {
@@ -87,11 +86,8 @@ export class Mmu {
   /** How often the slow paths ran. */
   misses = 0;
   private readonly bytes: Uint8Array;
-  /**
-   * By physical page: which entry of a TLB may let it be written, as 1 + its index; 0 if none, {@link SEVERAL} if it has
-   * been more than one.
-   */
-  private readonly writers: Uint16Array;
+  /** By physical page: 1 if a TLB may have an entry that lets it be written. */
+  private readonly writable: Uint8Array;
   private readonly translation: Translation = { physicalPage: 0, rights: 0, errorCode: 0, attributes: 0 };
   /** Modifying accesses that went through the scratch bytes: where they have to be written back. */
   private modifyAddress = 0;
@@ -107,7 +103,7 @@ export class Mmu {
   ) {
     this.bytes = new Uint8Array(buffer);
     this.codePages = new CodePages(ramSize);
-    this.writers = new Uint16Array(ramSize / PAGE_SIZE);
+    this.writable = new Uint8Array(ramSize / PAGE_SIZE);
     this.tlb = views[0].tlb;
     this.scratch = views[0].scratch;
     this.scratchBytes = this.bytes.subarray(this.scratch, this.scratch + SCRATCH_BYTES);
@@ -143,7 +139,7 @@ export class Mmu {
     const virtual = address - pageOffset(address);
     if (this.journal !== undefined) rights = this.journal.entering(virtual, physical, access, rights);
     if (this.watchpoints !== undefined) rights &= ~this.watchpoints.denied(virtual);
-    if ((rights & Access.Write) !== 0) this.noteWriter(physical >>> PAGE_SHIFT, 1 + tlbIndex(virtual));
+    if ((rights & Access.Write) !== 0) this.writable[physical >>> PAGE_SHIFT] = 1;
     this.tlb.fill(virtual, physical, rights, translation.attributes);
     return physical + pageOffset(address);
   }
@@ -378,19 +374,9 @@ export class Mmu {
   /** `[start, start + length)` (physical, within a page) is being translated: writes to it must be seen. */
   markCode(start: number, length: number): void {
     const page = start >>> PAGE_SHIFT;
-    const writer = this.writers[page];
-    if (!this.codePages.mark(start, length) || writer === 0) return;
-    this.writers[page] = 0;
-    const first = start - pageOffset(start);
-    for (const { tlb } of this.views) {
-      if (writer === SEVERAL) tlb.protectLinearPage(first);
-      else tlb.protectEntry(writer - 1, first);
-    }
-  }
-
-  private noteWriter(page: number, writer: number): void {
-    const before = this.writers[page];
-    this.writers[page] = before === 0 || before === writer ? writer : SEVERAL;
+    if (!this.codePages.mark(start, length) || this.writable[page] === 0) return;
+    this.writable[page] = 0;
+    for (const { tlb } of this.views) tlb.protectLinearPage(start - pageOffset(start));
   }
 
   /** Forgets every translation, of all views. */

@@ -39,11 +39,6 @@ const LISTED_USER = 32;
 const LARGE_PAGES = 512;
 const LARGE_MASK = ~0x1fffff;
 
-/** Which entry a page has. */
-export function tlbIndex(virtualPage: number): number {
-  return (virtualPage >>> PAGE_SHIFT) % TLB_ENTRIES;
-}
-
 /** Entries by index, each once. */
 class IndexList {
   private readonly indices = new Uint16Array(TLB_ENTRIES);
@@ -236,17 +231,15 @@ export class Tlb {
 
   /** Takes the right to write away from every entry that leads to a page of linear memory: it holds code now. */
   protectLinearPage(linearPage: number): void {
-    for (let index = 0; index < TLB_ENTRIES; index++) this.protectEntry(index, linearPage);
-  }
-
-  /** The same where only one entry (see {@link tlbIndex}) can lead there. */
-  protectEntry(index: number, linearPage: number): void {
     const words = this.words;
-    const entry = index << (TLB_ENTRY_SHIFT - 2);
-    if (words[entry + 2] === INVALID || (words[entry + 2] + words[entry + 6]) >>> 0 !== linearPage) return;
     this.forgetStack();
-    words[entry + 2] = INVALID;
-    words[entry + 3] = INVALID;
+    for (let entry = 0; entry < words.length; entry += 8) {
+      if (words[entry + 2] === INVALID) continue;
+      if ((words[entry + 2] + words[entry + 6]) >>> 0 === linearPage) {
+        words[entry + 2] = INVALID;
+        words[entry + 3] = INVALID;
+      }
+    }
   }
 }
 
