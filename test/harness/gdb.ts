@@ -17,8 +17,9 @@ export async function runGdb(commands: readonly string[], file?: string, timeout
 
 export class Gdb extends GuestConsole {
   constructor(file?: string) {
+    // What `monitor` commands print goes to stderr.
     super([
-      "gdb",
+      ...["sh", "-c", 'exec gdb "$@" 2>&1', "gdb"],
       ...QUIET,
       ...SETTINGS.flatMap((text) => ["-ex", text]),
       ...(file === undefined ? [] : [file]),
