@@ -277,6 +277,13 @@ export const POINTER_CALLS: readonly string[] = [
   "copy_file_range @file $zeros @file *$zeros 0 0",
   "=preadv2 @file *$iov 1 0 0 0",
   "pwritev2 @file *$iov 1 0 0 0",
+  "splice @file *$zeros @writer 0 16 0",
+  "splice @reader 0 @file *$zeros 16 0",
+  "vmsplice @writer *$iov 1 0",
+  "process_vm_readv 1 *$iov 1 $iov 1 0",
+  "process_vm_readv 1 $iov 1 *$iov 1 0",
+  "process_vm_writev 1 *$iov 1 $iov 1 0",
+  "process_vm_writev 1 $iov 1 *$iov 1 0",
   "statx -100 *$file 0 0x7ff $buf",
   "statx -100 $file 0 0x7ff *$buf",
   "clone3 *$zeros 64",
@@ -291,6 +298,7 @@ export const POINTER_CALLS: readonly string[] = [
 
 /** Pointers that are not replaced, "call argument", and why. */
 export const NOT_TRIED: Readonly<Record<string, string>> = {
+  "pidfd_send_signal info": "a pidfd is looked at first",
   "clone stack": "the child runs on it",
   "clone parent_tid": "the child exists before it is looked at",
   "clone child_tid": "the child exists before it is looked at",
