@@ -202,10 +202,10 @@ function splice(
   return -EINVAL;
 }
 
-/** Stores the position behind what has been moved. */
+/** Stores the position behind what has been moved: Linux does so also when nothing has. */
 async function moveOn(thread: Thread, at: number, position: number, done: Promise<number>): Promise<number> {
   const count = await done;
-  if (count > 0) thread.memory.writeI64(at, position + count);
+  thread.memory.writeI64(at, position + Math.max(0, count));
   return count;
 }
 

@@ -281,9 +281,7 @@ export const POINTER_CALLS: readonly string[] = [
   "splice @reader 0 @file *$zeros 16 0",
   "vmsplice @writer *$iov 1 0",
   "process_vm_readv 1 *$iov 1 $iov 1 0",
-  "process_vm_readv 1 $iov 1 *$iov 1 0",
   "process_vm_writev 1 *$iov 1 $iov 1 0",
-  "process_vm_writev 1 $iov 1 *$iov 1 0",
   "statx -100 *$file 0 0x7ff $buf",
   "statx -100 $file 0 0x7ff *$buf",
   "clone3 *$zeros 64",
@@ -298,6 +296,8 @@ export const POINTER_CALLS: readonly string[] = [
 
 /** Pointers that are not replaced, "call argument", and why. */
 export const NOT_TRIED: Readonly<Record<string, string>> = {
+  "process_vm_readv remote_iov": "whose memory it may read is not the same on the host",
+  "process_vm_writev remote_iov": "whose memory it may write is not the same on the host",
   "pidfd_send_signal info": "a pidfd is looked at first",
   "clone stack": "the child runs on it",
   "clone parent_tid": "the child exists before it is looked at",

@@ -68,7 +68,7 @@ class Session {
     await client.call("Debugger.enable");
     // "Ignore list" in DevTools' settings: the emulator itself is not what one wants to see.
     await client.call("Debugger.setBlackboxPatterns", {
-      patterns: ["/dist/cli\\.cjs", "/osv-vm\\.js$", "^node:", "/node_modules/", "^wasm:"],
+      patterns: ["/dist/cli[^/]*\\.cjs", "/osv-vm\\.js$", "^node:", "/node_modules/", "^wasm:"],
     });
     await client.until("Debugger.paused", "Runtime.runIfWaitingForDebugger");
     return session;
