@@ -858,7 +858,8 @@ export class InterpreterEngine implements SystemEngine {
 
   private removeVirtualPage(page: number): void {
     const traces = this.byVirtualPage.get(page);
-    if (traces !== undefined) for (const trace of [...traces]) this.remove(trace);
+    // A trace that goes may take others with it.
+    for (const trace of [...(traces ?? [])]) if (this.isInserted(trace)) this.remove(trace);
   }
 
   protected remove(trace: Trace): void {

@@ -6,7 +6,7 @@ import { Exit } from "../../engine.ts";
 import { Register } from "../../state.ts";
 import { CODE, EngineMachine, INT3, interpreterCode } from "../testing/machine.ts";
 import { type ModuleCompiler, RegionCompiler } from "./compiler.ts";
-import { JitEngine } from "./engine.ts";
+import { JitEngine, type JitThresholds } from "./engine.ts";
 
 // again: add eax,ecx; dec ecx; jnz again; int3
 const SUM = [0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, INT3];
@@ -17,6 +17,16 @@ const RESULT = ((ROUNDS * (ROUNDS + 1)) / 2) % 2 ** 32;
 interface Requests {
   compiled: number;
   optimized: number;
+}
+
+function createJit(cpu: Cpu, thresholds: Partial<JitThresholds>, modules?: ModuleCompiler): JitEngine {
+  return new JitEngine(
+    cpu,
+    interpreterCode(),
+    (host) => new RegionCompiler(host, modules),
+    { warm: 50, hot: 50, batch: 1, ...thresholds },
+    { pairsAfter: 0 },
+  );
 }
 
 function machineWith(modules: Partial<ModuleCompiler>, requests: Requests) {
@@ -30,16 +40,7 @@ function machineWith(modules: Partial<ModuleCompiler>, requests: Requests) {
       return modules.optimize?.(bytes) ?? WebAssembly.compile(bytes);
     },
   };
-  const machine = new EngineMachine(
-    (cpu: Cpu) =>
-      new JitEngine(
-        cpu,
-        interpreterCode(),
-        (host) => new RegionCompiler(host, counted),
-        { warm: 50, hot: 50, batch: 1 },
-        { pairsAfter: 0 },
-      ),
-  );
+  const machine = new EngineMachine((cpu: Cpu) => createJit(cpu, {}, counted));
   machine.cpu.ram.set(SUM, CODE);
   return machine;
 }
@@ -107,5 +108,29 @@ describe("the JIT", () => {
     machine.cpu.mmu.written(CODE, 1);
     finish();
     expect(await addUp(machine)).toBe((2 ** 32 - RESULT) % 2 ** 32);
+  });
+
+  it("gives each region code of its own, also after one in several pieces has gone", () => {
+    const machine = new EngineMachine((cpu: Cpu) => createJit(cpu, { samples: 0 }));
+    const [pieces, sum, mask] = [CODE, CODE + 0x1000, CODE + 0x2000];
+    const { ram } = machine.cpu;
+    // again: add eax,ecx; jmp on; …; on: dec ecx; jnz again; int3
+    ram.set([0x01, 0xc8, 0xe9, 0xf9, 0, 0, 0], pieces);
+    ram.set([0xff, 0xc9, 0x0f, 0x85, 0xf8, 0xfe, 0xff, 0xff, INT3], pieces + 0x100);
+    ram.set(SUM, sum);
+    ram.set([0x09, 0xc8, 0xff, 0xc9, 0x75, 0xfa, INT3], mask); // or eax,ecx instead of add
+    const run = (at: number) => {
+      machine.cpu.rip = at;
+      machine.cpu.setGpr(Register.RAX, 0);
+      machine.cpu.setGpr(Register.RCX, 1000);
+      expect(machine.engine.run(100_000)).toBe(Exit.Exception);
+      return machine.cpu.gpr(Register.RAX);
+    };
+    expect(run(pieces)).toBe(500500);
+    machine.engine.invalidateVirtual(pieces, 1);
+    for (let round = 0; round < 2; round++) {
+      expect(run(sum)).toBe(500500);
+      expect(run(mask)).toBe(1023);
+    }
   });
 });

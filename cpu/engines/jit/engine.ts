@@ -92,6 +92,7 @@ export class JitEngine extends InterpreterEngine {
   private isLoading = false;
   private readonly thresholds: JitThresholds;
   private nextSlot: number;
+  private readonly freeSlots: number[] = [];
   private readonly firstSlot: number;
   private readonly byModeId = new Map<number, ModeRegions>();
   /** Those of the mode in use, or of the regions that are being lowered. */
@@ -142,7 +143,7 @@ export class JitEngine extends InterpreterEngine {
       isEntry: (rip) => this.isEntry(rip),
       hasModes: this.cpu.system !== undefined,
       knownNear: (rip) => this.knownNear(rip),
-      allocateSlot: () => this.newSlot(),
+      allocateSlot: () => this.freeSlots.pop() ?? this.newSlot(),
       exitRecord: (rip) => this.exitRecord(rip),
       helperRecord: (rip, length, since) => this.helperRecord(rip, length, since),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
@@ -153,7 +154,6 @@ export class JitEngine extends InterpreterEngine {
     };
   }
 
-  /** Slots are used once: code of a region compares records with its own. When they run out, all is forgotten. */
   private newSlot(): number {
     const slot = this.nextSlot;
     if (slot === this.firstSlot + REGION_SLOTS) return -1;
@@ -455,7 +455,7 @@ export class JitEngine extends InterpreterEngine {
   override run(budget: number): Exit {
     const { memory } = this.thresholds;
     const made = this.compiler?.statistics.bytes ?? 0;
-    if (made - this.madeBefore > memory || this.nextSlot === this.firstSlot + REGION_SLOTS) {
+    if (made - this.madeBefore > memory) {
       this.madeBefore = made;
       this.flush();
     }
@@ -544,6 +544,7 @@ export class JitEngine extends InterpreterEngine {
     owner.headers.clear();
     this.transientRegions.delete(owner);
     if (this.table.get(owner.slot) !== null) this.table.set(owner.slot, null);
+    this.freeSlots.push(owner.slot);
   }
 
   protected override prepareStep(budget: number): number {
@@ -581,6 +582,7 @@ export class JitEngine extends InterpreterEngine {
     this.transientRegions.clear();
     this.optimizer.forgetAll();
     this.faultSites.length = 0;
+    this.freeSlots.length = 0;
     // What stays in the table is kept in memory.
     for (let slot = this.firstSlot; slot < this.nextSlot; slot++) this.table.set(slot, null);
     this.nextSlot = this.firstSlot;
