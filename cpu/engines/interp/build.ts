@@ -14,7 +14,7 @@ import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD, Vector } from "../../state.ts
 import { SYSTEM_FEATURES } from "../../system/system-model.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
 import { ModuleBuilder, type Signature, type WasmType } from "../../wasm/module-builder.ts";
-import { lowerStackRefill } from "../jit/stack-entry.ts";
+import { lowerStackRefill } from "../stack-entry.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";
 import { buildForm, buildInto } from "./form-code.ts";
 import {

@@ -4,7 +4,7 @@
  */
 
 import { PageFault } from "../../../mmu/mmu.ts";
-import { Access, PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
+import { Access, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RECORD_AREA_BYTES, RetryAlone } from "../../cpu.ts";
 import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
@@ -24,6 +24,7 @@ import {
   Vector,
 } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
+import { CodeIndex, virtualPage } from "../code-index.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { HANDLER_SECTION, HandlerTable, PAIR_SECTION } from "./handler-table.ts";
 import { type InterpreterCode, Part } from "./parts.ts";
@@ -101,8 +102,8 @@ export class InterpreterEngine implements SystemEngine {
   private transientEntries: number[] = [];
   /** Virtual pages with code that are mapped as global, and where they are. */
   private readonly globalPages = new Map<number, number>();
-  private readonly byPhysicalPage = new Map<number, Set<Trace>>();
-  private readonly byVirtualPage = new Map<number, Set<Trace>>();
+  /** By the memory that they were translated from. */
+  protected readonly index = new CodeIndex<Trace>();
   /** After a system call: the record behind it, and the RIP that makes it the right one to go on with. */
   private resumeRecord = 0;
   private resumeRip = 0;
@@ -393,7 +394,7 @@ export class InterpreterEngine implements SystemEngine {
   /** The code of a page has to be looked for anew; if it is where it was, its traces are good again. */
   protected forgetMapping(page: number): void {
     this.globalPages.delete(page);
-    for (const trace of this.onVirtualPage(page)) {
+    for (const trace of this.index.onVirtualPage(page)) {
       const { mapping } = trace;
       if (mapping === undefined) continue;
       mapping.epoch = -1;
@@ -487,21 +488,11 @@ export class InterpreterEngine implements SystemEngine {
 
   /** A trace of its own, that ends where the budget does. @throws PageFault */
   private exactTraceAt(rip: number, budget: number, pass = false): Trace {
-    if (this.exactTrace !== undefined) this.withdrawPhysical(this.exactTrace);
+    if (this.exactTrace !== undefined) this.index.withdrawPhysical(this.exactTrace);
     const trace = this.translator.translate(rip, 0, budget, true, pass);
     this.exactTrace = trace;
-    this.insertPhysical(trace);
+    this.index.insertPhysical(trace);
     return trace;
-  }
-
-  protected insertPhysical(trace: Trace): void {
-    insert(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
-    if (trace.secondPage >= 0) insert(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
-  }
-
-  protected withdrawPhysical(trace: Trace): void {
-    withdraw(this.byPhysicalPage, trace.physical >>> PAGE_SHIFT, trace);
-    if (trace.secondPage >= 0) withdraw(this.byPhysicalPage, trace.secondPage >>> PAGE_SHIFT, trace);
   }
 
   /** Translates the trace at an address into the next free records. @throws PageFault */
@@ -522,32 +513,8 @@ export class InterpreterEngine implements SystemEngine {
     return budget;
   }
 
-  /** The traces that begin at addresses in `[start, end)`. */
-  protected *tracesBetween(start: number, end: number): Iterable<Trace> {
-    for (let page = virtualPage(start); page <= virtualPage(end - 1); page++) {
-      for (const trace of this.byVirtualPage.get(page) ?? [])
-        if (trace.rip >= start && trace.rip < end) yield trace;
-    }
-  }
-
-  protected onVirtualPage(page: number): Iterable<Trace> {
-    return this.byVirtualPage.get(page) ?? [];
-  }
-
-  /** What was translated from the code at an address. */
-  protected *tracesAt(rip: number): Iterable<Trace> {
-    for (const trace of this.byVirtualPage.get(virtualPage(rip)) ?? []) {
-      if (trace.rip <= rip && rip < trace.end) yield trace;
-    }
-  }
-
   /** Where a run has ended because its budget did. */
   protected sample(_rip: number): void {}
-
-  /** Is the trace among those that are dropped when their page changes? */
-  protected isInserted(trace: Trace): boolean {
-    return this.byVirtualPage.get(virtualPage(trace.rip))?.has(trace) ?? false;
-  }
 
   /** A trace has been executed often enough to compile it. */
   protected hot(_record: number): void {}
@@ -573,8 +540,7 @@ export class InterpreterEngine implements SystemEngine {
       else others.push(before);
     }
     this.byRip.set(rip, trace);
-    this.insertPhysical(trace);
-    this.insertVirtual(trace);
+    this.index.insert(trace);
     if (this.observer !== undefined) this.observeTrace(this.observer, trace);
     return trace;
   }
@@ -613,12 +579,6 @@ export class InterpreterEngine implements SystemEngine {
         },
       ],
     });
-  }
-
-  protected insertVirtual(trace: Trace): void {
-    const [first, second] = virtualPages(trace);
-    insert(this.byVirtualPage, first, trace);
-    if (second !== undefined) insert(this.byVirtualPage, second, trace);
   }
 
   // ---- what handlers call ----
@@ -823,43 +783,12 @@ export class InterpreterEngine implements SystemEngine {
   // ---- invalidation ----
 
   invalidatePhysical(start: number, length: number): void {
-    const lastPage = (start + length - 1) >>> PAGE_SHIFT;
-    for (let page = start >>> PAGE_SHIFT; page <= lastPage; page++) {
-      const traces = this.byPhysicalPage.get(page);
-      if (traces === undefined) continue;
-      let removed = false;
-      for (const trace of traces) {
-        if (!coversPhysical(trace, start, length)) continue;
-        this.remove(trace);
-        removed = true;
-      }
-      if (!removed) continue;
-      const { codePages } = this.cpu.mmu;
-      codePages.clearPage(page << PAGE_SHIFT);
-      for (const trace of this.byPhysicalPage.get(page) ?? []) {
-        for (const [from, bytes] of physicalRanges(trace)) {
-          if (from >>> PAGE_SHIFT === page) codePages.mark(from, bytes);
-        }
-      }
-    }
+    this.index.invalidatePhysical(start, length, (trace) => this.remove(trace), this.cpu.mmu.codePages);
   }
 
   invalidateVirtual(start: number, length: number): void {
     this.resumeRecord = 0;
-    const first = virtualPage(start);
-    const last = virtualPage(start + length - 1);
-    if (last - first < this.byVirtualPage.size) {
-      for (let page = first; page <= last; page++) this.removeVirtualPage(page);
-    } else {
-      for (const page of [...this.byVirtualPage.keys()])
-        if (page >= first && page <= last) this.removeVirtualPage(page);
-    }
-  }
-
-  private removeVirtualPage(page: number): void {
-    const traces = this.byVirtualPage.get(page);
-    // A trace that goes may take others with it.
-    for (const trace of [...(traces ?? [])]) if (this.isInserted(trace)) this.remove(trace);
+    this.index.invalidateVirtual(start, length, (trace) => this.remove(trace));
   }
 
   protected remove(trace: Trace): void {
@@ -867,10 +796,7 @@ export class InterpreterEngine implements SystemEngine {
     this.translator.retireTrace(trace);
     this.dropTransient(trace);
     this.withdrawRip(trace);
-    this.withdrawPhysical(trace);
-    const [first, second] = virtualPages(trace);
-    withdraw(this.byVirtualPage, first, trace);
-    if (second !== undefined) withdraw(this.byVirtualPage, second, trace);
+    this.index.withdraw(trace);
     this.dropJumpCacheEntry(trace);
   }
 
@@ -910,8 +836,7 @@ export class InterpreterEngine implements SystemEngine {
     this.transientTargets = [];
     this.transientEntries = [];
     this.globalPages.clear();
-    this.byPhysicalPage.clear();
-    this.byVirtualPage.clear();
+    this.index.clear();
     this.cpu.mmu.codePages.clear();
     for (const { base } of this.cpu.structs) {
       const start = base + JUMP_CACHE;
@@ -934,48 +859,4 @@ function sectionOf(module: WebAssembly.Module, name: string): ArrayBuffer {
 function jumpCacheIndex(rip: number): number {
   const low = rip >>> 0;
   return (low ^ (low >>> 12)) & (JUMP_CACHE_ENTRIES - 1);
-}
-
-function virtualPage(address: number): number {
-  return Math.floor(address / PAGE_SIZE);
-}
-
-/** The one or two virtual pages that a trace was decoded from. */
-function virtualPages({ rip, end, secondPage, mapping }: Trace): [number, number?] {
-  const linear = mapping?.linear ?? rip;
-  return secondPage < 0
-    ? [virtualPage(linear)]
-    : [virtualPage(linear), virtualPage(linear + (end - 1 - rip))];
-}
-
-/** The one or two physical ranges that a trace was decoded from. */
-function physicalRanges(trace: Trace): [start: number, length: number][] {
-  const length = trace.end - trace.rip;
-  if (trace.secondPage < 0) return [[trace.physical, length]];
-  const inFirst = PAGE_SIZE - (trace.physical % PAGE_SIZE);
-  return [
-    [trace.physical, inFirst],
-    [trace.secondPage, length - inFirst],
-  ];
-}
-
-function coversPhysical(trace: Trace, start: number, length: number): boolean {
-  const bytes = trace.end - trace.rip;
-  const inFirst = trace.secondPage < 0 ? bytes : PAGE_SIZE - (trace.physical % PAGE_SIZE);
-  const { physical, secondPage } = trace;
-  if (physical < start + length && start < physical + inFirst) return true;
-  return secondPage >= 0 && secondPage < start + length && start < secondPage + bytes - inFirst;
-}
-
-function insert<Key>(map: Map<Key, Set<Trace>>, key: Key, trace: Trace): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([trace]));
-  else set.add(trace);
-}
-
-function withdraw<Key>(map: Map<Key, Set<Trace>>, key: Key, trace: Trace): void {
-  const set = map.get(key);
-  if (set === undefined) return;
-  set.delete(trace);
-  if (set.size === 0) map.delete(key);
 }

@@ -292,7 +292,7 @@ export class JitEngine extends InterpreterEngine {
 
   private knownNear(rip: number): number[] {
     const near: number[] = [];
-    for (const trace of this.tracesBetween(rip - NEAR_BEFORE, rip + NEAR_BEHIND)) {
+    for (const trace of this.index.between(rip - NEAR_BEFORE, rip + NEAR_BEHIND)) {
       if (this.isWarm(trace.rip)) near.push(trace.rip);
     }
     return near;
@@ -384,7 +384,7 @@ export class JitEngine extends InterpreterEngine {
 
   protected override forgetMapping(page: number): void {
     super.forgetMapping(page);
-    for (const trace of this.onVirtualPage(page)) {
+    for (const trace of this.index.onVirtualPage(page)) {
       const { owner } = trace as Partial<RegionPart>;
       if (owner !== undefined) this.suspend(owner);
     }
@@ -465,7 +465,7 @@ export class JitEngine extends InterpreterEngine {
   protected override sample(rip: number): void {
     if (this.thresholds.samples === 0) return;
     const owners: InstalledRegion[] = [];
-    for (const trace of this.tracesAt(rip)) {
+    for (const trace of this.index.at(rip)) {
       const { owner } = trace as Partial<RegionPart>;
       if (owner?.regions === this.regions) owners.push(owner);
     }
@@ -510,8 +510,7 @@ export class JitEngine extends InterpreterEngine {
     for (const { rip, end, physical } of places) {
       const part = { rip, end, physical, secondPage: -1, first: -1, count: 0, incoming: [], owner };
       owner.parts.push(part);
-      this.insertPhysical(part);
-      this.insertVirtual(part);
+      this.index.insert(part);
       this.cpu.mmu.markCode(physical, end - rip);
     }
   }
@@ -526,7 +525,7 @@ export class JitEngine extends InterpreterEngine {
   private drop(owner: InstalledRegion): void {
     owner.dropped = true;
     this.optimizer.forget(owner);
-    for (const part of owner.parts.splice(0)) if (this.isInserted(part)) super.remove(part);
+    for (const part of owner.parts.splice(0)) if (this.index.has(part)) super.remove(part);
     const { rip } = owner.region;
     const { patience, entries } = owner.regions;
     const before = patience.get(rip) ?? this.thresholds.warm;

@@ -5,19 +5,18 @@
  */
 
 import { PageFault } from "../../../mmu/mmu.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
 import { type CodeObserver, type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
 import { EXCEPTION_ADDRESS, EXCEPTION_ERROR, EXCEPTION_VECTOR, EXIT_BUDGET, Vector } from "../../state.ts";
+import { CodeIndex, type IndexedCode, physicalRanges } from "../code-index.ts";
 import { HANDLER_SECTION, HandlerTable } from "../interp/handler-table.ts";
 import { type InterpreterCode, Part } from "../interp/parts.ts";
 import { RECORD_SHIFT } from "../interp/record.ts";
 import { createRecordFacts } from "../interp/record-facts.ts";
 import { TraceTranslator } from "../interp/trace.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
-import { BlockCache, type CachedBlock, physicalRanges } from "./block-cache.ts";
 import { generateBlock } from "./block-code.ts";
 import { address } from "./lower.ts";
 import { createRuntime, NonCanonicalAccess, type Runtime } from "./runtime.ts";
@@ -49,7 +48,9 @@ export interface JsStatistics {
   flushes: number;
 }
 
-interface JsBlock extends CachedBlock {
+interface JsBlock extends IndexedCode {
+  /** Its code has changed, or its address means something else now. */
+  isStale: boolean;
   /** Executes it. @returns the address to go on at, or NaN: see {@link Interruption} */
   readonly run: () => number;
   /** Addresses of its instructions. */
@@ -92,7 +93,7 @@ export class JsEngine implements Engine {
   private readonly byRip = new Map<number, JsBlock>();
   /** Blocks of one instruction each, for the ends of budgets. */
   private readonly singles = new Map<number, JsBlock>();
-  private readonly cache = new BlockCache<JsBlock>((block) => this.forget(block));
+  private readonly index = new CodeIndex<JsBlock>();
   private readonly versions = new Map<number, number>();
   private readonly stops = new Set<number>();
   private stopAtStart: boolean;
@@ -181,7 +182,7 @@ export class JsEngine implements Engine {
   /** A debugger that is attached stops whenever the instruction at an address is about to be executed. */
   stopAt(rip: number): void {
     this.stops.add(rip);
-    this.cache.removeVirtual(rip, 1);
+    this.invalidateVirtual(rip, 1);
   }
 
   // ---- blocks ----
@@ -208,15 +209,11 @@ export class JsEngine implements Engine {
 
   private translate(rip: number, limit: number): JsBlock {
     if (rip >= CANONICAL_LIMIT || rip < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
-    if (this.cache.size >= BLOCK_LIMIT) {
-      this.statistics.flushes++;
-      this.cache.clear();
-      this.cpu.mmu.codePages.clear();
-    }
+    if (this.byRip.size + this.singles.size >= BLOCK_LIMIT) this.flush();
     const translated = this.translator.translate(rip, limit, (at) => this.stops.has(at));
     const block = this.compile(translated, limit === SINGLE);
     (block.isSingle ? this.singles : this.byRip).set(rip, block);
-    this.cache.add(block);
+    this.index.insert(block);
     for (const [start, length] of physicalRanges(block)) this.cpu.mmu.markCode(start, length);
     this.statistics.blocks++;
     this.statistics.blockInstructions += block.rips.length;
@@ -314,22 +311,26 @@ export class JsEngine implements Engine {
   // ---- invalidation ----
 
   invalidatePhysical(start: number, length: number): void {
-    const { codePages } = this.cpu.mmu;
-    this.cache.removePhysical(start, length, (page, left) => {
-      codePages.clearPage(page << PAGE_SHIFT);
-      for (const [from, bytes] of left) codePages.mark(from, Math.min(bytes, PAGE_SIZE));
-    });
+    this.index.invalidatePhysical(start, length, this.forget, this.cpu.mmu.codePages);
   }
 
   invalidateVirtual(start: number, length: number): void {
-    this.cache.removeVirtual(start, length);
+    this.index.invalidateVirtual(start, length, this.forget);
   }
 
-  private forget(block: JsBlock): void {
+  private flush(): void {
+    this.statistics.flushes++;
+    for (const map of [this.byRip, this.singles]) for (const block of map.values()) this.forget(block);
+    this.cpu.mmu.codePages.clear();
+  }
+
+  private readonly forget = (block: JsBlock): void => {
     this.statistics.invalidations++;
+    block.isStale = true;
+    this.index.withdraw(block);
     const map = block.isSingle ? this.singles : this.byRip;
     if (map.get(block.rip) === block) map.delete(block.rip);
-  }
+  };
 }
 
 /** Helpers as generated code calls them: without arguments, each looked up when it is first wanted. */

@@ -3,13 +3,13 @@
  * was in a moment ago. Regions look there first, without hashing.
  */
 
-import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_STACK, TLB_WRITE } from "../../../mmu/tlb.ts";
-import { PAGE_SHIFT } from "../../../mmu/translator.ts";
-import { TLB } from "../../state.ts";
-import { ByteWriter } from "../../wasm/byte-writer.ts";
-import type { WasmType } from "../../wasm/module-builder.ts";
-import { numericOpcode } from "../../wasm/opcodes.ts";
-import { LOAD_OPCODE, STORE_OPCODE } from "../wasm-lowering.ts";
+import { TLB_ADDEND, TLB_ENTRIES, TLB_ENTRY_SHIFT, TLB_STACK, TLB_WRITE } from "../../mmu/tlb.ts";
+import { PAGE_SHIFT } from "../../mmu/translator.ts";
+import { TLB } from "../state.ts";
+import { ByteWriter } from "../wasm/byte-writer.ts";
+import type { WasmType } from "../wasm/module-builder.ts";
+import { numericOpcode } from "../wasm/opcodes.ts";
+import { LOAD_OPCODE, STORE_OPCODE } from "./wasm-lowering.ts";
 
 /**
  * A function (state, address, bytes) → 0, with the entry filled from the table; or 1 if the table does not have the page

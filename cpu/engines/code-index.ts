@@ -1,0 +1,152 @@
+/** Translated code by the pages of memory that it was made from: what goes when these change. */
+
+import type { CodePages } from "../../mmu/code-pages.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../mmu/translator.ts";
+
+/** A translated run of instructions. */
+export interface IndexedCode {
+  /** Virtual address of the first instruction and of the first byte behind the last. */
+  readonly rip: number;
+  readonly end: number;
+  /** Physical address of the first byte; of the continuation's page if an instruction crosses into it, else -1. */
+  readonly physical: number;
+  readonly secondPage: number;
+  /** Its linear address, where that is not the virtual one. */
+  readonly mapping?: { readonly linear: number } | undefined;
+}
+
+/** Number of the page that a virtual address is in. */
+export function virtualPage(address: number): number {
+  return Math.floor(address / PAGE_SIZE);
+}
+
+/** The one or two physical ranges that code was decoded from. */
+export function physicalRanges(code: IndexedCode): [start: number, length: number][] {
+  const length = code.end - code.rip;
+  if (code.secondPage < 0) return [[code.physical, length]];
+  const inFirst = PAGE_SIZE - (code.physical % PAGE_SIZE);
+  return [
+    [code.physical, inFirst],
+    [code.secondPage, length - inFirst],
+  ];
+}
+
+export class CodeIndex<Code extends IndexedCode> {
+  private readonly byPhysicalPage = new Map<number, Set<Code>>();
+  private readonly byVirtualPage = new Map<number, Set<Code>>();
+
+  insert(code: Code): void {
+    this.insertPhysical(code);
+    for (const page of virtualPages(code)) insert(this.byVirtualPage, page, code);
+  }
+
+  withdraw(code: Code): void {
+    this.withdrawPhysical(code);
+    for (const page of virtualPages(code)) withdraw(this.byVirtualPage, page, code);
+  }
+
+  /** Has it go with its bytes only, and not with its address. */
+  insertPhysical(code: Code): void {
+    for (const page of physicalPages(code)) insert(this.byPhysicalPage, page, code);
+  }
+
+  withdrawPhysical(code: Code): void {
+    for (const page of physicalPages(code)) withdraw(this.byPhysicalPage, page, code);
+  }
+
+  has(code: Code): boolean {
+    return this.byVirtualPage.get(virtualPages(code)[0])?.has(code) ?? false;
+  }
+
+  clear(): void {
+    this.byPhysicalPage.clear();
+    this.byVirtualPage.clear();
+  }
+
+  onVirtualPage(page: number): Iterable<Code> {
+    return this.byVirtualPage.get(page) ?? [];
+  }
+
+  /** What was made from the code at an address. */
+  *at(rip: number): Iterable<Code> {
+    for (const code of this.onVirtualPage(virtualPage(rip)))
+      if (code.rip <= rip && rip < code.end) yield code;
+  }
+
+  /** What begins at addresses in `[start, end)`. */
+  *between(start: number, end: number): Iterable<Code> {
+    for (let page = virtualPage(start); page <= virtualPage(end - 1); page++) {
+      for (const code of this.onVirtualPage(page)) if (code.rip >= start && code.rip < end) yield code;
+    }
+  }
+
+  /**
+   * These bytes have changed.
+   * @param remove takes code out of use and out of the index; other code may go with it
+   * @param codePages told what is still code in the pages that lost some
+   */
+  invalidatePhysical(
+    start: number,
+    length: number,
+    remove: (code: Code) => void,
+    codePages: CodePages,
+  ): void {
+    const lastPage = (start + length - 1) >>> PAGE_SHIFT;
+    for (let page = start >>> PAGE_SHIFT; page <= lastPage; page++) {
+      const onPage = this.byPhysicalPage.get(page);
+      if (onPage === undefined) continue;
+      const before = onPage.size;
+      for (const code of onPage) if (coversPhysical(code, start, length)) remove(code);
+      if (onPage.size === before) continue;
+      codePages.clearPage(page << PAGE_SHIFT);
+      for (const code of onPage) {
+        for (const [from, bytes] of physicalRanges(code))
+          if (from >>> PAGE_SHIFT === page) codePages.mark(from, bytes);
+      }
+    }
+  }
+
+  /** These addresses may mean something else now: all code in their pages goes. */
+  invalidateVirtual(start: number, length: number, remove: (code: Code) => void): void {
+    const first = virtualPage(start);
+    const last = virtualPage(start + length - 1);
+    if (last - first < this.byVirtualPage.size) {
+      for (let page = first; page <= last; page++) this.removeVirtualPage(page, remove);
+    } else {
+      for (const page of [...this.byVirtualPage.keys()])
+        if (page >= first && page <= last) this.removeVirtualPage(page, remove);
+    }
+  }
+
+  private removeVirtualPage(page: number, remove: (code: Code) => void): void {
+    // What goes leaves the set, and so does what goes with it.
+    for (const code of this.onVirtualPage(page)) remove(code);
+  }
+}
+
+/** The one or two virtual pages that code was decoded from. */
+function virtualPages({ rip, end, secondPage, mapping }: IndexedCode): readonly number[] {
+  const linear = mapping?.linear ?? rip;
+  const first = virtualPage(linear);
+  return secondPage < 0 ? [first] : [first, virtualPage(linear + (end - 1 - rip))];
+}
+
+function physicalPages({ physical, secondPage }: IndexedCode): readonly number[] {
+  return secondPage < 0 ? [physical >>> PAGE_SHIFT] : [physical >>> PAGE_SHIFT, secondPage >>> PAGE_SHIFT];
+}
+
+function coversPhysical(code: IndexedCode, start: number, length: number): boolean {
+  return physicalRanges(code).some(([from, bytes]) => from < start + length && start < from + bytes);
+}
+
+function insert<Item>(map: Map<number, Set<Item>>, key: number, item: Item): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([item]));
+  else set.add(item);
+}
+
+function withdraw<Item>(map: Map<number, Set<Item>>, key: number, item: Item): void {
+  const set = map.get(key);
+  set?.delete(item);
+  if (set?.size === 0) map.delete(key);
+}
