@@ -4,8 +4,8 @@
  * To prove the tests themselves, OSV_VM_COMMAND=native or OSV_VM_COMMAND=qemu puts the host's own kernel, with or
  * without QEMU user mode, in the place of osv-vm.
  *
- * OSV_VM_OPTIONS holds more options for osv-vm, such as "--engine check=interp,jit": `npm run test:full` runs the tests with
- * two engines in lockstep so.
+ * OSV_VM_OPTIONS holds more options for osv-vm, such as "--engine check=interp,jit": `npm run test:exhaustive` runs
+ * the tests with two engines in lockstep so.
  */
 
 import { copyFileSync, existsSync } from "node:fs";

@@ -1,7 +1,17 @@
 /** Bad input gets one clear line on stderr and the right exit status; never a stack trace, never a hang. */
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compile, missingCompiler } from "../harness/compiler.ts";
@@ -57,6 +67,30 @@ describe("an invalid option", () => {
     [["disasm", "/nowhere"], /\/nowhere: no such file or directory/],
     [["disasm", "--start", "here", "/bin/sh"], /--start here/],
   ])("osv-vm %s", (parameters, message) => expectError(parameters, 125, message));
+});
+
+describe("an error of our own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "osv-vm-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is told with the places in our sources, also behind the first file of dist/", async () => {
+    const hook = join(folder, "hook.cjs");
+    writeFileSync(
+      hook,
+      `const fs = require("node:fs");
+const read = fs.readFileSync;
+fs.readFileSync = (path, ...rest) => {
+  if (path === "glass") throw new Error("broken");
+  return read(path, ...rest);
+};`,
+    );
+    const [node, ...command] = OSV_VM;
+    const { stderr, status } = await runProcess([node, "-r", hook, ...command, "disasm", "glass"]);
+    expect(stderr.toString()).toMatch(
+      /^osv-vm: internal error, please report it: Error: broken\n[\s\S]*\(cli\/disasm\.ts:\d+:\d+\)/,
+    );
+    expect(status).toBe(125);
+  });
 });
 
 describeWith([missingBusybox(), notStandIn], "a program", () => {
