@@ -66,11 +66,14 @@ const OWN_FILES = [
     '/proc/self/fd/9 "$@"; exit $?',
   "own-files",
 ];
+const asUser = (user: number) => ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
 /** Limits of descriptors and processes do not concern root. */
 const AS_NOBODY = [
   ...["prlimit", "--nproc=200", "--nofile=1024", "--core=0"],
-  ...(IS_ROOT ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []),
+  ...(IS_ROOT ? asUser(65534) : []),
 ];
+/** Acts that use up what a user may have of pending signals: at the same time, each needs a user of its own. */
+const OWN_USER: Readonly<Record<string, number>> = { "timer-many": 65501, "signal-many": 65502 };
 
 /** Acts that the host stops too if it is told to: and how it is told. */
 const STOPPED_WITH: readonly {
@@ -125,7 +128,11 @@ describeWith(NEEDED, "a program that misbehaves", () => {
     return () => rmSync(folder, { recursive: true });
   });
 
-  const onHost = (act: string) => runProcess([...LIMITED, program, act], { timeout: TIMEOUT });
+  const onHost = (act: string) => {
+    const user = OWN_USER[act];
+    const command = user === undefined || !IS_ROOT ? [program] : [...asUser(user), reachable];
+    return runProcess([...LIMITED, ...command, act], { timeout: TIMEOUT });
+  };
   const onOsvVm = (act: string, ...options: string[]) =>
     runProcess([...OURS, ...options, program, act], { timeout: TIMEOUT });
   const text = ({ stdout }: Outcome) => stdout.toString();
