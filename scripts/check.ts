@@ -8,6 +8,7 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { CACHE, REPOSITORY } from "./repository.ts";
 
@@ -119,8 +120,12 @@ interface VitestReport {
 function run(step: Step): Result {
   const report = join(CACHE, "vitest.json");
   rmSync(report, { force: true });
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const [program = "", ...parameters] = step.vitest ? [...step.command, ...reporters] : step.command;
+  const options = [
+    ...["--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+    // Left to itself vitest keeps one processor free, which is half of two.
+    ...["--maxWorkers", String(availableParallelism())],
+  ];
+  const [program = "", ...parameters] = step.vitest ? [...step.command, ...options] : step.command;
   console.log(`\n=== ${step.name}: ${step.command.join(" ")}`);
   const started = performance.now();
   const { status, error } = spawnSync(program, parameters, {

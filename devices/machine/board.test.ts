@@ -1,43 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { PlainMemory } from "../guest-memory.ts";
-import { ManualClock } from "../testing/manual-clock.ts";
-import { Board } from "./board.ts";
-import type { StopReason } from "./stop-reason.ts";
-
-const RAM = 2 ** 20;
-
-function create() {
-  const memory = new PlainMemory(new Uint8Array(RAM));
-  const clock = new ManualClock();
-  const stops: StopReason[] = [];
-  const sent: number[] = [];
-  let request = false;
-  const board = new Board({
-    memory,
-    clock,
-    wall: { realtime: () => ({ seconds: 1_700_000_000, nanoseconds: 0 }) },
-    pins: {
-      interruptRequest: (pending) => {
-        request = pending;
-      },
-      nmi: () => {},
-      init: () => {},
-      startUp: () => {},
-    },
-    tscOffset: () => 0,
-    stop: (reason) => stops.push(reason),
-    serial: { transmit: (byte) => sent.push(byte) },
-    debugOutput: (byte) => sent.push(byte),
-    debugExit: { port: 0xf4, ports: 4 },
-    version: "0",
-  });
-  board.reset();
-  return { board, clock, memory, stops, sent, isRequested: () => request };
-}
+import { createTestBoard, TEST_RAM } from "./testing/test-board.ts";
 
 describe("the board", () => {
   it("delivers the 8254's interrupt through the 8259 and LINT0, as a BIOS leaves it", () => {
-    const { board, clock, isRequested } = create();
+    const { board, clock, isRequested } = createTestBoard();
     const { bus, localApic } = board;
     bus.writeMemory(0xfee000f0, 4, 0x1ff);
     bus.writeMemory(0xfee00350, 4, 0x700);
@@ -51,7 +17,7 @@ describe("the board", () => {
   });
 
   it("delivers it through input 2 of the I/O APIC", () => {
-    const { board, clock } = create();
+    const { board, clock } = createTestBoard();
     const { bus, localApic } = board;
     bus.writeMemory(0xfee000f0, 4, 0x1ff);
     bus.writeMemory(0xfec00000, 4, 0x10 + 2 * 2);
@@ -64,7 +30,7 @@ describe("the board", () => {
   });
 
   it("stops for every reason that it knows", () => {
-    const { board, stops } = create();
+    const { board, stops } = createTestBoard();
     const { bus } = board;
     bus.writePort(0x64, 1, 0xfe);
     bus.writePort(0xcf9, 1, 6);
@@ -81,9 +47,9 @@ describe("the board", () => {
   });
 
   it("has its tables in memory, where a system looks for them", () => {
-    const { memory } = create();
+    const { memory } = createTestBoard();
     const find = (text: string, step: number) => {
-      for (let at = 0xe0000; at < RAM; at += step) {
+      for (let at = 0xe0000; at < TEST_RAM; at += step) {
         if (String.fromCharCode(...memory.bytes.subarray(at, at + text.length)) === text) return at;
       }
       return -1;
