@@ -12,6 +12,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          // Files share what they import: the interpreter, which many of them run, is then generated once.
+          isolate: false,
           include: ["{mmu,cpu,devices,virtio,zfs,tcpip,kernel,debug,cli,bench,scripts}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,

@@ -15,10 +15,11 @@ import { BranchHistory } from "./system/branch-history.ts";
 import type { SystemState } from "./system/system-state.ts";
 
 const WASM_PAGE = 65536;
-/** Decoded records get this much of the linear memory; only what is used is ever touched. */
-export const RECORD_AREA_BYTES = 64 << 20;
-/** Behind the records: what TypeScript keeps of each (engines/interp/record-facts.ts). */
-export const FACT_AREA_BYTES = 40 << 20;
+/** Decoded records take 64 MiB of the linear memory and what is known of them 40 MiB; only what is used is ever touched. */
+const DEFAULT_RECORDS = 2 << 20;
+/** A record, and behind all of them what TypeScript keeps of each (engines/interp/record-facts.ts). */
+const RECORD_BYTES = 32;
+const FACT_BYTES = 20;
 
 const STATE_PAGES_BYTES = Math.ceil(State.STATE_SIZE / WASM_PAGE) * WASM_PAGE;
 
@@ -43,6 +44,8 @@ export interface CpuOptions {
    * cache and a change of privilege flushes nothing. Generated code is given the struct in use.
    */
   readonly views?: 1 | 2;
+  /** Room for so many decoded records: when it is used up all translated code is forgotten. Default: 2 Mi. */
+  readonly records?: number;
   /** What kind of processor it is. */
   readonly model?: ProcessorModel;
 }
@@ -111,6 +114,8 @@ export class Cpu {
   /** Byte offset of the state struct in use in the linear memory. */
   base: number;
   readonly recordBase: number;
+  /** How many records there is room for. */
+  readonly recordCount: number;
   readonly mmu: Mmu;
   host: CpuHost;
   readonly model: ProcessorModel;
@@ -136,10 +141,12 @@ export class Cpu {
    * @throws RangeError if that has no room for another
    */
   constructor(options: CpuOptions, before?: Cpu) {
-    const { ramSize, processors = 1, views = 1 } = options;
+    const { ramSize, processors = 1, views = 1, records = DEFAULT_RECORDS } = options;
     this.model = options.model ?? DEFAULT_MODEL;
-    const processorBytes = views * STATE_PAGES_BYTES + RECORD_AREA_BYTES + FACT_AREA_BYTES;
-    this.base = before === undefined ? ramSize : before.recordBase + RECORD_AREA_BYTES + FACT_AREA_BYTES;
+    this.recordCount = records;
+    const recordBytes = Math.ceil((records * (RECORD_BYTES + FACT_BYTES)) / WASM_PAGE) * WASM_PAGE;
+    const processorBytes = views * STATE_PAGES_BYTES + recordBytes;
+    this.base = before === undefined ? ramSize : before.recordBase + recordBytes;
     this.recordBase = this.base + views * STATE_PAGES_BYTES;
     const pages = (ramSize + processors * processorBytes) / WASM_PAGE;
     this.memory = before?.memory ?? new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -157,8 +164,14 @@ export class Cpu {
 
   /** Another processor over the same guest RAM and translator, with state, TLB and records of its own. */
   another(host: CpuHost): Cpu {
-    const { model } = this;
-    return new Cpu({ ramSize: this.mmu.ramSize, translator: this.mmu.translator, host, model }, this);
+    const { model, recordCount: records } = this;
+    const { ramSize, translator } = this.mmu;
+    return new Cpu({ ramSize, translator, host, model, records }, this);
+  }
+
+  /** Where the facts about the records begin. */
+  get factBase(): number {
+    return this.recordBase + this.recordCount * RECORD_BYTES;
   }
 
   private get words(): Int32Array {

@@ -1,8 +1,9 @@
 /** Programs of Debian packages, fetched with apt (which verifies them) into .cache/debian/. */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { keepAs } from "./cache-entry.ts";
 import { CACHE } from "./repository.ts";
 
 const folder = join(CACHE, "debian");
@@ -50,7 +51,7 @@ export function unpackDebianPackage(name: string, architecture?: ForeignArchitec
     const archive = readdirSync(scratch).find((file) => file.endsWith(".deb"));
     if (archive === undefined) throw new Error(`apt-get download ${name} left no file`);
     execFileSync("dpkg-deb", ["-x", archive, "files"], { cwd: scratch, stdio: "pipe" });
-    renameSync(join(scratch, "files"), target);
+    keepAs(target, join(scratch, "files"));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

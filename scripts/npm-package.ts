@@ -2,8 +2,9 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { keepAs } from "./cache-entry.ts";
 import { CACHE } from "./repository.ts";
 
 const folder = join(CACHE, "npm");
@@ -28,7 +29,7 @@ export function unpackNpmPackage(name: string, version: string, integrity: strin
     if (actual !== integrity) throw new Error(`${name}@${version}: integrity is ${actual}, not ${integrity}`);
     execFileSync("tar", ["-xzf", archive], { cwd: scratch });
     rmSync(join(scratch, archive));
-    renameSync(scratch, target);
+    keepAs(target, scratch);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

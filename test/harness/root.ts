@@ -15,12 +15,12 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { keepAs } from "../../scripts/cache-entry.ts";
 import { unpackDebianPackage } from "../../scripts/debian-package.ts";
 import { CACHE } from "../../scripts/repository.ts";
 import { type Missing, missingDebian, missingTool } from "./requirements.ts";
@@ -169,10 +169,9 @@ function findTemplate(): string {
   const scratch = mkdtempSync(join(CACHE, "roots/new-"));
   try {
     fillTemplate(scratch);
-    renameSync(scratch, template);
-  } catch (error) {
+    keepAs(template, scratch);
+  } finally {
     rmSync(scratch, { recursive: true, force: true });
-    if (!existsSync(template)) throw error; // otherwise somebody else was first
   }
   return template;
 }

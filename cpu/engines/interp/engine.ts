@@ -5,7 +5,7 @@
 
 import { PageFault } from "../../../mmu/mmu.ts";
 import { Access, PAGE_SIZE } from "../../../mmu/translator.ts";
-import { type Cpu, RECORD_AREA_BYTES, RetryAlone } from "../../cpu.ts";
+import { type Cpu, RetryAlone } from "../../cpu.ts";
 import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
@@ -36,7 +36,6 @@ import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from ".
 const EXACT_RECORDS = 2 * TRACE_LIMIT;
 /** A trace takes at most this many records. */
 const TRACE_RECORDS = TRACE_LIMIT + 2;
-const RECORDS = RECORD_AREA_BYTES >> RECORD_SHIFT;
 /** How many threads may have been stopped by the end of their budget, about. */
 const BUDGET_ENDS = 16;
 /** Beyond ±2^47 an address is not canonical: #GP. */
@@ -142,7 +141,7 @@ export class InterpreterEngine implements SystemEngine {
     this.handlers = handlerTableOf(module);
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
-    this.facts = createRecordFacts(cpu.memory.buffer, cpu.recordBase + RECORD_AREA_BYTES, RECORDS);
+    this.facts = createRecordFacts(cpu.memory.buffer, cpu.factBase, cpu.recordCount);
     this.translator = new TraceTranslator(
       this.memory,
       cpu.recordBase,
@@ -502,7 +501,7 @@ export class InterpreterEngine implements SystemEngine {
 
   /** Are there this many free records? */
   protected hasRecords(count: number): boolean {
-    return this.nextRecord + count <= RECORDS;
+    return this.nextRecord + count <= this.cpu.recordCount;
   }
 
   /**

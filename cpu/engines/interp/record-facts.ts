@@ -14,12 +14,9 @@ export interface RecordFacts {
   readonly target: Float64Array;
 }
 
-/** Bytes that the facts of one record take. */
-export const FACT_BYTES = 20;
-
 /**
- * The facts of `records` records, from `base` (a multiple of 8) on in the linear memory: memory that is only touched where
- * it is used, and that the garbage collector does not count.
+ * The facts of `records` records, 20 bytes each (as cpu.ts reserves them), from `base` (a multiple of 8) on in the linear
+ * memory: memory that is only touched where it is used.
  */
 export function createRecordFacts(buffer: ArrayBufferLike, base: number, records: number): RecordFacts {
   return {

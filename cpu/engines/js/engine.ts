@@ -5,7 +5,7 @@
  */
 
 import { PageFault } from "../../../mmu/mmu.ts";
-import { type Cpu, RECORD_AREA_BYTES } from "../../cpu.ts";
+import type { Cpu } from "../../cpu.ts";
 import { type CodeObserver, type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
@@ -13,7 +13,6 @@ import { EXCEPTION_ADDRESS, EXCEPTION_ERROR, EXCEPTION_VECTOR, EXIT_BUDGET, Vect
 import { CodeIndex, type IndexedCode, physicalRanges } from "../code-index.ts";
 import { HANDLER_SECTION, HandlerTable } from "../interp/handler-table.ts";
 import { type InterpreterCode, Part } from "../interp/parts.ts";
-import { RECORD_SHIFT } from "../interp/record.ts";
 import { createRecordFacts } from "../interp/record-facts.ts";
 import { TraceTranslator } from "../interp/trace.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
@@ -111,11 +110,7 @@ export class JsEngine implements Engine {
     const sections = WebAssembly.Module.customSections(code.module(Part.Frequent), HANDLER_SECTION);
     if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
     const { buffer } = cpu.memory;
-    const facts = createRecordFacts(
-      buffer,
-      cpu.recordBase + RECORD_AREA_BYTES,
-      RECORD_AREA_BYTES >> RECORD_SHIFT,
-    );
+    const facts = createRecordFacts(buffer, cpu.factBase, cpu.recordCount);
     this.decoding = new TraceTranslator(
       new Uint8Array(buffer),
       cpu.recordBase,

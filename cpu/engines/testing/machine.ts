@@ -108,6 +108,8 @@ export class EngineMachine {
       ramSize: RAM_SIZE,
       translator: this.pages,
       processors: 2,
+      // Memory of the usual size would have the garbage collector run for every machine or two.
+      records: 1 << 15,
       host: {
         timeStampCounter: () => this.time++,
         random: (bytes) => bytes.fill(chance++),
