@@ -8,8 +8,8 @@ import type { Value } from "../../ir/value.ts";
 import { Register } from "../../state.ts";
 import { defineWithContext, type InstructionContext } from "../registry.ts";
 
-/** From this count on the call of a helper pays: it takes 150 ns, an iteration here 8. */
-const BULK_COUNT = 20;
+/** From this count on the call of a helper pays. */
+const BULK_COUNT = 2;
 
 const addressBits = (context: InstructionContext): 16 | 32 | 64 => context.addressSize;
 

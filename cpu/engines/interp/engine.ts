@@ -24,6 +24,7 @@ import {
   Vector,
 } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
+import { withBulkStrings } from "../bulk-strings.ts";
 import { CodeIndex, virtualPage } from "../code-index.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { HANDLER_SECTION, HandlerTable, PAIR_SECTION } from "./handler-table.ts";
@@ -654,7 +655,7 @@ export class InterpreterEngine implements SystemEngine {
         }
       };
     }
-    return { env, helper: helpers };
+    return { env, helper: withBulkStrings(cpu.memory, helpers) };
   }
 
   /** The slow paths of compiled regions; Execute stands for reading with the right to write. */

@@ -539,6 +539,8 @@ class TemplateLowering extends WasmLowering {
         this.hole(HoleKind.Helper, { name: statement.name, x: statement.mayFault ? 1 : 0 });
         break;
       case "exception":
+      // What is left of a repeated instruction, where a page ends, is the interpreter's.
+      case "again":
         this.hole(HoleKind.Fault);
         break;
       case "branch":
@@ -654,9 +656,9 @@ function contains(block: Block, test: (statement: Block[number]) => boolean): bo
   });
 }
 
-/** Instructions that stop the engine or repeat themselves are the interpreter's. */
+/** Instructions that stop the engine are the interpreter's. */
 function isCompilable(block: Block): boolean {
-  return !contains(block, ({ do: kind }) => kind === "exit" || kind === "again");
+  return !contains(block, ({ do: kind }) => kind === "exit");
 }
 
 function containsWrite(block: Block): boolean {
