@@ -9,6 +9,7 @@ import { RegularFile, type RegularInode } from "../vfs/regular-file.ts";
 import { errnoOf } from "./host-errors.ts";
 import { HostInode } from "./hostfs-inode.ts";
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE } from "./ramfs-file.ts";
+import { ReadAhead } from "./read-ahead.ts";
 
 /** Bytes of zeroes written at once by fallocate(2), and by one call in all. */
 const ZEROES_AT_ONCE = 65536;
@@ -18,6 +19,7 @@ export class HostFileInode extends HostInode implements RegularInode {
   private handle: HostFile | undefined;
   private handleWrites = false;
   private openFiles = 0;
+  private readonly ahead = new ReadAhead(this.fileSystem.clock);
 
   override open(_thread: Thread | undefined, flags: number): OpenFile {
     const writes = ((flags + 1) & 2) !== 0;
@@ -33,6 +35,7 @@ export class HostFileInode extends HostInode implements RegularInode {
     if (--this.openFiles > 0) return;
     this.handle?.close();
     this.handle = undefined;
+    this.ahead.forget();
     this.fileSystem.forget(this);
   }
 
@@ -73,6 +76,11 @@ export class HostFileInode extends HostInode implements RegularInode {
     return this.handle === undefined ? this.hostStat().size : this.askHost().size;
   }
 
+  protected override stale(): void {
+    super.stale();
+    this.ahead.forget();
+  }
+
   protected override askHost(): HostStat {
     const { handle } = this;
     return handle === undefined ? super.askHost() : this.fileSystem.call(() => handle.stat());
@@ -82,7 +90,7 @@ export class HostFileInode extends HostInode implements RegularInode {
     const { handle } = this;
     if (handle === undefined) return this.using(false, (opened) => opened.read(buffer, position));
     try {
-      return handle.read(buffer, position);
+      return this.ahead.read(handle, position, buffer);
     } catch (error) {
       throw errnoOf(error);
     }
