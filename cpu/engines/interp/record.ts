@@ -71,8 +71,10 @@ export const Handler = {
   /** An instruction of a unit that the operating system has switched off: #NM. */
   NotAvailable: 7,
 } as const;
-/** i32, in {@link Handler.Count} records. */
+/** i32, in {@link Handler.Count} records. In those that lead into a compiled region: by which of its entries. */
 export const RECORD_COUNTER = 16;
+/** i32, in records that lead into a compiled region: how often they have (code for loops does not count). */
+export const RECORD_ENTERED = 20;
 export const FIRST_INSTRUCTION_HANDLER = 8;
 /** Places behind the handlers in the function table, for compiled regions. */
 export const REGION_SLOTS = 16384;

@@ -13,6 +13,7 @@ import type { InterpreterCode } from "../interp/parts.ts";
 import {
   Handler,
   RECORD_COUNTER,
+  RECORD_ENTERED,
   RECORD_HANDLER,
   RECORD_IMMEDIATE,
   RECORD_NEED,
@@ -128,6 +129,7 @@ export class JitEngine extends InterpreterEngine {
         optimize: (owners) => this.optimize(owners),
         install: ({ slot, code: better }) => this.table.set(slot, better),
         failed: (error) => this.giveUpIfFull(error),
+        entriesOf: ({ headers }) => this.entriesBy(headers),
       },
       this.thresholds.samples,
     );
@@ -203,6 +205,7 @@ export class JitEngine extends InterpreterEngine {
     if (entry !== undefined && (entry.physical === physical || entry.physical < 0)) {
       entry.owner.headers.add(index);
       this.headers.set(index, entry);
+      this.writeWord(index, RECORD_ENTERED, 0);
       this.lead(index, entry);
     } else {
       this.writeWord(index, RECORD_HANDLER, Handler.Count);
@@ -215,6 +218,13 @@ export class JitEngine extends InterpreterEngine {
     const isKnown = !owner.mapping.spansPages || owner.mapping.isGlobal || this.transientRegions.has(owner);
     this.writeWord(index, RECORD_HANDLER, isKnown ? owner.slot : Handler.Count);
     this.writeWord(index, RECORD_COUNTER, isKnown ? entry : 1);
+  }
+
+  /** How often these records have led into regions. */
+  private entriesBy(headers: Iterable<number>): number {
+    let sum = 0;
+    for (const index of headers) sum += this.records[(this.addressOf(index) + RECORD_ENTERED) >> 2];
+    return sum;
   }
 
   private addressOf(index: number): number {
@@ -436,8 +446,6 @@ export class JitEngine extends InterpreterEngine {
       quality: this.thresholds.samples > 0 ? Quality.Quick : Quality.ForLoops,
       dropped: false,
       samples: 0,
-      recentSamples: 0,
-      lastSample: 0,
     };
     owner.mapping.check(mmu); // as it has just been seen, with what is global
     this.confirmRegion(owner);

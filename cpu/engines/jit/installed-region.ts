@@ -30,11 +30,8 @@ export interface InstalledRegion {
   quality: Quality;
   /** Its code has changed, or has been forgotten. */
   dropped: boolean;
-  /** How often the end of a run has been in it, and how often lately. */
+  /** How often the end of a run has been in it. */
   samples: number;
-  recentSamples: number;
-  /** Number of the last of these ends. */
-  lastSample: number;
 }
 
 /** If the code in this piece of memory changes, the region must go. */

@@ -23,7 +23,14 @@ import {
 } from "../../state.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
 import { numericOpcode } from "../../wasm/opcodes.ts";
-import { Leave, RECORD_COUNTER, RECORD_HANDLER, RECORD_LINK, RECORD_SIZE } from "../interp/record.ts";
+import {
+  Leave,
+  RECORD_COUNTER,
+  RECORD_ENTERED,
+  RECORD_HANDLER,
+  RECORD_LINK,
+  RECORD_SIZE,
+} from "../interp/record.ts";
 import { BLOCK, BUDGET, LOAD_OPCODE, LOOP, RECORD, STATE, STORE_OPCODE } from "../wasm-lowering.ts";
 import { analyze, type BlockFacts, type RegionFacts } from "./dataflow.ts";
 import { captureKey, Emitter, type FaultSite, type RegionRuntime } from "./emitter.ts";
@@ -148,6 +155,7 @@ class RegionLowering extends Emitter {
 
   lower(): LoweredRegion {
     const { code } = this;
+    if (this.writeThrough) this.countEntry();
     if (!this.hasDispatcher) this.checkEntryBudget(undefined);
     this.reloadAll();
     if (this.hasDispatcher) this.get(RECORD).memory(LOAD_OPCODE.i32, RECORD_COUNTER).set(this.entryIndex);
@@ -183,6 +191,11 @@ class RegionLowering extends Emitter {
     }
     code.byte(UNREACHABLE).byte(END);
     return { locals: this.localTypes, code: code.toBytes().slice(), unlikely: this.unlikely };
+  }
+
+  private countEntry(): void {
+    this.get(RECORD).get(RECORD).memory(LOAD_OPCODE.i32, RECORD_ENTERED);
+    this.i32(1).numeric(Op.add).memory(STORE_OPCODE.i32, RECORD_ENTERED);
   }
 
   /** No path through the region may be longer than the budget: else the interpreter goes on behind the entry record. */

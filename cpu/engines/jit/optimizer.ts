@@ -5,12 +5,14 @@
 
 import type { CompiledRegion } from "./compiler.ts";
 import { type InstalledRegion, Quality } from "./installed-region.ts";
-import type { Region } from "./region.ts";
 
 /** Where control is is looked at after so many instructions. */
 export const SAMPLE_INTERVAL = 2 ** 17;
-/** Samples of a loop count if they are no further apart than this many. */
-const SAMPLE_WINDOW = 16;
+/**
+ * Instructions from an entry of a region to its end that make it worth to have all registers in locals, which are loaded at
+ * the entry and stored at the end: two dozen each.
+ */
+const LONG_STAY = 256;
 /**
  * A region is worth optimizing when about as much time has gone into it as that takes: a sample for so many of its
  * instructions. (Optimizing takes 0.1 to 0.2 ms an instruction; quick code is half as fast; a sample stands for 0.3 ms or
@@ -28,6 +30,8 @@ export interface OptimizerHost {
   optimize(owners: readonly InstalledRegion[]): Promise<readonly CompiledRegion[]>;
   install(compiled: CompiledRegion): void;
   failed(error: unknown): void;
+  /** How often control has come into the region, as far as that is counted. */
+  entriesOf(owner: InstalledRegion): number;
 }
 
 export class RegionOptimizer {
@@ -39,7 +43,7 @@ export class RegionOptimizer {
   /** How often everything has been forgotten. */
   private generation = 0;
 
-  /** @param loopSamples how often control must have been in a loop, lately, for the best code */
+  /** @param loopSamples samples of a region for a judgement on how long control stays in it */
   constructor(
     private readonly host: OptimizerHost,
     private readonly loopSamples: number,
@@ -69,20 +73,21 @@ export class RegionOptimizer {
 
   /** A sample was in a region: is it worth better code? */
   private reconsider(owner: InstalledRegion): void {
-    if (this.samples - owner.lastSample > SAMPLE_WINDOW) owner.recentSamples = 0;
-    owner.lastSample = this.samples;
-    owner.recentSamples++;
     owner.samples++;
     const worth =
       (owner.samples * INSTRUCTIONS_PER_SAMPLE) / (1 + this.optimizedInstructions / OPTIMIZED_SCALE);
     if (worth < owner.region.instructionCount) return;
     let better: Quality = Quality.Optimized;
-    if (owner.recentSamples >= this.loopSamples && hasLoop(owner.region)) better = Quality.ForLoops;
+    if (owner.samples >= this.loopSamples && this.staysLong(owner)) better = Quality.ForLoops;
     if (better <= owner.quality) return;
     owner.quality = better;
     this.optimizedInstructions += owner.region.instructionCount;
     this.queue.add(owner);
     void this.work();
+  }
+
+  private staysLong(owner: InstalledRegion): boolean {
+    return owner.samples * SAMPLE_INTERVAL >= LONG_STAY * this.host.entriesOf(owner);
   }
 
   /** Optimizes what is in the queue, some at a time; those that come in the meantime are the next. */
@@ -119,11 +124,4 @@ export class RegionOptimizer {
     }
     return owners;
   }
-}
-
-/** Can control stay in the region for long? */
-function hasLoop({ blocks }: Region): boolean {
-  return blocks.some(({ rip, successors }) =>
-    successors.some((successor) => typeof successor !== "number" && successor.rip <= rip),
-  );
 }
