@@ -28,7 +28,6 @@ import type { Event } from "./event.ts";
 import {
   type ExecutionMode,
   ExecutionModes,
-  NO_LIMIT,
   Restriction,
   USER_CODE_MODE,
 } from "./execution-mode.ts";
