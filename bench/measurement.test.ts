@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readUsage } from "./measurement.ts";
+import { readStampedLines, readUsage } from "./measurement.ts";
 
 describe("readUsage", () => {
   it("adds user and system time, in the units of a sample", () => {
@@ -15,5 +15,14 @@ describe("readUsage", () => {
     expect(readUsage(`1 1 1 1 ${3 << 8}`).status).toBe(3);
     expect(readUsage("1 1 1 1 11").status).toBe(139);
     expect(readUsage(`1 1 1 1 ${11 | 0x80}`).status).toBe(139); // with a core file
+  });
+});
+
+describe("readStampedLines", () => {
+  it("tells stamps and lines apart, whatever ends these", () => {
+    expect(readStampedLines("1500000 begin\r\n\n2000000 3 lines\n")).toEqual([
+      { milliseconds: 1.5, text: "begin" },
+      { milliseconds: 2, text: "3 lines" },
+    ]);
   });
 });

@@ -18,6 +18,13 @@ export interface Sample {
   peakMiB: number;
 }
 
+/** A line of a program's standard output. */
+export interface StampedLine {
+  /** From fork until its first byte came. */
+  milliseconds: number;
+  text: string;
+}
+
 export interface Measurement extends Sample {
   stdout: Buffer;
   stderr: string;
@@ -56,12 +63,30 @@ export function readUsage(line: string): Sample & { status: number } {
   };
 }
 
+/** @param output what `rusage -t` writes */
+export function readStampedLines(output: string): StampedLine[] {
+  return [...output.matchAll(/^(\d+) (.*)$/gm)].map(([, stamp, text]) => ({
+    milliseconds: Number(stamp) / NS_PER_MS,
+    text: text.replace(/\r$/, ""),
+  }));
+}
+
+/** As {@link measure}, with the host's time of every line of output. */
+export function measureLines(command: Command): Measurement & { lines: readonly StampedLine[] } {
+  const measured = run(command, TIME_LIMIT_MS, ["-t"]);
+  return { ...measured, lines: readStampedLines(measured.stdout.toString()) };
+}
+
 /**
  * Standard input is empty; output goes to files, so that nobody reads it on the second processor meanwhile.
  * @param limit in milliseconds
  * @throws Error if the program cannot be started or does not end
  */
-export function measure({ words, cwd, env }: Command, limit: number = TIME_LIMIT_MS): Measurement {
+export function measure(command: Command, limit: number = TIME_LIMIT_MS): Measurement {
+  return run(command, limit, []);
+}
+
+function run({ words, cwd, env }: Command, limit: number, options: readonly string[]): Measurement {
   const launcher = compileIfOlder(
     "cc",
     ["-O2", "-Wall"],
@@ -72,7 +97,7 @@ export function measure({ words, cwd, env }: Command, limit: number = TIME_LIMIT
   try {
     const file = (name: string) => join(folder, name);
     const outputs = ["stdout", "stderr"].map((name) => openSync(file(name), "w"));
-    const { status, error } = spawnSync(launcher, [file("usage"), ...words], {
+    const { status, error } = spawnSync(launcher, [...options, file("usage"), ...words], {
       stdio: ["ignore", ...outputs],
       timeout: limit,
       ...(cwd !== undefined && { cwd }),

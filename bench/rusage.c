@@ -1,11 +1,13 @@
-/* rusage FILE PROGRAM [ARGUMENT...]: runs a program and writes to FILE what it took: nanoseconds from fork to exit,
+/* rusage [-t] FILE PROGRAM [ARGUMENT...]: runs a program and writes to FILE what it took: nanoseconds from fork to exit,
  * microseconds of user and of system time of all its threads, KiB of peak resident memory, its wait status.
+ * With -t, each line of its standard output gets in front of it how many nanoseconds after the start its first byte came.
  *
  * Node tells the time of a child and nothing more. And a child's peak memory begins with that of the process that
  * started it (execve(2) keeps the high-water mark), so that process has to be small. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,9 +22,35 @@ static long long now_ns(void) {
 
 static long long microseconds(struct timeval t) { return t.tv_sec * 1000000LL + t.tv_usec; }
 
+/* Copies lines from a file descriptor to standard output, each behind the time at which it came. */
+static void stamp_lines(int from, long long started) {
+  char bytes[65536];
+  int is_begun = 0;
+  for (ssize_t count; (count = read(from, bytes, sizeof bytes)) > 0;) {
+    long long now = now_ns() - started;
+    for (char *at = bytes, *end = bytes + count; at < end;) {
+      if (!is_begun) printf("%lld ", now);
+      char *newline = memchr(at, '\n', end - at);
+      char *next = newline == NULL ? end : newline + 1;
+      fwrite(at, 1, next - at, stdout);
+      is_begun = newline == NULL;
+      at = next;
+    }
+  }
+  fflush(stdout);
+}
+
 int main(int argc, char **argv) {
+  int stamps = argc > 1 && strcmp(argv[1], "-t") == 0;
+  argv += stamps;
+  argc -= stamps;
   if (argc < 3) {
-    fprintf(stderr, "usage: rusage FILE PROGRAM [ARGUMENT...]\n");
+    fprintf(stderr, "usage: rusage [-t] FILE PROGRAM [ARGUMENT...]\n");
+    return 125;
+  }
+  int output[2];
+  if (stamps && pipe(output) < 0) {
+    perror("rusage: pipe");
     return 125;
   }
   long long started = now_ns();
@@ -33,9 +61,18 @@ int main(int argc, char **argv) {
   }
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a time limit kills us, and it must end with us */
+    if (stamps) {
+      dup2(output[1], STDOUT_FILENO);
+      close(output[0]);
+      close(output[1]);
+    }
     execvp(argv[2], argv + 2);
     perror(argv[2]);
     _exit(127);
+  }
+  if (stamps) {
+    close(output[1]);
+    stamp_lines(output[0], started);
   }
   int status;
   struct rusage usage;

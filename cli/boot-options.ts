@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { DebugOptions } from "./debug-session.ts";
+import { DEFAULT_OPTIONS, MIB } from "./default-options.ts";
 import { type DiskOption, parseDisk } from "./disk-image.ts";
 import type { EngineChoice } from "./engines.ts";
 import {
@@ -12,6 +13,7 @@ import {
   parseEngine,
   parseMemory,
   parseModel,
+  parseSize,
   unavailable,
 } from "./machine-options.ts";
 import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
@@ -27,6 +29,8 @@ export interface BootOptions extends DebugOptions {
   /** Bytes; undefined if nothing was said about it. */
   memory?: number;
   engine: EngineChoice;
+  /** Bytes of WebAssembly that the JIT may have in use. */
+  jitMemory: number;
   /** The kind of processor. */
   cpu?: ModelName;
   display: "none" | "text";
@@ -46,10 +50,9 @@ export interface DeviceOption {
   readonly place: DebugExitPlace;
 }
 
-const MIB = 2 ** 20;
 /** A machine's memory unless something else is said. */
 export const DEFAULT_MEMORY = 512 * MIB;
-const DEFAULT_ENGINE: EngineChoice = { engines: ["interp"] };
+const { engine: DEFAULT_ENGINE, jitMemory: DEFAULT_JIT_MEMORY } = DEFAULT_OPTIONS;
 /** QEMU's defaults for `-device isa-debug-exit`. */
 const DEBUG_EXIT_BASE = 0x501;
 const DEBUG_EXIT_SIZE = 2;
@@ -108,9 +111,14 @@ export function addBootOptions(command: Command): Command {
     )
     .addOption(new Option("--cpus <n>", "how many processors it has").argParser(parseCpus).default(1, "1"))
     .addOption(
-      new Option("--engine <name>", "what executes the code")
+      new Option("--engine <name>", "what executes the code: interp or jit")
         .argParser(parseEngine)
-        .default(DEFAULT_ENGINE, "interp"),
+        .default(DEFAULT_ENGINE, DEFAULT_ENGINE.engines.join()),
+    )
+    .addOption(
+      new Option("--jit-memory <size>", "how much WebAssembly the JIT may keep")
+        .argParser(parseSize)
+        .default(DEFAULT_JIT_MEMORY, `${DEFAULT_JIT_MEMORY / MIB}M`),
     )
     .addOption(
       new Option(

@@ -339,7 +339,8 @@ export async function boot(
       ramSize,
       model: modelOf(options, saved),
       host: session.machineHost,
-      createEngine: (cpu) => createSystemEngine(options.engine, cpu),
+      createEngine: (cpu) =>
+        createSystemEngine(options.engine, cpu, { jitThresholds: { memory: options.jitMemory } }),
       serial: session.console,
       debugOutput: (byte) => session.console.transmit(byte),
       deterministic,

@@ -8,10 +8,9 @@ import { type CaseResult, compare, medianOf, ratioOf } from "../comparison.ts";
 import type { Criterion } from "../criteria.ts";
 import type { Bench, GroupReport } from "../group.ts";
 import { type BootRunner, findBootRunners, GREETING, type Guest } from "../linux-guest.ts";
-import { type Measurement, measure } from "../measurement.ts";
-import { splitStatistics } from "../osv-vm-statistics.ts";
 import { formatTable } from "../table.ts";
-import { buildWorkload, findSources, workloadNames } from "./workloads.ts";
+import { compareGuestWorkloads, formatGuestWorkloads } from "./guest-workloads.ts";
+import { findSources, workloadNames } from "./workloads.ts";
 
 const IDLE_SECONDS = 20;
 const QUICK_IDLE_SECONDS = 3;
@@ -31,58 +30,6 @@ function compareGuest(guest: Guest, runners: readonly BootRunner[], bench: Bench
   const asRunners = runners.map((runner) => ({ ...runner, command: () => runner.command(guest) }));
   const job = { name: guest.name, program: guest.name, comparable: guestLines };
   return compare(job, asRunners, bench.rounds, bench.say);
-}
-
-// ---- workloads ----
-
-/** A line of a workload: its name, what it has computed, and how long it took by the guest's clock. */
-const RESULT = /^(\w+) checksum=([0-9a-f]{16}) ms=([\d.]+)\r?$/gm;
-
-/** All workloads in one guest, one after the other: each one's time is that which it has measured itself. */
-function compareWorkloads(runners: readonly BootRunner[], bench: Bench): CaseResult[] {
-  const sources = findSources();
-  const names = workloadNames(sources).filter((name) => bench.wants(name));
-  if (names.length === 0) return [];
-  const programs = names.map((name) => buildWorkload(sources, name, bench.isQuick));
-  const guest: Guest = { name: "workloads", script: names, programs };
-  const results = names.map((name): CaseResult => ({ name, samples: {}, failures: {}, statistics: {} }));
-  const checksums = new Map<string, string>();
-  bench.say("workloads ");
-  for (let round = 0; round < bench.rounds; round++) {
-    for (const runner of runners) {
-      const measured = measure(runner.command(guest));
-      const lines = new Map(
-        [...measured.stdout.toString().matchAll(RESULT)].map((match) => [match[1], match]),
-      );
-      for (const result of results) noteResult(result, runner, measured, lines.get(result.name), checksums);
-    }
-    bench.say(".");
-  }
-  bench.say(" ");
-  return results;
-}
-
-function noteResult(
-  result: CaseResult,
-  runner: BootRunner,
-  { peakMiB, stderr }: Measurement,
-  line: RegExpMatchArray | undefined,
-  checksums: Map<string, string>,
-): void {
-  const expected = checksums.get(result.name) ?? line?.[2];
-  if (line === undefined || expected === undefined) {
-    result.failures[runner.name] = "did not print its result";
-    return;
-  }
-  checksums.set(result.name, expected);
-  if (line[2] !== expected) {
-    result.failures[runner.name] = "WRONG output";
-    return;
-  }
-  const milliseconds = Number(line[3]);
-  const samples = result.samples[runner.name] ?? [];
-  result.samples[runner.name] = [...samples, { milliseconds, cpuMilliseconds: milliseconds, peakMiB }];
-  if (runner.isOsvVm) result.statistics[runner.name] = splitStatistics(stderr).statistics;
 }
 
 // ---- idleness ----
@@ -106,31 +53,45 @@ function formatStatistics({ statistics }: CaseResult): string {
   ]);
 }
 
+/** Of our engines the first one only: the interpreter would take minutes for each of the workloads. */
+function workloadRunners(runners: readonly BootRunner[]): BootRunner[] {
+  const engine = runners.find(({ isOsvVm }) => isOsvVm);
+  return runners.filter((runner) => !runner.isOsvVm || runner === engine);
+}
+
+/** The tables' columns come from runners; how they are called is nothing to them. */
+function tableOf(runners: readonly BootRunner[], quantity: Bench["quantity"]) {
+  return { quantity, runners: runners.map((runner) => ({ ...runner, command: unused })) };
+}
+
+function compareIdle(runners: readonly BootRunner[], started: CaseResult, bench: Bench) {
+  const seconds = bench.isQuick ? QUICK_IDLE_SECONDS : IDLE_SECONDS;
+  const idle = compareGuest({ name: "idle", script: [`sleep ${seconds}`] }, runners, { ...bench, rounds: 1 });
+  const shares = runners.map(({ name }) => [name, idleShare(started, idle, name, seconds)] as const);
+  return { idle, shares };
+}
+
 export function boot(bench: Bench): GroupReport {
   const runners = findBootRunners(bench.runners.map(({ name }) => name));
-  // The tables' columns come from runners; how they are called is nothing to them.
-  const table = {
-    quantity: bench.quantity,
-    runners: runners.map((runner) => ({ ...runner, command: unused })),
-  };
-  const seconds = bench.isQuick ? QUICK_IDLE_SECONDS : IDLE_SECONDS;
-  const started = compareGuest(BOOT, runners, bench);
-  const idle = compareGuest({ name: "idle", script: [`sleep ${seconds}`] }, runners, { ...bench, rounds: 1 });
-  const results = compareWorkloads(runners, bench);
+  const started = bench.wants("boot") ? compareGuest(BOOT, runners, bench) : undefined;
+  const asleep = started && bench.wants("idle") ? compareIdle(runners, started, bench) : undefined;
+  const results = compareGuestWorkloads(workloadRunners(runners), bench);
   const isComplete = results.length === workloadNames(findSources()).length;
-  const shares = runners.map(({ name }) => [name, idleShare(started, idle, name, seconds)] as const);
+  const byHost = results.map((result) => result.byHost);
   return {
     text: [
-      formatCases("to /init", [started], table),
-      ...formatFailures([idle]),
-      shares
-        .map(([name, share]) => `idle guest, ${name}: ${share?.toFixed(1) ?? "-"} % of a processor`)
-        .join("\n"),
-      formatStatistics(started),
-      ...(results.length > 0 ? [formatCases("inside Linux", results, table)] : []),
+      ...(started ? [formatCases("to /init", [started], tableOf(runners, bench.quantity))] : []),
+      ...(asleep ? formatFailures([asleep.idle]) : []),
+      ...(asleep?.shares ?? []).map(
+        ([name, share]) => `idle guest, ${name}: ${share?.toFixed(1) ?? "-"} % of a processor`,
+      ),
+      ...(started ? [formatStatistics(started)] : []),
+      ...(results.length > 0
+        ? [formatGuestWorkloads(results, tableOf(workloadRunners(runners), bench.quantity))]
+        : []),
     ].join("\n\n"),
-    results: { started, idle, results },
-    criteria: judgeBoot(started, results, isComplete, Object.fromEntries(shares)),
+    results: { started, idle: asleep?.idle, results },
+    criteria: judgeBoot(started, byHost, isComplete, Object.fromEntries(asleep?.shares ?? [])),
   };
 }
 
@@ -139,7 +100,7 @@ function unused(): never {
 }
 
 function judgeBoot(
-  started: CaseResult,
+  started: CaseResult | undefined,
   results: readonly CaseResult[],
   isComplete: boolean,
   shares: Readonly<Record<string, number | undefined>>,
@@ -152,7 +113,7 @@ function judgeBoot(
     unit,
   });
   return [
-    criterion("to /init, jit/qemu", ratioOf(started, "jit", "qemu"), 2, "×"),
+    criterion("to /init, jit/qemu", started && ratioOf(started, "jit", "qemu"), 2, "×"),
     criterion(
       "workloads inside Linux, geometric mean, jit/qemu",
       isComplete ? meanRatio(results, "jit", "qemu") : undefined,

@@ -20,15 +20,17 @@ export function virtualPage(address: number): number {
   return Math.floor(address / PAGE_SIZE);
 }
 
+/** How many of the bytes that code was decoded from are in its first page. */
+function bytesInFirstPage({ rip, end, physical, secondPage }: IndexedCode): number {
+  return secondPage < 0 ? end - rip : PAGE_SIZE - (physical % PAGE_SIZE);
+}
+
 /** The one or two physical ranges that code was decoded from. */
 export function physicalRanges(code: IndexedCode): [start: number, length: number][] {
   const length = code.end - code.rip;
-  if (code.secondPage < 0) return [[code.physical, length]];
-  const inFirst = PAGE_SIZE - (code.physical % PAGE_SIZE);
-  return [
-    [code.physical, inFirst],
-    [code.secondPage, length - inFirst],
-  ];
+  const inFirst = bytesInFirstPage(code);
+  const first: [number, number] = [code.physical, inFirst];
+  return code.secondPage < 0 ? [first] : [first, [code.secondPage, length - inFirst]];
 }
 
 export class CodeIndex<Code extends IndexedCode> {
@@ -99,10 +101,7 @@ export class CodeIndex<Code extends IndexedCode> {
       for (const code of onPage) if (coversPhysical(code, start, length)) remove(code);
       if (onPage.size === before) continue;
       codePages.clearPage(page << PAGE_SHIFT);
-      for (const code of onPage) {
-        for (const [from, bytes] of physicalRanges(code))
-          if (from >>> PAGE_SHIFT === page) codePages.mark(from, bytes);
-      }
+      for (const code of onPage) markIn(page, code, codePages);
     }
   }
 
@@ -136,7 +135,18 @@ function physicalPages({ physical, secondPage }: IndexedCode): readonly number[]
 }
 
 function coversPhysical(code: IndexedCode, start: number, length: number): boolean {
-  return physicalRanges(code).some(([from, bytes]) => from < start + length && start < from + bytes);
+  const { rip, end, physical, secondPage } = code;
+  const inFirst = bytesInFirstPage(code);
+  if (physical < start + length && start < physical + inFirst) return true;
+  return secondPage >= 0 && secondPage < start + length && start < secondPage + (end - rip - inFirst);
+}
+
+/** Marks what is in a page of the bytes that code was decoded from. */
+function markIn(page: number, code: IndexedCode, codePages: CodePages): void {
+  const { rip, end, physical, secondPage } = code;
+  const inFirst = bytesInFirstPage(code);
+  if (physical >>> PAGE_SHIFT === page) codePages.mark(physical, inFirst);
+  if (secondPage >= 0 && secondPage >>> PAGE_SHIFT === page) codePages.mark(secondPage, end - rip - inFirst);
 }
 
 function insert<Item>(map: Map<number, Set<Item>>, key: number, item: Item): void {

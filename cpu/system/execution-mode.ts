@@ -61,8 +61,20 @@ export class ExecutionModes {
   /** By code segment limit, then by all the rest. */
   private readonly byLimit = new Map<number, Map<number, ExecutionMode>>();
   private count = 0;
+  /** Those of 64-bit mode, by restrictions and privilege: system calls ask for them all the time. */
+  private readonly long: (ExecutionMode | undefined)[] = [];
   /** Told when the numbers have run out and begin anew: everything translated so far must go. */
   onOverflow: (() => void) | undefined;
+
+  /** The mode of 64-bit code. */
+  getLong(user: boolean, restrictions: number): ExecutionMode {
+    const index = restrictions * 2 + (user ? 1 : 0);
+    const known = this.long[index];
+    if (known !== undefined) return known;
+    const mode = this.get({ ...USER_CODE_MODE, user, restrictions });
+    this.long[index] = mode;
+    return mode;
+  }
 
   get(mode: Omit<ExecutionMode, "id">): ExecutionMode {
     const { codeSize, stackSize, user, codeBase, codeLimit, restrictions } = mode;
@@ -72,6 +84,7 @@ export class ExecutionModes {
     if (known !== undefined) return known;
     if (this.count + 1 >= MOST_MODES) {
       this.byLimit.clear();
+      this.long.length = 0;
       this.count = 0;
       this.onOverflow?.();
     }

@@ -1,7 +1,7 @@
 /** SYSCALL, SYSRET, SYSENTER, SYSEXIT: Intel SDM vol. 2. Segments become flat ones without a look at the tables. */
 
 import { GuestException } from "../helpers.ts";
-import { FLAGS_OTHER, Flag, Register, Segment, Vector } from "../state.ts";
+import { FLAGS_OTHER, Flag, GPR, Register, Segment, Vector } from "../state.ts";
 import { Cr0, Efer } from "./control-bits.ts";
 import { Rights } from "./segment.ts";
 import { isCanonical } from "./stack.ts";
@@ -12,30 +12,47 @@ const DATA = Rights.P | Rights.S | Rights.WritableOrReadable | Rights.Accessed |
 const CODE = Rights.P | Rights.S | Rights.Code | Rights.WritableOrReadable | Rights.Accessed | Rights.G;
 const privilege = (level: number): number => level << 13;
 
+function setFlatSegment(system: SystemState, segment: number, selector: number, rights: number): void {
+  const register = system.segments[segment];
+  register.selector = selector;
+  register.base = 0;
+  register.limit = FLAT_LIMIT;
+  register.rights = rights;
+  system.setSegment(segment, register);
+}
+
 function setFlat(system: SystemState, code: number, stack: number, level: number, is64Bit: boolean): void {
   const size = is64Bit ? Rights.L : Rights.DB;
   system.setPrivilege(level);
-  system.setSegment(Segment.CS, {
-    selector: code,
-    base: 0,
-    limit: FLAT_LIMIT,
-    rights: CODE | size | privilege(level),
-  });
-  system.setSegment(Segment.SS, {
-    selector: stack,
-    base: 0,
-    limit: FLAT_LIMIT,
-    rights: DATA | privilege(level),
-  });
+  setFlatSegment(system, Segment.CS, code, CODE | size | privilege(level));
+  setFlatSegment(system, Segment.SS, stack, DATA | privilege(level));
+}
+
+/** What IA32_STAR says for SYSCALL and SYSRET. */
+interface StarSelectors {
+  readonly star: bigint;
+  readonly call: number;
+  readonly back: number;
+}
+
+/** The last ones: taking bigints apart would take as long as all the rest of a system call. */
+let known: StarSelectors = { star: 0n, call: 0, back: 0 };
+
+function selectorsOf(star: bigint): StarSelectors {
+  if (star !== known.star) {
+    known = { star, call: Number((star >> 32n) & 0xfffcn), back: Number((star >> 48n) & 0xffffn) };
+  }
+  return known;
 }
 
 /** The engine has set RCX and R11, and RIP behind the instruction. @throws GuestException */
 export function systemCall(system: SystemState): void {
   const { cpu, model } = system;
-  const selector = Number((model.star >> 32n) & 0xfffcn);
+  const selector = selectorsOf(model.star).call;
   setFlat(system, selector, selector + 8, 0, true);
   // R11 has the flags as they were, RF clear.
-  cpu.setGpr(Register.R11, cpu.gpr(Register.R11) & ~Flag.RF);
+  const r11 = GPR + Register.R11 * 8;
+  cpu.setI32(r11, cpu.getI32(r11) & ~Flag.RF);
   cpu.rflags = cpu.rflags & ~(model.syscallMask | Flag.RF);
   cpu.rip = model.lstar;
   system.checkUserAccess();
@@ -52,8 +69,8 @@ export function systemReturn(system: SystemState, operandSize: number): void {
   const target = cpu.gpr(Register.RCX);
   // Checked at CPL 0: the well-known trap for operating systems.
   if (is64Bit && !isCanonical(target)) throw new GuestException(Vector.GP, 0);
-  const selector = Number((model.star >> 48n) & 0xffffn);
-  cpu.rflags = Number(cpu.gpr64(Register.R11) & 0xffffffffn) & ~SYSRET_FLAGS_CLEARED;
+  const selector = selectorsOf(model.star).back;
+  cpu.rflags = cpu.getI32(GPR + Register.R11 * 8) & ~SYSRET_FLAGS_CLEARED;
   setFlat(system, (selector + (is64Bit ? 16 : 0)) | 3, (selector + 8) | 3, 3, is64Bit);
   cpu.rip = is64Bit ? target : target >>> 0;
   system.updateMode();

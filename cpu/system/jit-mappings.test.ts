@@ -1,4 +1,4 @@
-/** Compiled regions whose pages are mapped elsewhere, or not at all, while they are in use. */
+/** Translated code whose pages are mapped elsewhere, or not at all, while it is in use. */
 
 import { describe, expect, it } from "vitest";
 import { Register, Segment } from "../state.ts";
@@ -23,12 +23,19 @@ function codeOf(value: number): { first: number[]; second: number[] } {
   return { first, second };
 }
 
+/** The same loop without jumps between the pages: the first ends with the last byte of add eax,1. */
+function adjacentCodeOf(value: number): { first: number[]; second: number[] } {
+  const first = [...Array<number>(PAGE - 3).fill(0x90), 0x83, 0xc0, 1];
+  const second = [0x83, 0xc0, value, 0xff, 0xc9, 0x0f, 0x85, ...int32(-(3 + 11)), 0xf4];
+  return { first, second };
+}
+
 function int32(value: number): number[] {
   return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24];
 }
 
 /** A 64-bit supervisor with 4-level paging; page tables of 4 KiB pages for the 2 MiB at CODE. */
-function machineWith(engine: SystemTestEngine): SystemMachine {
+function machineWith(engine: SystemTestEngine, code = codeOf): SystemMachine {
   const machine = new SystemMachine(engine);
   const { cpu, system } = machine;
   system.reset();
@@ -44,9 +51,9 @@ function machineWith(engine: SystemTestEngine): SystemMachine {
     view.setUint32(space + 3 * TABLES, 0x100000 | PRESENT | ACCESSED, true);
     view.setUint32(space + 3 * TABLES + 8, second | PRESENT | ACCESSED, true);
   }
-  cpu.ram.set(codeOf(2).first, 0x100000);
-  cpu.ram.set(codeOf(2).second, 0x101000);
-  cpu.ram.set(codeOf(30).second, 0x102000);
+  cpu.ram.set(code(2).first, 0x100000);
+  cpu.ram.set(code(2).second, 0x101000);
+  cpu.ram.set(code(30).second, 0x102000);
   system.cr0 = 0x80010033 | 0;
   system.cr4 = 0x6a0;
   system.efer = 0xd01;
@@ -83,6 +90,16 @@ describe.each(SYSTEM_ENGINES)("code in two pages (%s)", (engine) => {
       expect(runLoop(machine)).toBe(3 * ROUNDS);
       enterSpace(machine, SECOND_SPACE);
       expect(runLoop(machine)).toBe(31 * ROUNDS);
+      expect(runLoop(machine)).toBe(31 * ROUNDS);
+    }
+  });
+
+  it("is what each address space has there, where control comes from the page before without a jump", () => {
+    const machine = machineWith(engine, adjacentCodeOf);
+    for (let turn = 0; turn < 6; turn++) {
+      enterSpace(machine, FIRST_SPACE);
+      expect(runLoop(machine)).toBe(3 * ROUNDS);
+      enterSpace(machine, SECOND_SPACE);
       expect(runLoop(machine)).toBe(31 * ROUNDS);
     }
   });

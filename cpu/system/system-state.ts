@@ -28,7 +28,6 @@ import type { Event } from "./event.ts";
 import {
   type ExecutionMode,
   ExecutionModes,
-  NO_LIMIT,
   Restriction,
   USER_CODE_MODE,
 } from "./execution-mode.ts";
@@ -257,20 +256,26 @@ export class SystemState {
   /** To be called when CS, SS, CPL, CR0, CR4, EFER or XCR0 may have changed. */
   updateMode(): void {
     this.updateSegmentUse();
+    this.mode = this.is64Bit
+      ? this.modes.getLong(this.cpl === 3, this.restrictions())
+      : this.modes.get(this.legacyMode());
+    this.cpu.setI32(MODE_KEY, 0);
+    this.cpu.setI32(MODE_KEY + 4, this.mode.id << 16);
+  }
+
+  /** Of 16- and 32-bit code. */
+  private legacyMode(): Omit<ExecutionMode, "id"> {
     const cs = this.segments[Segment.CS];
     const ss = this.segments[Segment.SS];
     const size = (rights: number) => ((rights & Rights.DB) !== 0 ? 32 : 16);
-    const codeSize = this.is64Bit ? 64 : size(cs.rights);
-    this.mode = this.modes.get({
-      codeSize,
-      stackSize: codeSize === 64 ? 64 : size(ss.rights),
+    return {
+      codeSize: size(cs.rights),
+      stackSize: size(ss.rights),
       user: this.cpl === 3,
-      codeBase: codeSize === 64 ? 0 : cs.base,
-      codeLimit: codeSize === 64 ? NO_LIMIT : cs.limit,
+      codeBase: cs.base,
+      codeLimit: cs.limit,
       restrictions: this.restrictions(),
-    });
-    this.cpu.setI32(MODE_KEY, 0);
-    this.cpu.setI32(MODE_KEY + 4, this.mode.id << 16);
+    };
   }
 
   private restrictions(): number {

@@ -743,7 +743,9 @@ export class InterpreterEngine implements SystemEngine {
   /** Is a link right as long as both of its ends are? Not if it leads to a page that another address space has elsewhere. */
   protected isLasting(source: number, { mapping, secondPage }: Trace): boolean {
     if (mapping === undefined || mapping.isGlobal) return true;
-    const from = virtualPage(linearAddress(mapping.mode, this.facts.rip[source]));
+    // Its last byte: where a trace ends with its page, what leads on stands for the address behind and has no bytes.
+    const last = this.facts.rip[source] + this.facts.length[source] - 1;
+    const from = virtualPage(linearAddress(mapping.mode, last));
     return secondPage < 0 && from === virtualPage(mapping.linear);
   }
 
