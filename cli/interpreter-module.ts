@@ -11,5 +11,5 @@ export function loadInterpreter(): InterpreterCode {
 
 /** The one for 16- and 32-bit code: only whole PCs need it, and some of those do not. */
 export function loadLegacyInterpreter(): InterpreterCode {
-  return new InterpreterCode(() => readFileSync(builtFile("interp-legacy.wasm")));
+  return new InterpreterCode((part) => readFileSync(builtFile(`interp-legacy-${part}.wasm`)));
 }

@@ -25,6 +25,8 @@ export const FXSAVE_SIZE = 512;
 const MXCSR_MASK = 0xffff;
 const REGISTERS_AT = 32;
 const XMM_AT = 160;
+/** XMM0…XMM15, YMM0…YMM15; outside of 64-bit mode there are eight. */
+const REGISTERS = 16;
 const TOP_SHIFT = 11;
 const TOP_MASK = 7 << TOP_SHIFT;
 
@@ -32,8 +34,11 @@ function bytesOf(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** Writes the 512 bytes. Bytes 464…511 belong to software and stay as they are. */
-export function saveFxsave(state: DataView, image: DataView): void {
+/**
+ * Writes the 512 bytes. Bytes 464…511 belong to software and stay as they are.
+ * @param registers how many XMM registers are saved; the places of the others stay as they are
+ */
+export function saveFxsave(state: DataView, image: DataView, registers = REGISTERS): void {
   const top = state.getInt32(X87_TOP, true) & 7;
   image.setUint16(0, state.getInt32(X87_CONTROL, true), true);
   image.setUint16(2, state.getInt32(X87_STATUS, true) | (top << TOP_SHIFT), true);
@@ -52,14 +57,14 @@ export function saveFxsave(state: DataView, image: DataView): void {
     to.fill(0, at, at + 16);
     to.set(from.subarray(register, register + 10), at);
   }
-  for (let index = 0; index < 16; index++) {
+  for (let index = 0; index < registers; index++) {
     const register = XMM + index * XMM_STRIDE;
     to.set(from.subarray(register, register + 16), XMM_AT + index * 16);
   }
 }
 
-/** Loads the image; bits that cannot be set are dropped. */
-export function restoreFxsave(image: DataView, state: DataView): void {
+/** Loads the image; bits that cannot be set are dropped. @param registers how many XMM registers are loaded */
+export function restoreFxsave(image: DataView, state: DataView, registers = REGISTERS): void {
   const status = image.getUint16(2, true);
   const top = (status & TOP_MASK) >>> TOP_SHIFT;
   state.setInt32(X87_CONTROL, image.getUint16(0, true), true);
@@ -77,26 +82,26 @@ export function restoreFxsave(image: DataView, state: DataView): void {
     const at = REGISTERS_AT + index * 16;
     to.set(from.subarray(at, at + 10), register);
   }
-  for (let index = 0; index < 16; index++) {
+  for (let index = 0; index < registers; index++) {
     const at = XMM_AT + index * 16;
     to.set(from.subarray(at, at + 16), XMM + index * XMM_STRIDE);
   }
 }
 
 /** Writes the YMM component: the upper halves of YMM0…YMM15. */
-export function saveYmm(state: DataView, component: Uint8Array): void {
+export function saveYmm(state: DataView, component: Uint8Array, registers = REGISTERS): void {
   const from = bytesOf(state);
-  for (let index = 0; index < 16; index++) {
+  for (let index = 0; index < registers; index++) {
     const register = XMM + index * XMM_STRIDE + YMM_HIGH;
     component.set(from.subarray(register, register + 16), index * 16);
   }
 }
 
 /** Loads the YMM component; without one, its initial configuration: zeros. */
-export function restoreYmm(component: Uint8Array | undefined, state: DataView): void {
+export function restoreYmm(component: Uint8Array | undefined, state: DataView, registers = REGISTERS): void {
   const source = component ?? NO_YMM;
   const to = bytesOf(state);
-  for (let index = 0; index < 16; index++) {
+  for (let index = 0; index < registers; index++) {
     to.set(source.subarray(index * 16, index * 16 + 16), XMM + index * XMM_STRIDE + YMM_HIGH);
   }
 }

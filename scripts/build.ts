@@ -5,7 +5,7 @@
  *   dist/cli-*.cjs     the rest of it, loaded when it is needed
  *   dist/*.cjs.cache   V8's code caches of them
  *   dist/interp-N.wasm the parts of the interpreter, generated from the instruction definitions
- *   dist/interp-legacy.wasm  the same for 16- and 32-bit code, in one part
+ *   dist/interp-legacy-N.wasm  the same for 16- and 32-bit code
  *   dist/image.cpio    the built-in image: the programs of guests/ and a small /etc
  */
 
@@ -36,9 +36,12 @@ async function buildInterpreter(): Promise<void> {
   const generator: { buildInterpreter(kind: "long" | "legacy"): readonly Uint8Array[] } = await import(
     outfile
   );
-  for (const [part, bytes] of generator.buildInterpreter("long").entries())
-    writeFileSync(join(DIST, `interp-${part}.wasm`), bytes);
-  writeFileSync(join(DIST, "interp-legacy.wasm"), generator.buildInterpreter("legacy")[0]);
+  for (const [kind, name] of [
+    ["long", "interp"],
+    ["legacy", "interp-legacy"],
+  ] as const)
+    for (const [part, bytes] of generator.buildInterpreter(kind).entries())
+      writeFileSync(join(DIST, `${name}-${part}.wasm`), bytes);
 }
 
 async function buildGuestsAndImage(): Promise<void> {

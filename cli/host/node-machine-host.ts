@@ -1,5 +1,6 @@
 /** The world of a whole machine on Node: time, chance, sleep. */
 
+import { openSync, readSync } from "node:fs";
 import type { MachineHost } from "../../devices/machine/machine-host.ts";
 import { SeededEntropy } from "../../kernel/deterministic-host.ts";
 import type { Entropy } from "../../kernel/host.ts";
@@ -9,6 +10,8 @@ const NS_PER_MS = 1e6;
 /** Node's timers may be late by a millisecond; what is left after them is slept away in one piece. */
 const TIMER_SLACK_MS = 1;
 const LONGEST_TIMEOUT_MS = 0x7fffffff;
+/** Of this thread: time on a processor, time in the run queue, time slices (Linux, Documentation/scheduler/sched-stats). */
+const SCHEDULER_STATISTICS = "/proc/thread-self/schedstat";
 
 export class NodeMachineHost implements MachineHost {
   private readonly clock = new NodeClock();
@@ -18,6 +21,10 @@ export class NodeMachineHost implements MachineHost {
   /** Keeps the process alive while the machine waits for input only. */
   private keepAlive: NodeJS.Timeout | undefined;
 
+  /** The file with {@link SCHEDULER_STATISTICS}; undefined where there is none. */
+  private readonly statistics = openStatistics();
+  private readonly text = Buffer.alloc(64);
+
   constructor(private readonly entropy: Entropy) {}
 
   monotonic(): number {
@@ -26,6 +33,12 @@ export class NodeMachineHost implements MachineHost {
 
   realtime(): { seconds: number; nanoseconds: number } {
     return this.clock.realtime();
+  }
+
+  stolen(): number {
+    if (this.statistics === undefined) return 0;
+    const length = readSync(this.statistics, this.text, 0, this.text.length, 0);
+    return Number(this.text.toString("latin1", 0, length).split(" ")[1]);
   }
 
   random(bytes: Uint8Array): void {
@@ -61,5 +74,13 @@ export class NodeMachineHost implements MachineHost {
 
   wake(): void {
     this.wakeUp?.();
+  }
+}
+
+function openStatistics(): number | undefined {
+  try {
+    return openSync(SCHEDULER_STATISTICS, "r");
+  } catch {
+    return undefined; // another system than Linux, or one without these statistics
   }
 }

@@ -129,11 +129,11 @@ export class Lookup {
   // 0 is taken: a node there could not be told from "nothing".
   #nodesEnd = 1;
 
-  readonly #excluded: OpcodeRow["mode"];
+  readonly #is64Bit: boolean;
 
   constructor(table: RowTable, is64Bit: boolean) {
     this.#table = table;
-    this.#excluded = is64Bit ? "not64" : "only64";
+    this.#is64Bit = is64Bit;
     this.flags = new Uint16Array(table.count);
     this.immediate = new Uint8Array(table.count);
     for (let key = 0; key < KEYS; key++) if (table.isUsed[key] !== 0) this.first[key] = NOT_GROWN;
@@ -143,9 +143,8 @@ export class Lookup {
   grow(key: number): number {
     const candidates: Candidate[] = [];
     for (const row of this.#table.rowsOf(key)) {
-      if (row.mode === this.#excluded) continue;
-      const ignoresW = this.#excluded === "only64" && hasGeneralRegister(row) && row.vex?.w !== undefined;
-      if (ignoresW && row.vex?.w === 1) continue;
+      if (isLeftOut(row, this.#is64Bit)) continue;
+      const ignoresW = !this.#is64Bit && hasGeneralRegister(row) && row.vex?.w !== undefined;
       this.rows[row.id] = row;
       this.flags[row.id] = rowFlags(row);
       this.immediate[row.id] = immediateKind(row);
@@ -178,6 +177,12 @@ export class Lookup {
     }
     return -node;
   }
+}
+
+/** Does no opcode lead to the row in 64-bit mode, or in the others? */
+export function isLeftOut(row: OpcodeRow, is64Bit: boolean): boolean {
+  if (is64Bit) return row.mode === "not64";
+  return row.mode === "only64" || (row.vex?.w === 1 && hasGeneralRegister(row));
 }
 
 /** VMOVD, VPINSRD …: with VEX.W they move 64 bits, in 64-bit mode only. */

@@ -21,8 +21,10 @@ const MXCSR_MASK = 0xffff;
 const MXCSR_AT = 24;
 const ST_AT = 32;
 const XMM_AT = 160;
-/** Bytes that FXSAVE writes: 416…511 are left to software. */
-const FXSAVE_WRITTEN = 416;
+/** XMM and YMM registers outside of 64-bit mode: the others are neither saved nor loaded (SDM vol. 1, 10.5.1, 13.5). */
+const registersOf = ({ system }: Cpu): 8 | 16 => (system === undefined || system.is64Bit ? 16 : 8);
+/** Where the XMM registers end: up to here FXSAVE writes. Bytes 416…511 are left to software. */
+const endOfXmm = (registers: number): number => XMM_AT + 16 * registers;
 
 const image = new Uint8Array(xsaveSize(XCR0_X87 | XCR0_SSE | XCR0_YMM));
 const imageView = new DataView(image.buffer);
@@ -38,15 +40,16 @@ function requireValidMxcsr(value: number): void {
 
 defineHelper("fxsave", (cpu) => {
   const address = cpu.argument(0);
-  saveFxsave(stateView(cpu), imageView);
-  cpu.mmu.write(address, image.subarray(0, FXSAVE_WRITTEN));
+  const registers = registersOf(cpu);
+  saveFxsave(stateView(cpu), imageView, registers);
+  cpu.mmu.write(address, image.subarray(0, endOfXmm(registers)));
 });
 
 defineHelper("fxrstor", (cpu) => {
   const address = cpu.argument(0);
   cpu.mmu.read(address, image.subarray(0, FXSAVE_SIZE));
   requireValidMxcsr(imageView.getUint32(MXCSR_AT, true));
-  restoreFxsave(imageView, stateView(cpu));
+  restoreFxsave(imageView, stateView(cpu), registersOf(cpu));
 });
 
 defineHelper("ldmxcsr", (cpu) => {
@@ -82,12 +85,13 @@ defineHelper("xsave", (cpu) => {
   if (features !== 0) {
     const before = image.slice();
     const state = stateView(cpu);
-    saveFxsave(state, imageView);
+    const registers = registersOf(cpu);
+    saveFxsave(state, imageView, registers);
     // What was not asked for stays as it is in memory.
     if ((features & XCR0_X87) === 0) copyX87(before);
-    if ((features & XCR0_SSE) === 0) copyXmm(before);
+    if ((features & XCR0_SSE) === 0) copyXmm(before, registers);
     if ((features & MXCSR_COMPONENTS) === 0) image.set(before.subarray(MXCSR_AT, MXCSR_AT + 8), MXCSR_AT);
-    if ((features & XCR0_YMM) !== 0) saveYmm(state, ymm);
+    if ((features & XCR0_YMM) !== 0) saveYmm(state, ymm, registers);
   }
   cpu.mmu.write(address + offset, bytes);
 });
@@ -99,8 +103,8 @@ function copyX87(from: Uint8Array): void {
 }
 
 /** Into the image: the SSE component but for MXCSR and its mask, which stand amid the x87 component. */
-function copyXmm(from: Uint8Array): void {
-  image.set(from.subarray(XMM_AT, FXSAVE_WRITTEN), XMM_AT);
+function copyXmm(from: Uint8Array, registers: number): void {
+  image.set(from.subarray(XMM_AT, endOfXmm(registers)), XMM_AT);
 }
 
 defineHelper("xrstor", (cpu) => {
@@ -116,16 +120,17 @@ defineHelper("xrstor", (cpu) => {
   if ((features & MXCSR_COMPONENTS) !== 0) requireValidMxcsr(mxcsr);
 
   const state = stateView(cpu);
+  const registers = registersOf(cpu);
   const loaded = image.slice();
   saveFxsave(state, imageView); // what is not requested stays
   if ((features & present & XCR0_X87) !== 0) copyX87(loaded);
-  if ((features & present & XCR0_SSE) !== 0) copyXmm(loaded);
+  if ((features & present & XCR0_SSE) !== 0) copyXmm(loaded, registers);
   // MXCSR is loaded whether its components are present or not.
   if ((features & MXCSR_COMPONENTS) !== 0) imageView.setUint32(MXCSR_AT, mxcsr, true);
   restoreFxsave(imageView, state);
-  if ((features & XCR0_YMM) !== 0) restoreYmm((present & XCR0_YMM) !== 0 ? ymm : undefined, state);
+  if ((features & XCR0_YMM) !== 0) restoreYmm((present & XCR0_YMM) !== 0 ? ymm : undefined, state, registers);
   if ((features & ~present & XCR0_X87) !== 0) resetFpu(cpu);
   if ((features & ~present & XCR0_SSE) !== 0) {
-    for (let index = 0; index < 16; index++) cpu.stateBytes(XMM + index * XMM_STRIDE, 16).fill(0);
+    for (let index = 0; index < registers; index++) cpu.stateBytes(XMM + index * XMM_STRIDE, 16).fill(0);
   }
 });

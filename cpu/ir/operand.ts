@@ -499,6 +499,11 @@ export class MemoryOperand extends AddressedOperand {
 
   /** Gathers: the address that an index (i64, sign-extended) leads to. */
   addressAt(index: Value): Value {
-    return this.b.add(this.b.encoded("segmentBase"), this.generalAddress(index));
+    const b = this.b;
+    const base = b.encoded("segmentBase");
+    if (this.form !== "legacy32") return b.add(base, this.generalAddress(index));
+    const scaled = b.shl(index, b.encoded("scale"));
+    const sum = b.add(b.add(b.encoded("base"), scaled), b.encoded("displacement"));
+    return linearAddress(b, base, b.zext(sum, 32), 32);
   }
 }

@@ -90,6 +90,14 @@ export interface ExternalController {
   acknowledge(): number;
 }
 
+/** A flag in memory by which a guest may end an interrupt in place of a write to the EOI register (KVM's PV EOI). */
+export interface EoiFlag {
+  /** Sets it, if the guest wants that. @returns whether it is set */
+  raise(): boolean;
+  /** Takes it back. @returns whether the guest has cleared it: the interrupt has ended */
+  lower(): boolean;
+}
+
 export interface LocalApicOptions {
   readonly id: number;
   /** The processor that starts the system. */
@@ -101,6 +109,7 @@ export interface LocalApicOptions {
   readonly external: ExternalController;
   /** When the processor's time-stamp counter reaches a value, on the machine's clock. */
   readonly tscDeadline: (tsc: bigint) => number;
+  readonly eoiFlag?: EoiFlag;
 }
 
 export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
@@ -125,6 +134,8 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
   /** Level of the pins LINT0 (INTR of the 8259) and LINT1 (NMI). */
   private readonly pinLevels = [false, false];
   private requested = false;
+  /** The guest may end the interrupt in service, the only one, by the flag: {@link settle} sees whether it has. */
+  private isFlagRaised = false;
 
   constructor(options: LocalApicOptions) {
     this.options = options;
@@ -145,6 +156,7 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
 
   /** What INIT does: everything but the APIC ID and IA32_APIC_BASE (11.4.7.3). */
   initialize(): void {
+    this.isFlagRaised = false;
     this.irr.clear();
     this.isr.clear();
     this.tmr.clear();
@@ -232,10 +244,12 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
   }
 
   get priority(): number {
+    this.settle();
     return this.ppr;
   }
 
   accept(message: InterruptMessage): void {
+    this.settle();
     const { pins } = this.options;
     switch (message.deliveryMode) {
       case DeliveryMode.Fixed:
@@ -311,15 +325,27 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
   acknowledge(): number {
     const vector = this.isSoftwareEnabled ? this.deliverable() : -1;
     if (vector >= 0) {
+      this.settle();
+      const isAlone = this.isr.highest() < 0;
       this.irr.delete(vector);
       this.isr.add(vector);
       this.update();
+      // Nothing waits for the end of it: neither another interrupt nor an I/O APIC.
+      if (isAlone && this.irr.highest() < 0 && !this.tmr.has(vector))
+        this.isFlagRaised = this.options.eoiFlag?.raise() === true;
       return vector;
     }
     if (!this.externalPending) return -1;
     const external = this.options.external.acknowledge();
     this.update();
     return external;
+  }
+
+  /** To be called before anybody looks at what is in service, or more may wait for its end. */
+  private settle(): void {
+    if (!this.isFlagRaised) return;
+    this.isFlagRaised = false;
+    if (this.options.eoiFlag?.lower() === true) this.endOfInterrupt();
   }
 
   private endOfInterrupt(): void {
@@ -379,6 +405,7 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
   // ---- registers ----
 
   private read(offset: number): number {
+    this.settle();
     if (offset >= Register.Isr && offset < Register.IrrEnd) {
       const set = offset < Register.Tmr ? this.isr : offset < Register.Irr ? this.tmr : this.irr;
       return set.words[(offset >> 4) & 7];
@@ -418,6 +445,7 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
   }
 
   private write(offset: number, value: number): void {
+    this.settle();
     if (offset >= LVT_FIRST && offset < LVT_FIRST + LVT_COUNT * 16) {
       this.writeLvt((offset - LVT_FIRST) >> 4, value);
       return;
@@ -583,7 +611,7 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
 
   save(): SavedState {
     return {
-      version: 1,
+      version: 2,
       base: this.base,
       baseFlags: this.baseFlags,
       id: this.id,
@@ -601,12 +629,13 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
       tmr: [...this.tmr.words],
       lint0: this.pinLevels[0],
       lint1: this.pinLevels[1],
+      isFlagRaised: this.isFlagRaised,
       timer: this.timer.save(),
     };
   }
 
   restore(saved: SavedState): void {
-    const state = new StateReader("local APIC", saved, 1);
+    const state = new StateReader("local APIC", saved, 2);
     this.base = state.integer("base", 2 ** 36);
     this.baseFlags = state.u16("baseFlags") & (BASE_BSP | BASE_EXTD | BASE_ENABLE);
     this.id = state.u32("id");
@@ -624,6 +653,7 @@ export class LocalApic implements MemoryDevice, MessageTarget, Saveable {
     this.tmr.words.set(state.integers("tmr", 8, 0xffffffff));
     this.pinLevels[0] = state.boolean("lint0");
     this.pinLevels[1] = state.boolean("lint1");
+    this.isFlagRaised = state.version > 1 && state.boolean("isFlagRaised");
     this.timer.restore(state.state("timer"));
     this.remap();
     this.update();

@@ -1,23 +1,29 @@
 /**
- * What a Linux guest of KVM finds: the signature, kvmclock, steal time. Linux kernel documentation,
- * virt/kvm/x86/cpuid.rst and msr.rst; the pvclock page is arch/x86/include/asm/pvclock-abi.h.
+ * What a Linux guest of KVM finds: the signature, kvmclock; PV EOI and steal time are in files of their own. Linux kernel
+ * documentation, virt/kvm/x86/cpuid.rst and msr.rst; the pvclock page is arch/x86/include/asm/pvclock-abi.h.
  */
 
 import type { Clock, WallClock } from "../clock.ts";
 import type { GuestMemory } from "../guest-memory.ts";
 import { type Saveable, type SavedState, StateReader } from "../saved-state.ts";
+import { KvmEoiFlag } from "./eoi-flag.ts";
+import { KvmStealTime } from "./steal-time.ts";
 
 export const KVM_CPUID_FIRST = 0x40000000;
 const KVM_CPUID_FEATURES = 0x40000001;
 const KVM_CPUID_LAST = 0x400000ff;
 const SIGNATURE = "KVMKVMKVM\0\0\0";
 
-/** Bits of EAX of the features leaf. */
+/**
+ * Bits of EAX of the features leaf. Page faults are never asynchronous here, and one processor needs neither paravirtual
+ * IPIs and TLB flushes nor kicks.
+ */
 const Feature = {
   CLOCKSOURCE: 1 << 0,
   NOP_IO_DELAY: 1 << 1,
   CLOCKSOURCE2: 1 << 3,
   STEAL_TIME: 1 << 5,
+  PV_EOI: 1 << 6,
   CLOCKSOURCE_STABLE: 1 << 24,
 } as const;
 const FEATURES =
@@ -25,6 +31,7 @@ const FEATURES =
   Feature.NOP_IO_DELAY |
   Feature.CLOCKSOURCE2 |
   Feature.STEAL_TIME |
+  Feature.PV_EOI |
   Feature.CLOCKSOURCE_STABLE;
 
 const MSR_WALL_CLOCK = 0x11;
@@ -32,13 +39,13 @@ const MSR_SYSTEM_TIME = 0x12;
 const MSR_WALL_CLOCK_NEW = 0x4b564d00;
 const MSR_SYSTEM_TIME_NEW = 0x4b564d01;
 const MSR_STEAL_TIME = 0x4b564d03;
+const MSR_PV_EOI = 0x4b564d04;
 
 const ENABLE = 1n;
 /** pvclock: the TSC may be trusted to be the same on all processors. */
 const PVCLOCK_TSC_STABLE = 1;
 const PVCLOCK_BYTES = 32;
 const WALL_CLOCK_BYTES = 12;
-const STEAL_TIME_BYTES = 64;
 /** (ticks << 1) * 2^31 >> 32 = ticks: the TSC counts nanoseconds. */
 const TSC_TO_NS_MULTIPLIER = 0x80000000;
 const TSC_TO_NS_SHIFT = 1;
@@ -60,18 +67,23 @@ export interface KvmOptions {
 }
 
 export class KvmParavirtual implements Saveable {
+  readonly eoiFlag: KvmEoiFlag;
+  readonly stealTime: KvmStealTime;
   private wallClock = 0n;
   private systemTime = 0n;
-  private stealTime = 0n;
   /** Odd while the page is being written, as the guest sees it. */
   private version = 0;
 
-  constructor(private readonly options: KvmOptions) {}
+  constructor(private readonly options: KvmOptions) {
+    this.eoiFlag = new KvmEoiFlag(options.memory);
+    this.stealTime = new KvmStealTime(options.memory);
+  }
 
   reset(): void {
     this.wallClock = 0n;
     this.systemTime = 0n;
-    this.stealTime = 0n;
+    this.eoiFlag.reset();
+    this.stealTime.reset();
   }
 
   /** CPUID of the hypervisor's leaves; undefined for leaves that are not. */
@@ -93,6 +105,7 @@ export class KvmParavirtual implements Saveable {
       case MSR_WALL_CLOCK_NEW:
       case MSR_SYSTEM_TIME_NEW:
       case MSR_STEAL_TIME:
+      case MSR_PV_EOI:
         return true;
       default:
         return false;
@@ -108,7 +121,9 @@ export class KvmParavirtual implements Saveable {
       case MSR_SYSTEM_TIME_NEW:
         return this.systemTime;
       case MSR_STEAL_TIME:
-        return this.stealTime;
+        return this.stealTime.msr;
+      case MSR_PV_EOI:
+        return this.eoiFlag.msr;
       default:
         return undefined;
     }
@@ -128,17 +143,12 @@ export class KvmParavirtual implements Saveable {
         this.writeSystemTime();
         return true;
       case MSR_STEAL_TIME:
-        if ((value & 0x3en) !== 0n) return false;
-        this.stealTime = value;
-        if ((value & ENABLE) !== 0n) this.clear(Number(value & ~0x3fn), STEAL_TIME_BYTES);
-        return true;
+        return this.stealTime.write(value);
+      case MSR_PV_EOI:
+        return this.eoiFlag.write(value);
       default:
         return false;
     }
-  }
-
-  private clear(address: number, length: number): void {
-    this.options.memory.write(address, new Uint8Array(length));
   }
 
   /** Time of day at which the machine's clock was zero. */
@@ -176,11 +186,12 @@ export class KvmParavirtual implements Saveable {
 
   save(): SavedState {
     return {
-      version: 1,
+      version: 2,
       wallClock: this.wallClock,
       systemTime: this.systemTime,
-      stealTime: this.stealTime,
       pageVersion: this.version,
+      eoiFlag: this.eoiFlag.save(),
+      stealTime: this.stealTime.save(),
     };
   }
 
@@ -189,10 +200,17 @@ export class KvmParavirtual implements Saveable {
    * a migration. The guest's time of day is behind until it asks somebody (the RTC, NTP).
    */
   restore(saved: SavedState): void {
-    const state = new StateReader("KVM clock", saved, 1);
+    const state = new StateReader("KVM clock", saved, 2);
     this.wallClock = state.u64("wallClock");
     this.systemTime = state.u64("systemTime");
-    this.stealTime = state.u64("stealTime");
     this.version = state.u32("pageVersion");
+    if (state.version === 1) {
+      // There was no PV EOI, and steal time was always zero.
+      this.eoiFlag.reset();
+      this.stealTime.restore({ version: 1, register: state.u64("stealTime") });
+      return;
+    }
+    this.eoiFlag.restore(state.state("eoiFlag"));
+    this.stealTime.restore(state.state("stealTime"));
   }
 }

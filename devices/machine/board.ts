@@ -106,6 +106,12 @@ export class Board implements Saveable {
 
     this.pic = new I8259Pair({ set: (level) => this.localApic.pin(0).set(level) });
     this.pic.mapOn(bus);
+    this.kvm = new KvmParavirtual({
+      clock,
+      wall,
+      memory,
+      timeStampCounter: () => clock.now() + options.tscOffset(),
+    });
     this.localApic = new LocalApic({
       id: 0,
       bootstrap: true,
@@ -115,6 +121,7 @@ export class Board implements Saveable {
       pins,
       external: this.pic,
       tscDeadline: (tsc) => Number(tsc) - options.tscOffset(),
+      eoiFlag: this.kvm.eoiFlag,
     });
 
     const legacy = [this.irq(0), this.irq(8)] as const;
@@ -168,12 +175,6 @@ export class Board implements Saveable {
       const disk = new VirtioBlock({ backend, serial: `osv-vm-${index}`, completed });
       this.pci.add(new VirtioPci(disk, memory));
     }
-    this.kvm = new KvmParavirtual({
-      clock,
-      wall,
-      memory,
-      timeStampCounter: () => clock.now() + options.tscOffset(),
-    });
     if (options.bios !== undefined) {
       this.bios = new Bios({
         memory,

@@ -5,6 +5,11 @@ import type { WallClock } from "../clock.ts";
 export interface MachineHost extends WallClock {
   /** Nanoseconds since an arbitrary start, whole and never backwards. */
   monotonic(): number;
+  /**
+   * Nanoseconds, since an arbitrary start, for which the operating system has let us wait for a processor. Left out where
+   * nobody tells.
+   */
+  stolen?(): number;
   /** Fills with fresh random bytes. */
   random(bytes: Uint8Array): void;
   /** Where seeded chance has come to, on a deterministic machine: saved and restored with it. */

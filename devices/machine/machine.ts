@@ -30,6 +30,8 @@ const NS_PER_SECOND = 1e9;
 const DETERMINISTIC_EPOCH = 1_704_067_200;
 /** The host gets its turn at least this often. */
 const TURN_NS = 5_000_000;
+/** How often the guest is told what the host has stolen of its time. */
+const STEAL_NS = 10_000_000;
 /** Longest stretch without a look at the clock. */
 const SLICE_NS = 1_000_000;
 /** A guest whose timers are always due still gets on. */
@@ -102,6 +104,8 @@ export class Machine {
   private isPauseWanted = false;
   /** RAM may hold something: before the first start it is not touched, so that the host need not provide it. */
   private hasRun = false;
+  /** When {@link noteStolenTime} looked last, by the host's clock. */
+  private stealNoted = 0;
   /** Instructions in a nanosecond, lately. */
   private rate = FIRST_RATE;
 
@@ -315,6 +319,7 @@ export class Machine {
       if (begin - turn >= TURN_NS) {
         await host.yield();
         turn = host.monotonic();
+        this.noteStolenTime(turn);
         continue;
       }
       const wait = this.debugger?.paused();
@@ -339,8 +344,17 @@ export class Machine {
         if (this.isDead) return { kind: "dead-halt" };
         await this.idle();
         turn = host.monotonic();
+        this.noteStolenTime(turn);
       }
     }
+  }
+
+  /** Time that passes by instructions cannot be stolen. */
+  private noteStolenTime(now: number): void {
+    if (now - this.stealNoted < STEAL_NS || this.options.deterministic) return;
+    this.stealNoted = now;
+    const stolen = this.host.stolen?.();
+    if (stolen !== undefined) this.board.kvm.stealTime.update(stolen);
   }
 
   private takeStopReason(): StopReason {

@@ -1,6 +1,6 @@
 /** AVX moves: whole vectors, halves, broadcasts, and clearing registers. */
 
-import { define } from "../registry.ts";
+import { define, defineWithContext, type InstructionContext } from "../registry.ts";
 import { readWide, type Wide, writeWide, zero } from "./wide.ts";
 
 /** Alignment is a matter of the row. */
@@ -48,13 +48,14 @@ for (const type of ["f", "i"]) {
   });
 }
 
-const REGISTERS = [...Array(16).keys()];
+/** Outside of 64-bit mode there are eight, and the others stay as they are. */
+const registersOf = ({ codeSize }: InstructionContext) => [...Array(codeSize === 64 ? 16 : 8).keys()];
 
-define("vzeroupper", (b) => {
-  for (const register of REGISTERS) b.setXmm(register, zero(b), "high");
+defineWithContext("vzeroupper", (b, _operands, context) => {
+  for (const register of registersOf(context)) b.setXmm(register, zero(b), "high");
 });
-define("vzeroall", (b) => {
-  for (const register of REGISTERS) {
+defineWithContext("vzeroall", (b, _operands, context) => {
+  for (const register of registersOf(context)) {
     b.setXmm(register, zero(b));
     b.setXmm(register, zero(b), "high");
   }

@@ -3,6 +3,7 @@
  * instruction, and a custom section that tells which handler belongs to which form.
  */
 
+import { isLeftOut } from "../../decoder/lookup.ts";
 import { ROWS } from "../../decoder/rows.ts";
 import { definitionOf } from "../../definitions/registry.ts";
 import { IMPLEMENTED_FEATURES } from "../../model.ts";
@@ -37,8 +38,8 @@ import {
 } from "./handler-table.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
 import { type Candidate, findPairs } from "./pairs.ts";
-import { partOf } from "./part-rules.ts";
-import { InterpreterCode, PART_COUNT, Part } from "./parts.ts";
+import { legacyPartOf, partOf } from "./part-rules.ts";
+import { InterpreterCode, LEGACY_PART_COUNT, PART_COUNT, Part } from "./parts.ts";
 import {
   FIRST_INSTRUCTION_HANDLER,
   Leave,
@@ -121,7 +122,7 @@ function addSlowAccess(module: ModuleBuilder, name: string, target: number): num
 }
 
 /**
- * The parts of the interpreter as they are stored beside the program: for 64-bit code, or one part for the other kinds.
+ * The parts of the interpreter as they are stored beside the program, for 64-bit code or for the other kinds.
  * Throws if a definition does not fit its rows.
  */
 export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffer>[] {
@@ -131,7 +132,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
   const built: { form: Form; instructions: Instructions }[] = [];
   for (const row of ROWS) {
     const definition = definitionOf(row.mnemonic);
-    if (definition === undefined || row.mode === (isLegacy ? "only64" : "not64")) continue;
+    if (definition === undefined || isLeftOut(row, !isLegacy)) continue;
     if (row.feature !== undefined && !isImplemented(row.feature)) continue;
     for (const form of isLegacy ? legacyFormsOf(row) : formsOf(row)) {
       try {
@@ -145,7 +146,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
   }
   for (const { instructions } of built) collectHelpers(instructions, helperNames);
   const helpers = [...helperNames].sort();
-  const modules = Array.from({ length: isLegacy ? 1 : PART_COUNT }, () => {
+  const modules = Array.from({ length: isLegacy ? LEGACY_PART_COUNT : PART_COUNT }, () => {
     const module = new ModuleBuilder();
     return { module, ...declareImports(module, helpers) };
   });
@@ -179,7 +180,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     const prefix = form.prefix === "none" ? "" : `.${form.prefix}`;
     const length = form.vexL === 0 ? "" : ".ymm";
     const name = `${form.row.mnemonic}.${form.operandSize}.${form.rm}${prefix}${length}`;
-    const place = (handlerName: string) => (isLegacy ? Part.Frequent : partOf(form, handlerName));
+    const place = (handlerName: string) => (isLegacy ? legacyPartOf(form) : partOf(form, handlerName));
     const handler = addHandler(place(name), name, instructions);
     keys.push([key, handler]);
     candidates.push({ name, handler, form, definition, instructions });

@@ -27,8 +27,8 @@ import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.
 import { withBulkStrings } from "../bulk-strings.ts";
 import { CodeIndex, virtualPage } from "../code-index.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
-import { HANDLER_SECTION, HandlerTable, PAIR_SECTION } from "./handler-table.ts";
-import { type InterpreterCode, Part } from "./parts.ts";
+import { LoadedCode } from "./loaded-code.ts";
+import type { InterpreterCode } from "./parts.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
 import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
@@ -63,8 +63,6 @@ export interface InterpreterOptions {
   readonly loadLegacy?: () => InterpreterCode;
 }
 
-type Run = (state: number, record: number, budget: number) => number;
-
 export class InterpreterEngine implements SystemEngine {
   readonly name: string = "interp";
   readonly statistics: InterpreterStatistics = {
@@ -76,12 +74,10 @@ export class InterpreterEngine implements SystemEngine {
   };
   /** Told of every trace. */
   observer: CodeObserver | undefined;
-  private runHandlers: Run;
-  private readonly runLong: Run;
-  /** Handlers of 16- and 32-bit code, instantiated when such code is first executed. */
-  private legacy: { readonly run: Run; readonly table: HandlerTable } | undefined;
-  protected readonly moduleImports: WebAssembly.Imports;
-  protected readonly exports: WebAssembly.Exports;
+  /** The interpreter of 64-bit code; of 16- and 32-bit code, loaded when such code is first executed; the one in use. */
+  protected readonly long: LoadedCode;
+  private legacy: LoadedCode | undefined;
+  private loaded: LoadedCode;
   protected readonly translator: TraceTranslator;
   protected readonly facts: RecordFacts;
   protected readonly memory: Uint8Array;
@@ -124,10 +120,6 @@ export class InterpreterEngine implements SystemEngine {
   /** The record of the instruction that has called TypeScript; 0 outside. */
   private activeRecord = 0;
 
-  protected readonly handlers: HandlerTable;
-  /** Functions by handler; places behind them are for compiled regions. */
-  protected readonly table: WebAssembly.Table;
-  private readonly isLoaded: boolean[] = [];
   private pairsAfter: number;
 
   /**
@@ -135,11 +127,11 @@ export class InterpreterEngine implements SystemEngine {
    */
   constructor(
     protected readonly cpu: Cpu,
-    private readonly code: InterpreterCode,
+    code: InterpreterCode,
     private readonly options: InterpreterOptions = {},
   ) {
-    const module = code.module(Part.Frequent);
-    this.handlers = handlerTableOf(module);
+    this.long = new LoadedCode(code, (module) => this.imports(module));
+    this.loaded = this.long;
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
     this.facts = createRecordFacts(cpu.memory.buffer, cpu.factBase, cpu.recordCount);
@@ -147,58 +139,26 @@ export class InterpreterEngine implements SystemEngine {
       this.memory,
       cpu.recordBase,
       cpu.mmu,
-      this.handlers,
+      this.long,
       cpu.system?.features ?? cpu.model.features,
       this.facts,
-      { load: (handler) => this.loadPartOf(handler) },
       cpu.stops,
     );
     cpu.whereabouts = this;
     cpu.mmu.listener = { codeWritten: (physical, length) => this.invalidatePhysical(physical, length) };
-    this.moduleImports = this.imports(module);
-    this.exports = new WebAssembly.Instance(module, this.moduleImports).exports;
-    this.isLoaded[Part.Frequent] = true;
-    this.table = this.exports.table as WebAssembly.Table;
-    this.runLong = this.exports.run as Run;
-    this.runHandlers = this.runLong;
     this.pairsAfter = options.pairsAfter ?? PAIRS_AFTER;
   }
 
-  private legacyHandlers(): { readonly run: Run; readonly table: HandlerTable } {
-    const module = this.options.loadLegacy?.().module(Part.Frequent);
-    if (module === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
-    const instance = new WebAssembly.Instance(module, this.imports(module));
-    return { run: instance.exports.run as Run, table: handlerTableOf(module) };
-  }
-
-  private loadPart(part: number): void {
-    if (this.isLoaded[part]) return;
-    const { env, helper } = this.moduleImports;
-    const { handlers, table } = this;
-    this.growTable(handlers.starts[part + 1] ?? handlers.size);
-    // It puts its handlers into the table.
-    new WebAssembly.Instance(this.code.module(part), { env: { ...env, table }, helper });
-    this.isLoaded[part] = true;
-  }
-
-  /** Sees to it that the table has at least so many places. */
-  protected growTable(size: number): void {
-    const missing = size - this.table.length;
-    if (missing > 0) this.table.grow(missing);
-  }
-
-  /** @returns the first handler of the first part that is not loaded */
-  private loadPartOf(handler: number): number {
-    const { starts } = this.handlers;
-    this.loadPart(starts.findLastIndex((start) => start <= handler));
-    return starts.find((_, part) => !this.isLoaded[part]) ?? Number.POSITIVE_INFINITY;
+  private loadLegacy(): LoadedCode {
+    const code = this.options.loadLegacy?.();
+    if (code === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
+    return new LoadedCode(code, (module) => this.imports(module));
   }
 
   /** From now on pairs are joined; what has been translated without them is translated again. */
   private joinPairs(): void {
     this.pairsAfter = Number.POSITIVE_INFINITY;
-    this.loadPart(Part.Pairs);
-    this.handlers.addPairs(sectionOf(this.code.module(Part.Pairs), PAIR_SECTION));
+    this.long.loadPairs();
     this.translator.joinsPairs = true;
     if (this.statistics.traces > 0) this.flush();
   }
@@ -258,7 +218,7 @@ export class InterpreterEngine implements SystemEngine {
       // The struct that the handlers work on: a helper may have made another one the processor's.
       const { base } = cpu;
       cpu.isAlone = alone;
-      const code = this.runHandlers(base, start, this.budgetLeft);
+      const code = this.loaded.run(base, start, this.budgetLeft);
       cpu.isAlone = true;
       this.activeRecord = 0;
       this.budgetLeft = records[(base + EXIT_BUDGET) >> 2] | 0;
@@ -347,12 +307,18 @@ export class InterpreterEngine implements SystemEngine {
 
   // ---- modes and address spaces ----
 
+  /** The interpreter of a mode's code. */
+  protected codeFor({ codeSize }: ExecutionMode): LoadedCode {
+    if (codeSize === 64) return this.long;
+    this.legacy ??= this.loadLegacy();
+    return this.legacy;
+  }
+
   protected useMode(mode: ExecutionMode): void {
     if (mode === this.mode) return;
     this.mode = mode;
-    if (mode.codeSize !== 64) this.legacy ??= this.legacyHandlers();
-    this.runHandlers = mode.codeSize === 64 ? this.runLong : (this.legacy?.run ?? this.runLong);
-    this.translator.useMode(mode, this.legacy?.table);
+    this.loaded = this.codeFor(mode);
+    this.translator.useMode(mode, this.loaded);
     this.resumeRecord = 0;
     let maps = this.byMode.get(mode.id);
     if (maps === undefined) {
@@ -845,16 +811,6 @@ export class InterpreterEngine implements SystemEngine {
       this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
     }
   }
-}
-
-function handlerTableOf(module: WebAssembly.Module): HandlerTable {
-  return new HandlerTable(sectionOf(module, HANDLER_SECTION));
-}
-
-function sectionOf(module: WebAssembly.Module, name: string): ArrayBuffer {
-  const sections = WebAssembly.Module.customSections(module, name);
-  if (sections.length !== 1) throw new Error(`not an interpreter module: no section ${name}`);
-  return sections[0];
 }
 
 /** As generated code computes it (lower.ts). */

@@ -4,6 +4,7 @@
  */
 
 import type { OpcodeRow } from "../../decoder/instruction.ts";
+import { isLeftOut } from "../../decoder/lookup.ts";
 import type { RecordSlot } from "../../ir/value.ts";
 
 /** Operand sizes in key order. */
@@ -148,15 +149,17 @@ export function formsOf(row: OpcodeRow): Form[] {
   return forms;
 }
 
-/** All forms of a row outside of 64-bit mode. Those with a VEX prefix are not executed there. */
+/** All forms of a row outside of 64-bit mode. */
 export function legacyFormsOf(row: OpcodeRow): Form[] {
-  if (row.vex !== undefined) return [];
+  if (isLeftOut(row, false)) return [];
   const rm = row.operands.some((spec) => spec.source === "rm");
   const addresses: RmForm[] = [];
   if (row.operands.some((spec) => spec.source === "moffs")) addresses.push("legacy32", "legacy16");
   else {
     if (!rm || row.mod !== "mem") addresses.push("register");
-    if (rm && row.mod !== "reg") addresses.push("legacy32", "legacy16");
+    if (rm && row.mod !== "reg") addresses.push("legacy32");
+    // The vector index of a gather is in a SIB byte, which 16-bit addresses do not have.
+    if (rm && row.mod !== "reg" && row.vsib === undefined) addresses.push("legacy16");
     if (usesAddressSize(row)) addresses.push("legacy16");
   }
   const prefixesOf = (form: RmForm): PrefixForm[] => [
@@ -164,12 +167,14 @@ export function legacyFormsOf(row: OpcodeRow): Form[] {
     ...(row.rep !== undefined ? (["rep", "repne"] as const) : []),
     ...(row.lock === true && form !== "register" ? (["locked"] as const) : []),
   ];
-  const shared = { row, vexL: 0, flagsDead: false } as const;
+  const lengths = row.vex === undefined ? ([0] as const) : vectorLengths(row);
   const forms: Form[] = [];
-  for (const operandSize of [16, 32] as const)
+  for (const operandSize of row.vex === undefined ? ([16, 32] as const) : ([32] as const))
     for (const legacyStack of [16, 32] as const)
       for (const rm of addresses)
-        for (const prefix of prefixesOf(rm)) forms.push({ ...shared, operandSize, rm, prefix, legacyStack });
+        for (const prefix of prefixesOf(rm))
+          for (const vexL of lengths)
+            forms.push({ row, operandSize, rm, prefix, vexL, flagsDead: false, legacyStack });
   return forms;
 }
 

@@ -2,7 +2,7 @@
 
 import { type Form, handlerAddressForm } from "./forms.ts";
 import { FREQUENT_HANDLERS } from "./frequent-handlers.ts";
-import { Part } from "./parts.ts";
+import { LegacyPart, Part } from "./parts.ts";
 
 /** Vector instructions that compilers use for copies and strings, in programs that do no arithmetic with them. */
 const COMMON_VECTOR: ReadonlySet<string> = new Set(
@@ -34,4 +34,9 @@ function isRareForm({ row, rm, operandSize }: Form): boolean {
   // An instruction without handlers for the simpler forms uses those of this one (forms.ts).
   const isSegmented = rm.startsWith("segmented") && handlerAddressForm(row, "base") === "base";
   return isSegmented && !COMMON_SEGMENTED.has(row.mnemonic);
+}
+
+/** The same for 16- and 32-bit code. */
+export function legacyPartOf({ row }: Form): number {
+  return row.vex === undefined ? LegacyPart.Frequent : LegacyPart.Vex;
 }

@@ -38,6 +38,7 @@ import {
   vexOperandSizes,
 } from "./forms.ts";
 import type { HandlerTable } from "./handler-table.ts";
+import type { Handlers } from "./loaded-code.ts";
 import { joinPairs } from "./pair-records.ts";
 import {
   Handler,
@@ -73,12 +74,6 @@ export interface DecodedForm {
   readonly condition: number;
   /** A copy of its record. */
   readonly record: DataView;
-}
-
-/** The parts of the interpreter that can be executed. */
-export interface LoadedParts {
-  /** Loads the part that has a handler. @returns the first handler of the first part that is still missing */
-  load(handler: number): number;
 }
 
 /** A translated run of instructions. */
@@ -157,9 +152,7 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>, is64Bit: boolean
   });
   const fixed = operands.find((spec) => spec.source === "fixed" && spec.class === "immediate")?.fixed;
   const available =
-    (is64Bit || row.vex === undefined) &&
-    row.mode !== (is64Bit ? "not64" : "only64") &&
-    (row.feature === undefined || features.has(row.feature));
+    row.mode !== (is64Bit ? "not64" : "only64") && (row.feature === undefined || features.has(row.feature));
   const fallback = available || row.fallback === undefined ? undefined : ROW_TABLE.row(row.fallback);
   return {
     address: Uint8Array.from(ADDRESS_FORMS, (form) => addressIndex(handlerAddressForm(row, form))),
@@ -191,7 +184,7 @@ function planRow(row: OpcodeRow, features: ReadonlySet<string>, is64Bit: boolean
 export class TraceTranslator {
   private plans = new Map<OpcodeRow, RowPlan>();
   private decoder = new Decoder();
-  private table: HandlerTable;
+  private handlers: Handlers;
   /** By code size; 16- and 32-bit code share all but the decoder. */
   private readonly decoders = new Map<CodeSize, Decoder>([[64, this.decoder]]);
   private readonly longPlans = this.plans;
@@ -209,22 +202,19 @@ export class TraceTranslator {
   readonly undefinedMnemonics = new Set<string>();
   /** Whether pairs of records are joined: their handlers are a part of their own. */
   joinsPairs = false;
-  /** First handler of the first part that is not loaded. */
-  private firstMissing = 0;
 
   constructor(
     private readonly memory: Uint8Array,
     private readonly recordBase: number,
     private readonly mmu: Mmu,
-    private readonly longTable: HandlerTable,
+    longHandlers: Handlers,
     private readonly features: ReadonlySet<string>,
     private readonly facts: RecordFacts,
-    private readonly parts: LoadedParts,
     private readonly stops: DebugStops,
   ) {
     this.view = new DataView(memory.buffer);
     this.words = new Int32Array(memory.buffer);
-    this.table = longTable;
+    this.handlers = longHandlers;
   }
 
   /** The mode that code is translated for. */
@@ -232,8 +222,12 @@ export class TraceTranslator {
     return this.modeInUse;
   }
 
-  /** @param legacyTable the handlers of 16- and 32-bit code; needed for modes with such code */
-  useMode(mode: ExecutionMode, legacyTable: HandlerTable | undefined): void {
+  private get table(): HandlerTable {
+    return this.handlers.table;
+  }
+
+  /** @param handlers those of the mode's kind of code */
+  useMode(mode: ExecutionMode, handlers: Handlers): void {
     const { codeSize } = mode;
     const is64Bit = codeSize === 64;
     let decoder = this.decoders.get(codeSize);
@@ -244,7 +238,7 @@ export class TraceTranslator {
     this.modeInUse = mode;
     this.decoder = decoder;
     this.plans = is64Bit ? this.longPlans : this.legacyPlans;
-    this.table = is64Bit || legacyTable === undefined ? this.longTable : legacyTable;
+    this.handlers = handlers;
   }
 
   /** Physical address of an instruction byte. @throws PageFault */
@@ -534,7 +528,7 @@ export class TraceTranslator {
     let size = sizeIndex(instruction.operandSize, is64Bit || stack === 64 ? undefined : stack);
     let variant = 0;
     if (plan.vex !== undefined) {
-      if (!plan.vex.w) size = 1;
+      if (is64Bit && !plan.vex.w) size = 1; // elsewhere it is 32 in any case
       if (plan.vex.l) variant = instruction.vexL;
     } else if (instruction.lock) variant = PREFIX_LOCKED;
     else if (row.rep !== undefined && instruction.rep) variant = 1;
@@ -570,8 +564,9 @@ export class TraceTranslator {
     if (!plan.memory || instruction.rmIsRegister)
       return plan.usesAddressSize && instruction.addressSize === 16 ? "legacy16" : "register";
     const { base, index } = instruction;
+    const noIndex = index === NO_REGISTER || plan.vectorIndex >= 0;
     view.setUint8(address + RECORD_BASE, base === NO_REGISTER ? ZERO_SLOT : base * 8);
-    view.setUint8(address + RECORD_INDEX, index === NO_REGISTER ? ZERO_SLOT : index * 8);
+    view.setUint8(address + RECORD_INDEX, noIndex ? ZERO_SLOT : index * 8);
     view.setUint8(address + RECORD_SCALE, instruction.scale);
     view.setInt32(address + RECORD_DISPLACEMENT, instruction.displacement, true);
     return byAddressSize;
@@ -635,14 +630,12 @@ export class TraceTranslator {
 
   /** Writes how many instructions there are from each record to the end, and sees to it that its handler is there. */
   private finishRecords(first: number, count: number): void {
-    const isComplete = this.table !== this.longTable; // one part has all handlers of 16- and 32-bit code
     let need = 0;
     for (let index = first + count - 1; index >= first; index--) {
       need += this.facts.instructions[index];
       const address = this.address(index);
       this.view.setUint8(address + RECORD_NEED, Math.max(1, need));
-      const handler = this.view.getUint32(address, true);
-      if (!isComplete && handler >= this.firstMissing) this.firstMissing = this.parts.load(handler);
+      this.handlers.require(this.view.getUint32(address, true));
     }
   }
 

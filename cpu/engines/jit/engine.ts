@@ -127,18 +127,18 @@ export class JitEngine extends InterpreterEngine {
       {
         hasRoom: () => !this.isFull && this.hasRecords(EXIT_RECORD_RESERVE),
         optimize: (owners) => this.optimize(owners),
-        install: ({ slot, code: better }) => this.table.set(slot, better),
+        install: ({ slot, code: better }) => this.long.functions.set(slot, better),
         failed: (error) => this.giveUpIfFull(error),
         entriesOf: ({ headers }) => this.entriesBy(headers),
       },
       this.thresholds.samples,
     );
-    this.firstSlot = this.handlers.size;
+    this.firstSlot = this.long.table.size;
     this.nextSlot = this.firstSlot;
   }
 
   private compilerHost(): CompilerHost {
-    const { env, helper } = this.moduleImports;
+    const { env, helper } = this.long.imports;
     return {
       decode: (rip) => this.translator.peekForm(rip, SCRATCH_RECORD),
       isKnown: (rip) => this.isWarm(rip),
@@ -150,7 +150,7 @@ export class JitEngine extends InterpreterEngine {
       helperRecord: (rip, length, since) => this.helperRecord(rip, length, since),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
       onModule: (bytes, regions) => this.observer?.onCode(codePieceOf(bytes, regions)),
-      imports: { ...env, ...this.exports },
+      imports: { ...env, ...this.long.exports },
       helpers: helper,
       mostInstructions: this.thresholds.instructions,
     };
@@ -159,8 +159,8 @@ export class JitEngine extends InterpreterEngine {
   private newSlot(): number {
     const slot = this.nextSlot;
     if (slot === this.firstSlot + REGION_SLOTS) return -1;
-    if (slot >= this.table.length)
-      this.growTable(Math.min(slot + SLOTS_AT_ONCE, this.firstSlot + REGION_SLOTS));
+    if (slot >= this.long.functions.length)
+      this.long.growTable(Math.min(slot + SLOTS_AT_ONCE, this.firstSlot + REGION_SLOTS));
     this.nextSlot++;
     return slot;
   }
@@ -432,7 +432,7 @@ export class JitEngine extends InterpreterEngine {
   }
 
   private install({ region, slot, code }: CompiledRegion): void {
-    this.table.set(slot, code);
+    this.long.functions.set(slot, code);
     const { mmu } = this.cpu;
     const places = codeRanges(region).map(([rip, end]) => ({ rip, end, physical: mmu.peekCode(rip) }));
     const { regions } = this;
@@ -550,7 +550,7 @@ export class JitEngine extends InterpreterEngine {
     }
     owner.headers.clear();
     this.transientRegions.delete(owner);
-    if (this.table.get(owner.slot) !== null) this.table.set(owner.slot, null);
+    if (this.long.functions.get(owner.slot) !== null) this.long.functions.set(owner.slot, null);
     this.freeSlots.push(owner.slot);
   }
 
@@ -591,7 +591,7 @@ export class JitEngine extends InterpreterEngine {
     this.faultSites.length = 0;
     this.freeSlots.length = 0;
     // What stays in the table is kept in memory.
-    for (let slot = this.firstSlot; slot < this.nextSlot; slot++) this.table.set(slot, null);
+    for (let slot = this.firstSlot; slot < this.nextSlot; slot++) this.long.functions.set(slot, null);
     this.nextSlot = this.firstSlot;
   }
 }

@@ -11,8 +11,8 @@ import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
 import { EXCEPTION_ADDRESS, EXCEPTION_ERROR, EXCEPTION_VECTOR, EXIT_BUDGET, Vector } from "../../state.ts";
 import { CodeIndex, type IndexedCode, physicalRanges } from "../code-index.ts";
-import { HANDLER_SECTION, HandlerTable } from "../interp/handler-table.ts";
-import { type InterpreterCode, Part } from "../interp/parts.ts";
+import { UnloadedCode } from "../interp/loaded-code.ts";
+import type { InterpreterCode } from "../interp/parts.ts";
 import { createRecordFacts } from "../interp/record-facts.ts";
 import { TraceTranslator } from "../interp/trace.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
@@ -107,19 +107,15 @@ export class JsEngine implements Engine {
     code: InterpreterCode,
     private readonly options: JsOptions,
   ) {
-    const sections = WebAssembly.Module.customSections(code.module(Part.Frequent), HANDLER_SECTION);
-    if (sections.length !== 1) throw new Error("not an interpreter module: no handler table");
     const { buffer } = cpu.memory;
     const facts = createRecordFacts(buffer, cpu.factBase, cpu.recordCount);
     this.decoding = new TraceTranslator(
       new Uint8Array(buffer),
       cpu.recordBase,
       cpu.mmu,
-      new HandlerTable(sections[0]),
+      new UnloadedCode(code),
       cpu.model.features,
       facts,
-      // Nothing is executed by handlers here, so none are missing.
-      { load: () => Number.POSITIVE_INFINITY },
       cpu.stops,
     );
     this.translator = new BlockTranslator(cpu.mmu, this.decoding);
