@@ -1,11 +1,12 @@
 /**
  * One instruction for the trap flag. Engines execute a repeated string instruction as one; a single step ends behind each of
- * its iterations (Intel SDM vol. 2, REP; vol. 3, 17.3.1.4), so here it is given a count of one.
+ * its iterations (Intel SDM vol. 2, REP; vol. 3, 17.3.1.4), so here it is given a count of one. And of a gather that faults
+ * with some elements loaded, the trap comes in place of the fault (vol. 2, VGATHERDPS).
  */
 
 import type { Cpu } from "./cpu.ts";
 import { type Engine, Exit } from "./engine.ts";
-import { Flag, Register, Segment } from "./state.ts";
+import { Flag, Register, Segment, XMM, XMM_STRIDE } from "./state.ts";
 
 const LONGEST_INSTRUCTION = 15;
 const PAGE_SIZE = 4096;
@@ -49,10 +50,18 @@ function repeatedInstruction(cpu: Cpu): RepeatedInstruction | undefined {
   return undefined;
 }
 
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index]);
+
 /** Executes the instruction at RIP, of a repeated string instruction one iteration. @returns as the engine does */
 export function runSingleStep(cpu: Cpu, engine: Engine): Exit {
   const repeated = repeatedInstruction(cpu);
-  if (repeated === undefined) return engine.run(1);
+  if (repeated === undefined) {
+    const vectors = cpu.stateBytes(XMM, 16 * XMM_STRIDE).slice();
+    const exit = engine.run(1);
+    // A fault leaves them as they were, but for a gather's.
+    const isHalfDone = exit === Exit.Exception && !isSame(vectors, cpu.stateBytes(XMM, 16 * XMM_STRIDE));
+    return isHalfDone ? Exit.Budget : exit;
+  }
   const { prefix, compares, countBits } = repeated;
   const start = cpu.rip;
   const before = cpu.gpr64(Register.RCX);
