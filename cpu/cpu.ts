@@ -125,6 +125,8 @@ export class Cpu {
   isAlone = true;
   /** A helper has done a part of its instruction: it is executed again. */
   isIncomplete = false;
+  /** SS was loaded: debug traps wait until the next instruction is complete (SDM vol. 3, 6.8.3). */
+  defersTraps = false;
   /** What executes the instructions, for helpers that ask where. */
   whereabouts: Whereabouts | undefined;
   /** Breakpoints and the like. */

@@ -13,7 +13,7 @@ export const Exit = {
   Halt: 4,
   /** `requestStop()` was called by a helper or a device. */
   Stopped: 5,
-  /** Only on a whole PC: an instruction is complete that may have changed anything (control registers, devices …): look for
+  /** An instruction is complete that may have changed anything (control registers, devices …; in user code TF): look for
    * interrupts and the like, then go on. RIP is behind it. */
   Attention: 6,
   /** Only on a whole PC: as Attention, and the instruction has set RIP. */

@@ -39,6 +39,7 @@ export class MachineTarget implements Target, MachineDebugger {
 
   paused(): Promise<void> | undefined {
     if (this.wantsInterrupt) this.stop({ kind: "interrupt", thread: PROCESSOR });
+    else if (this.stopPoints.hasHit) this.stopWatched();
     return this.gate?.promise;
   }
 
@@ -54,15 +55,25 @@ export class MachineTarget implements Target, MachineDebugger {
       return this.gate?.promise;
     }
     if (reason === "debug") {
-      const watched = this.stopPoints.takeHit();
-      if (watched !== undefined) {
-        const { address, access } = watched;
-        this.stop({ kind: "watchpoint", thread: PROCESSOR, address, access });
-      } else this.stop({ kind: "breakpoint", thread: PROCESSOR });
+      if (!this.stopWatched()) this.stop({ kind: "breakpoint", thread: PROCESSOR });
       return undefined;
     }
     if (this.stepping !== undefined && reason === "budget") this.stepped(cpu.stops.breakpoints);
     return undefined;
+  }
+
+  written(physical: number, length: number): void {
+    this.stopPoints.written(physical, length, (address) => this.physical(address));
+    if (this.stopPoints.hasHit) this.machine.attend();
+  }
+
+  /** @returns whether there was something watched to stop for */
+  private stopWatched(): boolean {
+    const watched = this.stopPoints.takeHit();
+    if (watched === undefined) return false;
+    const { address, access } = watched;
+    this.stop({ kind: "watchpoint", thread: PROCESSOR, address, access });
+    return true;
   }
 
   private stepped(breakpoints: ReadonlySet<number>): void {

@@ -99,6 +99,8 @@ export class ProgramTarget implements Target, ThreadDebugger {
     const { stops } = this.cpu;
     stops.pass = false;
     this.current = thread;
+    // What was written while no thread ran is told at the next one's turn.
+    if (this.stopPoints.hasHit) return 0;
     if (orders === undefined) return slice;
     if (orders.step !== undefined) {
       if (orders.executed === true) return 0;
@@ -113,15 +115,30 @@ export class ProgramTarget implements Target, ThreadDebugger {
   }
 
   hit(thread: Thread): void {
+    if (!this.stopWatched(thread)) this.stop(thread, { kind: "breakpoint", thread: thread.tid });
+  }
+
+  /** @returns whether there was something watched to stop for */
+  private stopWatched(thread: Thread): boolean {
     const watched = this.stopPoints.takeHit();
-    if (watched === undefined) this.stop(thread, { kind: "breakpoint", thread: thread.tid });
-    else {
-      const { address, access } = watched;
-      this.stop(thread, { kind: "watchpoint", thread: thread.tid, address, access });
-    }
+    if (watched === undefined) return false;
+    const { address, access } = watched;
+    this.stop(thread, { kind: "watchpoint", thread: thread.tid, address, access });
+    return true;
+  }
+
+  /** The kernel has written to a program's memory: the thread whose system call that was stops behind it. */
+  private written(physical: number, length: number): void {
+    const { space, scheduler } = this.kernel;
+    this.stopPoints.written(physical, length, (address) => {
+      const at = space.resolve(address, Access.Read);
+      return at < 0 ? undefined : at;
+    });
+    if (this.stopPoints.hasHit) scheduler.endSlice();
   }
 
   ran(thread: Thread): void {
+    if (this.stopPoints.hasHit && this.stopWatched(thread)) return;
     const orders = this.orders.get(thread);
     if (this.gate !== undefined || orders?.step === undefined) return;
     if (thread.state === "dead") return;
@@ -268,6 +285,8 @@ export class ProgramTarget implements Target, ThreadDebugger {
 
   setWatchpoints(watchpoints: readonly WatchRequest[]): void {
     this.stopPoints.setWatchpoints(watchpoints);
+    this.kernel.space.frames.onWritten =
+      watchpoints.length === 0 ? undefined : (start, length) => this.written(start, length);
   }
 
   resume(threads: ReadonlyMap<number, Resumption>, others: Resumption | undefined): void {

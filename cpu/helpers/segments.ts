@@ -66,6 +66,7 @@ defineHelper("loadSelector", (cpu) => {
     if (isNull) throw new GuestException(Vector.GP, 0);
     const usable = descriptorOf(selector)?.writable === true && (selector & 3) === 3;
     if (!usable) throw new GuestException(Vector.GP, selector & INDEX_MASK);
+    cpu.defersTraps = true;
     return;
   }
   if (!isNull && descriptorOf(selector) === undefined)
@@ -81,6 +82,7 @@ function loadSystemSelector(cpu: Cpu, system: SystemState, segment: number, sele
   if (segment !== Segment.SS) return;
   system.updateMode();
   system.shadow(cpu.whereabouts?.nextRip ?? 0);
+  cpu.defersTraps = true;
 }
 
 /** What LAR, LSL, VERR and VERW look at; undefined if the selector names nothing that they may see. */

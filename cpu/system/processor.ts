@@ -5,6 +5,7 @@
 
 import type { Cpu } from "../cpu.ts";
 import { Exit, type SystemEngine } from "../engine.ts";
+import { runSingleStep } from "../single-step.ts";
 import {
   EXCEPTION_ADDRESS,
   EXCEPTION_ERROR,
@@ -50,6 +51,8 @@ export class SystemProcessor {
   /** Told of every event that is delivered: for traces. */
   onEvent: ((event: Event) => void) | undefined;
   private executed = 0;
+  /** Data breakpoints that a load of SS has met: they are told behind the next instruction. */
+  private deferredHits = 0;
   private isRunning = false;
   private sliceEnded = false;
 
@@ -89,7 +92,7 @@ export class SystemProcessor {
       const steps = wanted === "step" ? 1 : left;
       const isTraced = this.isSingleStepping();
       const isResumed = this.resumeAtBreakpoint();
-      const used = this.runEngine(isTraced || isResumed ? 1 : steps);
+      const used = this.runEngine(isResumed || this.deferredHits !== 0 ? 1 : steps, isTraced);
       if (isResumed && used.count > 0) this.clearResumeFlag();
       // An exception whose handler faults at its first instruction executes nothing, and must not keep us here.
       left -= Math.max(used.count, 1);
@@ -123,14 +126,14 @@ export class SystemProcessor {
     const isTraced = this.isSingleStepping();
     if (cpu.rip === cpu.getNumber(SHADOW_RIP)) cpu.setNumber(SHADOW_RIP, NOWHERE);
     cpu.stops.pass = true;
-    const { exit } = this.runEngine(1);
+    const { exit } = this.runEngine(1, isTraced);
     if (!this.handle(exit, isTraced)) return "shutdown";
     return cpu.stops.hit === undefined ? "budget" : "debug";
   }
 
-  private runEngine(budget: number): { exit: Exit; count: number } {
+  private runEngine(budget: number, isTraced: boolean): { exit: Exit; count: number } {
     this.isRunning = true;
-    const exit = this.engine.run(budget);
+    const exit = isTraced ? runSingleStep(this.cpu, this.engine) : this.engine.run(budget);
     const count = this.engine.progress;
     this.isRunning = false;
     this.executed += count;
@@ -198,9 +201,13 @@ export class SystemProcessor {
   /** @returns false after a triple fault */
   private handle(exit: Exit, isTraced: boolean): boolean {
     const { system } = this;
-    const { stops } = this.cpu;
-    const hits = stops.guestHits;
+    const { cpu } = this;
+    const { stops } = cpu;
+    const hits = stops.guestHits | this.deferredHits;
     stops.guestHits = 0;
+    this.deferredHits = 0;
+    const isDeferred = cpu.defersTraps;
+    cpu.defersTraps = false;
     switch (exit) {
       case Exit.Exception:
         return this.deliver(this.pendingEvent());
@@ -224,7 +231,8 @@ export class SystemProcessor {
           : this.softwareEvent(afterInstruction.vector, afterInstruction.source),
       );
     }
-    if (!isTraced && hits === 0) return true;
+    if (isDeferred) this.deferredHits = hits;
+    if ((!isTraced && hits === 0) || isDeferred) return true;
     system.debug[6] = (system.debug[6] | hits | (isTraced ? DR6_SINGLE_STEP : 0)) >>> 0;
     return this.deliver(exceptionEvent(Vector.DB, 0));
   }

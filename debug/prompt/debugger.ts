@@ -10,11 +10,15 @@ import { registerNamed } from "../registers.ts";
 import { LoadedFiles } from "../symbols/loaded-files.ts";
 import type { StopEvent, Target } from "../target.ts";
 import { CodeView } from "./code-view.ts";
+import type { Command } from "./command.ts";
 import { CommandFailure } from "./command-failure.ts";
-import { COMMANDS, type Command } from "./commands.ts";
+import { COMMANDS } from "./commands.ts";
+import { Displays } from "./displays.ts";
 import { ExpressionError, evaluate, type Names } from "./expression.ts";
+import type { Format } from "./memory-format.ts";
 import { RegisterPane } from "./register-pane.ts";
 import { RunControl } from "./run-control.ts";
+import { showStack } from "./stack-view.ts";
 import { describeStop } from "./stop-text.ts";
 import type { Style } from "./style.ts";
 
@@ -48,12 +52,19 @@ export class Debugger {
   readonly code: CodeView;
   readonly pane: RegisterPane;
   readonly print: (text: string) => void;
-  showsPane: boolean;
+  /** What every stop shows: the place; registers and code; the stack and the callers, too. */
+  shownPane: "off" | "on" | "full";
+  readonly displays = new Displays(this);
   /** Set by `quit`. */
   isDone = false;
   /** Where the next `disassemble` and `memory` without an address go on. */
   nextCode: number | undefined;
   nextMemory: number | undefined;
+  memoryFormat: Format | undefined;
+  nextStack: number | undefined;
+  nextSource: { readonly file: string; readonly line: number } | undefined;
+  /** The frame that `frame`, `up` and `down` have chosen. */
+  frame = 0;
   /** Ctrl-C while a command does many things. */
   isInterrupted = false;
   private readonly sources = new Map<string, readonly string[] | undefined>();
@@ -65,10 +76,10 @@ export class Debugger {
     this.host = host;
     this.style = style;
     this.print = print;
-    this.showsPane = options.showsPane;
+    this.shownPane = options.showsPane ? "on" : "off";
     this.files = new LoadedFiles(target);
     this.files.refresh();
-    this.control = new RunControl(target, this.files);
+    this.control = new RunControl(target, this.files, (condition) => this.isMet(condition));
     this.pane = new RegisterPane(style);
     this.code = new CodeView({
       target,
@@ -90,18 +101,18 @@ export class Debugger {
     const text = line.trim() === "" ? this.lastLine : line.trim();
     this.lastLine = "";
     if (text === "" || text.startsWith("#")) return;
-    const [name = "", ...words] = text.split(/\s+/);
+    const { name, words, rest } = parseLine(text);
     const command = findCommand(name);
     try {
       if (command === undefined) {
-        if (!this.runMonitor([name, ...words]))
+        if (!this.runMonitor([...name.split(" "), ...words]))
           throw new CommandFailure(`there is no command ${name}; try: help`);
         return;
       }
       if (typeof command === "string") throw new CommandFailure(command);
       if (this.isOver && command.needsGuest) throw new CommandFailure("the guest has ended");
       if (command.repeats) this.lastLine = command.repeats === "bare" ? name : text;
-      await command.run(this, words, text.slice(name.length).trim());
+      await command.run(this, words, rest);
     } catch (error) {
       const isExpected =
         error instanceof CommandFailure || error instanceof ExpressionError || error instanceof ElfCodeError;
@@ -151,17 +162,25 @@ export class Debugger {
       const address = this.files.addressOfLine(file, line);
       return address === undefined ? undefined : BigInt(address);
     },
-    load: (address) => {
-      const bytes = this.target.readMemory(Number(BigInt.asIntN(64, address)), 8);
-      return bytes.length < 8
-        ? undefined
-        : new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+    size: (name) => {
+      const symbol = this.files.symbols.named(name);
+      return symbol === undefined || symbol.isCode || symbol.size === 0 ? undefined : symbol.size;
+    },
+    load: (address, size) => {
+      const bytes = this.target.readMemory(Number(BigInt.asIntN(64, address)), size);
+      if (bytes.length < size) return undefined;
+      return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
     },
   };
 
   /** @throws ExpressionError */
   evaluate(text: string): bigint {
     return evaluate(text, this.names);
+  }
+
+  /** Can it be evaluated, if all memory is there? @throws ExpressionError */
+  check(text: string): void {
+    evaluate(text, { ...this.names, load: () => 0n });
   }
 
   /** An address, as engines have it. */
@@ -199,13 +218,11 @@ export class Debugger {
     this.files.refresh();
     if (event === undefined) return;
     this.print(describeStop(this, event));
-    for (const point of this.control.pointsOf(event)) {
-      point.hits++;
-      point.value =
-        point.kind === "breakpoint" ? point.value : this.target.readMemory(point.address, point.length);
-      if (point.isTemporary) this.control.delete(point.number);
-    }
+    this.control.noteHits(event);
     this.nextCode = undefined;
+    this.nextStack = undefined;
+    this.nextSource = undefined;
+    this.frame = 0;
     if (!this.isOver) this.showPlace();
   }
 
@@ -214,19 +231,52 @@ export class Debugger {
     const { control } = this;
     const file = this.target.registers(control.thread);
     if (file === undefined) return;
-    if (this.showsPane) {
+    if (this.shownPane === "off") this.print(this.code.from(control.rip, 1, control.rip));
+    else {
       this.print(this.pane.render(file));
       this.print(this.code.around(control.rip, 2, 4));
-    } else this.print(this.code.from(control.rip, 1, control.rip));
+    }
+    if (this.shownPane === "full") {
+      showStack(this, control.stack.rsp, PANE_WORDS);
+      let number = 0;
+      for (const { address, isGuess } of control.frames()) {
+        if (number === PANE_FRAMES) break;
+        this.print(`#${number++}${isGuess ? "?" : " "} ${this.code.place(address)}\n`);
+      }
+    }
+    this.displays.show();
+  }
+
+  /** Breakpoints ask whether their conditions are met. What cannot be evaluated stops, and says why. */
+  private isMet(condition: string): boolean {
+    try {
+      return this.evaluate(condition) !== 0n;
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+      this.print(`${this.style.paint(`if ${condition}: ${error.message}`, "red")}\n`);
+      return true;
+    }
   }
 }
 
+const PANE_WORDS = 6;
+const PANE_FRAMES = 4;
 const REGISTERS = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split(" ");
 
 function commandNames(target: Target): string[] {
   return [...COMMANDS.flatMap(({ name, aliases }) => [name, ...aliases]), ...target.monitor.keys()].filter(
     (name) => name.length > 2,
   );
+}
+
+/** A command's name may have two words ("info registers"), and a format behind it ("x/8gx"). */
+function parseLine(text: string): { name: string; words: string[]; rest: string } {
+  const double = /^(\S+)\s+(\S+)/.exec(text);
+  const pair = double === null ? "" : `${double[1]} ${double[2]}`;
+  const isPair = COMMANDS.some(({ aliases }) => aliases.includes(pair));
+  const first = isPair ? pair : (/^[^\s/]+/.exec(text)?.[0] ?? text);
+  const rest = text.slice(isPair ? (double?.[0].length ?? 0) : first.length).trim();
+  return { name: first, words: rest.split(/\s+/).filter((word) => word !== ""), rest };
 }
 
 /** By name, alias, or an unmistakable beginning. @returns a sentence if it could be several */

@@ -1,6 +1,7 @@
 /**
- * Expressions of the prompt: numbers, `$rax`, symbols, `file.c:12`, `*address` (eight bytes from memory), + - * / % & | ^
- * << >> ~ and parentheses. All in 64 bits.
+ * Expressions of the prompt: numbers, `$rax`, symbols, `file.c:12`, `*address` (eight bytes from memory; of a variable as many
+ * as it has; `b:*`, `w:*`, `d:*`, `q:*`: 1, 2, 4, 8), the operators of C, and parentheses. All in 64 bits; comparisons are
+ * signed.
  */
 
 import { parseNumber } from "../numbers.ts";
@@ -16,26 +17,38 @@ export class ExpressionError extends Error {
 export interface Names {
   register(name: string): bigint | undefined;
   symbol(name: string): bigint | undefined;
+  /** Bytes of a variable; undefined if it is none, or its size is not known. */
+  size(name: string): number | undefined;
   /** The address of a source line. */
   line(file: string, line: number): bigint | undefined;
-  /** Eight bytes; undefined where there is no memory. */
-  load(address: bigint): bigint | undefined;
+  /** So many bytes; undefined where there is no memory. */
+  load(address: bigint, bytes: number): bigint | undefined;
 }
 
 const TOKEN =
-  /\s*(0x[0-9a-f_']+|0b[01_']+|\d+(?![\w.])|\$\w+|[\w./@-]*\.\w+:\d+|[A-Za-z_.][\w.@]*|<<|>>|[-+*/%&|^~()])/iy;
+  /\s*(0x[0-9a-f_']+|0b[01_']+|\d+(?![\w.])|\$\w+|[bwdq]:(?=\s*\*)|[\w./@-]*\.\w+:\d+|[A-Za-z_.][\w.@]*|<<|>>|[=!<>]=|&&|\|\||[-+*/%&|^~()<>!])/iy;
 const PRECEDENCE: Readonly<Record<string, number>> = {
-  "|": 1,
-  "^": 2,
-  "&": 3,
-  "<<": 4,
-  ">>": 4,
-  "+": 5,
-  "-": 5,
-  "*": 6,
-  "/": 6,
-  "%": 6,
+  "||": 1,
+  "&&": 2,
+  "|": 3,
+  "^": 4,
+  "&": 5,
+  "==": 6,
+  "!=": 6,
+  "<": 7,
+  ">": 7,
+  "<=": 7,
+  ">=": 7,
+  "<<": 8,
+  ">>": 8,
+  "+": 9,
+  "-": 9,
+  "*": 10,
+  "/": 10,
+  "%": 10,
 };
+const LOADS: Readonly<Record<string, number>> = { "b:": 1, "w:": 2, "d:": 4, "q:": 8 };
+const SIZES: ReadonlySet<number> = new Set(Object.values(LOADS));
 const MOST_NESTING = 100;
 
 /** @throws ExpressionError */
@@ -98,7 +111,15 @@ class Parser {
     if (token === "+") return this.unary();
     if (token === "~") return ~this.unary();
     if (token === "&") return this.unary(); // the address of a symbol is what it stands for
-    if (token === "*") return this.loaded(this.unary());
+    if (token === "!") return this.unary() === 0n ? 1n : 0n;
+    if (token in LOADS && this.tokens[this.at] === "*") {
+      this.at++;
+      return this.loaded(this.unary(), LOADS[token]);
+    }
+    if (token === "*") {
+      const size = this.names.size(this.tokens[this.at] ?? "");
+      return this.loaded(this.unary(), size !== undefined && SIZES.has(size) ? size : 8);
+    }
     if (token === "(") {
       const value = this.binary(0);
       if (this.tokens[this.at++] !== ")") throw new ExpressionError("a ) is missing");
@@ -122,8 +143,8 @@ class Parser {
     return value;
   }
 
-  private loaded(address: bigint): bigint {
-    const value = this.names.load(address);
+  private loaded(address: bigint, bytes: number): bigint {
+    const value = this.names.load(address, bytes);
     if (value === undefined)
       throw new ExpressionError(`no memory at 0x${BigInt.asUintN(64, address).toString(16)}`);
     return value;
@@ -131,7 +152,26 @@ class Parser {
 }
 
 function apply(operator: string, left: bigint, right: bigint): bigint {
+  const x = BigInt.asIntN(64, left);
+  const y = BigInt.asIntN(64, right);
+  const truth = (is: boolean): bigint => (is ? 1n : 0n);
   switch (operator) {
+    case "||":
+      return truth(x !== 0n || y !== 0n);
+    case "&&":
+      return truth(x !== 0n && y !== 0n);
+    case "==":
+      return truth(x === y);
+    case "!=":
+      return truth(x !== y);
+    case "<":
+      return truth(x < y);
+    case ">":
+      return truth(x > y);
+    case "<=":
+      return truth(x <= y);
+    case ">=":
+      return truth(x >= y);
     case "+":
       return left + right;
     case "-":

@@ -12,8 +12,13 @@ export interface Breakpoint {
   readonly length: number;
   /** As it was asked for. */
   readonly text: string;
-  /** Gone after the first stop. */
+  /** Our own, for a command that is under way. */
   readonly isTemporary: boolean;
+  /** Gone after the first stop. */
+  readonly isOnce: boolean;
+  isEnabled: boolean;
+  /** An expression: only where it is not 0, the guest stops. */
+  condition: string | undefined;
   hits: number;
   /** What watched memory was at the last look. */
   value: Uint8Array;
@@ -37,6 +42,8 @@ export class RunControl {
   constructor(
     private readonly target: Target,
     private readonly files: LoadedFiles,
+    /** Is the condition of a breakpoint met, where the chosen thread is? */
+    private readonly isMet: (condition: string) => boolean,
   ) {
     this.unwinder = new Unwinder(target, files);
     this.thread = target.currentThread;
@@ -80,13 +87,23 @@ export class RunControl {
   add(
     kind: Breakpoint["kind"],
     address: number,
-    options: { length?: number; text: string; isTemporary?: boolean },
+    options: {
+      length?: number;
+      text: string;
+      isTemporary?: boolean;
+      isOnce?: boolean;
+      condition?: string | undefined;
+    },
   ): Breakpoint {
-    const { length = kind === "breakpoint" ? 1 : 8, text, isTemporary = false } = options;
+    const { length = 1, text, isTemporary = false, isOnce = false, condition } = options;
     const number = isTemporary ? this.nextTemporary-- : this.nextNumber++;
     const limited = Math.min(Math.max(1, length), MOST_WATCHED);
     const value = kind === "breakpoint" ? new Uint8Array(0) : this.target.readMemory(address, limited);
-    const point: Breakpoint = { number, kind, address, length: limited, text, isTemporary, hits: 0, value };
+    const point: Breakpoint = {
+      ...{ number, kind, address, length: limited, text, isTemporary, isOnce, condition, value },
+      isEnabled: true,
+      hits: 0,
+    };
     this.breakpoints.set(number, point);
     if (kind === "breakpoint") this.target.setBreakpoint(address, true);
     else this.setWatchpoints();
@@ -97,52 +114,99 @@ export class RunControl {
     const point = this.breakpoints.get(number);
     if (point === undefined) return false;
     this.breakpoints.delete(number);
-    if (point.kind !== "breakpoint") this.setWatchpoints();
-    else if (!this.hasBreakpoint(point.address)) this.target.setBreakpoint(point.address, false);
+    this.updateTarget(point);
     return true;
   }
 
+  enable(point: Breakpoint, isEnabled: boolean): void {
+    if (isEnabled && !point.isEnabled) point.value = this.target.readMemory(point.address, point.length);
+    point.isEnabled = isEnabled;
+    this.updateTarget(point);
+  }
+
+  private updateTarget(point: Breakpoint): void {
+    if (point.kind === "breakpoint")
+      this.target.setBreakpoint(point.address, this.pointsAt(point.address).length > 0);
+    else this.setWatchpoints();
+  }
+
+  /** Breakpoints in force at an address, our own too. */
+  private pointsAt(where: number): Breakpoint[] {
+    return [...this.breakpoints.values()].filter(
+      ({ kind, address, isEnabled }) => kind === "breakpoint" && address === where && isEnabled,
+    );
+  }
+
+  /** The points that a stop was for have been met once more. */
+  noteHits(event: StopEvent): void {
+    for (const point of this.pointsOf(event)) {
+      point.hits++;
+      if (point.kind !== "breakpoint") point.value = this.target.readMemory(point.address, point.length);
+      if (point.isOnce) this.delete(point.number);
+    }
+  }
+
   private setWatchpoints(): void {
-    const requests = [...this.breakpoints.values()].flatMap(({ kind, address, length }) =>
-      kind === "breakpoint" ? [] : [{ address, length, access: kind }],
+    const requests = [...this.breakpoints.values()].flatMap(({ kind, address, length, isEnabled }) =>
+      kind === "breakpoint" || !isEnabled ? [] : [{ address, length, access: kind }],
     );
     this.target.setWatchpoints(requests);
   }
 
   hasBreakpoint(address: number): boolean {
-    for (const point of this.breakpoints.values())
-      if (point.kind === "breakpoint" && point.address === address && !point.isTemporary) return true;
-    return false;
+    return this.pointsAt(address).some(({ isTemporary }) => !isTemporary);
   }
 
-  /** The points that a stop is about. */
+  /** The points that a stop is about, whose conditions are met. */
   pointsOf(event: StopEvent): Breakpoint[] {
-    const points = [...this.breakpoints.values()];
-    if (event.kind === "breakpoint") {
-      const rip = this.target.linearRip(event.thread);
-      return points.filter(({ kind, address }) => kind === "breakpoint" && address === rip);
-    }
+    return this.candidates(event).filter(({ condition }) => condition === undefined || this.isMet(condition));
+  }
+
+  private candidates(event: StopEvent): Breakpoint[] {
+    if (event.kind === "breakpoint") return this.pointsAt(this.target.linearRip(event.thread));
     if (event.kind !== "watchpoint") return [];
-    return points.filter(({ kind, address }) => kind === event.access && address === event.address);
+    return [...this.breakpoints.values()].filter(
+      ({ kind, address, isEnabled }) => kind === event.access && address === event.address && isEnabled,
+    );
   }
 
   // ---- going on ----
 
-  private run(how: Resumption, others: Resumption | undefined): Promise<StopEvent> {
+  /** Until a stop that is not only for points whose conditions are not met. */
+  private async run(how: Resumption): Promise<StopEvent> {
+    const { thread } = this;
+    for (let orders = new Map([[thread, how]]); ; ) {
+      const event = await this.resume(orders);
+      if (!this.isUnwanted(event)) return event;
+      orders = new Map([[thread, how.step === undefined ? {} : how]]);
+      if (
+        "thread" in event &&
+        event.kind === "breakpoint" &&
+        (event.thread !== thread || how.step === undefined)
+      )
+        orders.set(event.thread, { pass: true });
+    }
+  }
+
+  private resume(orders: ReadonlyMap<number, Resumption>): Promise<StopEvent> {
     return new Promise((resolve) => {
       this.settle = (event) => {
         if ("thread" in event) this.thread = event.thread;
         resolve(event);
       };
-      this.target.resume(new Map([[this.thread, how]]), others);
+      this.target.resume(orders, {});
     });
+  }
+
+  private isUnwanted(event: StopEvent): boolean {
+    return this.candidates(event).length > 0 && this.pointsOf(event).length === 0;
   }
 
   /** Until something happens that a person wants to see. */
   async continue(signal = 0): Promise<StopEvent> {
     let how: Resumption = { pass: true, signal };
     for (;;) {
-      const event = await this.run(how, {});
+      const event = await this.run(how);
       if (!this.isUnchanged(event)) return event;
       how = {};
     }
@@ -158,12 +222,7 @@ export class RunControl {
   }
 
   stepInstruction(signal = 0): Promise<StopEvent> {
-    return this.run({ step: true, signal }, {});
-  }
-
-  /** Out of a range of addresses, into calls. */
-  stepRange(range: { start: number; end: number }): Promise<StopEvent> {
-    return this.run({ step: range }, {});
+    return this.run({ step: true, signal });
   }
 
   /** Runs on to an address, with the stack pointer above `rsp` if that is given: out of calls that nest. */
@@ -173,9 +232,9 @@ export class RunControl {
     try {
       let how: Resumption = { pass: true };
       for (;;) {
-        const event = await this.run(how, {});
+        const event = await this.run(how);
         if (event.kind !== "breakpoint" || this.target.linearRip(event.thread) !== address) return event;
-        if (this.hasBreakpoint(address)) return event;
+        if (this.pointsOf(event).some(({ isTemporary }) => !isTemporary)) return event;
         if (event.thread === thread && this.number("rsp") >= rsp) return { kind: "step", thread };
         how = { pass: true };
       }
@@ -227,7 +286,8 @@ export class RunControl {
         }
       }
       if (event.kind !== "step" || event.thread !== thread) return event;
-      if (this.hasBreakpoint(this.rip)) return { kind: "breakpoint", thread };
+      const here = { kind: "breakpoint", thread } as const;
+      if (this.pointsOf(here).some(({ isTemporary }) => !isTemporary)) return here;
       const line = this.files.sourceAt(this.rip);
       // Returned into the middle of a line: to its end.
       if (line === undefined) continue;

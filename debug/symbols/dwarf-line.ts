@@ -330,7 +330,9 @@ function fileNames5(reader: Reader, offsetSize: number, strings: Strings): strin
     }
     return names;
   };
-  return table(table(undefined));
+  // Directory 0 is where the compiler ran; the others may be relative to it.
+  const directories = table(undefined);
+  return table(directories.map((directory) => join(directories[0], directory)));
 }
 
 function readForm(reader: Reader, form: number, offsetSize: number, { lineStrings, strings }: Strings) {

@@ -73,10 +73,15 @@ function* symbolsOf(
     if (!TYPES.has(type) || section === 0 || section >= SHN_LORESERVE) continue;
     const name = stringAt(strings, elf.u32(entry));
     if (name === "" || name.startsWith(".L")) continue;
+    const address = signed(elf.u64(entry + 8));
+    const size = Math.min(elf.position(entry + 16), Number.MAX_SAFE_INTEGER);
+    const home = sections[section];
+    const room = home === undefined ? 0 : signed(home.address) + home.size - address;
     yield {
       name,
-      address: signed(elf.u64(entry + 8)),
-      size: Math.min(elf.position(entry + 16), Number.MAX_SAFE_INTEGER),
+      address,
+      // Labels of unknown size do not reach beyond their section.
+      size: size === 0 && table.type === SHT_SYMTAB && room > 0 ? room : size,
       isCode: type === STT_FUNC || type === STT_GNU_IFUNC,
     };
   }

@@ -9,4 +9,6 @@ export interface MachineDebugger {
   readonly isStepping: boolean;
   /** A stretch is over. After a "shutdown" the machine waits for the promise before it ends. */
   ran(stop: StopReason): Promise<void> | undefined;
+  /** A device has written to RAM. Only told while there are watchpoints. */
+  written(physical: number, length: number): void;
 }

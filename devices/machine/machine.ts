@@ -175,6 +175,7 @@ export class Machine {
         if (!isInside(address, bytes.length, ram.length)) return false;
         ram.set(bytes, address);
         mmu.written(address, bytes.length);
+        if (mmu.watchpoints !== undefined) this.debugger?.written(address, bytes.length);
         return true;
       },
     };

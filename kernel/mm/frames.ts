@@ -20,6 +20,8 @@ export class FrameAllocator {
   private readonly freed: Int32Array;
   private freedCount = 0;
   private nextFresh: number;
+  /** Told of what the kernel writes to memory of programs: a debugger's watchpoints. */
+  onWritten: ((start: number, length: number) => void) | undefined;
 
   /**
    * @param ram all of guest RAM
@@ -86,6 +88,7 @@ export class FrameAllocator {
 
   /** The kernel wrote to these physical bytes (within one frame) behind the engine's back. */
   written(start: number, length: number): void {
+    this.onWritten?.(start, length);
     if (this.executable[Math.floor(start / PAGE_SIZE)] !== 0) this.forgetCode(start, length);
   }
 }

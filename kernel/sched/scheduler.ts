@@ -72,6 +72,7 @@ export class Scheduler {
   private slice = SLICE_START;
   private sliceStart = 0;
   private lastHostTurn = 0;
+  private sliceEnded = false;
 
   constructor(
     private readonly kernel: Kernel,
@@ -130,6 +131,11 @@ export class Scheduler {
     if (index < 0) return;
     this.ready.splice(index, 1);
     this.ready.splice(this.readyHead, 0, thread);
+  }
+
+  /** The running thread is not to execute another instruction in this slice. */
+  endSlice(): void {
+    this.sliceEnded = true;
   }
 
   /** The system call that blocked the thread has ended. */
@@ -277,7 +283,8 @@ export class Scheduler {
     const { engine } = this.machine;
     const { calls } = this.dispatcher;
     let budget = slice;
-    while (budget > 0) {
+    this.sliceEnded = false;
+    while (budget > 0 && !this.sliceEnded) {
       const exit = engine.run(budget);
       this.instructionClock?.advance(budget - words[BUDGET]);
       budget = words[BUDGET];

@@ -1,16 +1,11 @@
 /** One of our engines as a {@link Target}: the arena becomes guest memory, the case's registers the CPU state. */
 
-import { Cpu } from "../../cpu/cpu.ts";
-import { type Engine, Exit } from "../../cpu/engine.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
 import {
-  EXCEPTION_ADDRESS,
-  EXCEPTION_ERROR,
-  EXCEPTION_VECTOR,
   GPR,
   MXCSR,
   SEGMENT_BASE,
   Segment,
-  Vector,
   X87,
   X87_CONTROL,
   X87_STATUS,
@@ -21,9 +16,10 @@ import {
   XMM_STRIDE,
   YMM_HIGH,
 } from "../../cpu/state.ts";
-import { Access, PAGE_SIZE, PageFaultBit, type Translation, type Translator } from "../../mmu/translator.ts";
+import { PAGE_SIZE } from "../../mmu/translator.ts";
 import { baseline, CODE, FS_BASE, GS_BASE, REGIONS, SNAPSHOT_SIZE, snapshotOffset } from "./arena.ts";
 import { type Case, FinalState, Fx, Outcome } from "./case.ts";
+import type { CaseProcessor, Ending } from "./case-processor.ts";
 import { isSame } from "./compare.ts";
 import type { Target } from "./target.ts";
 
@@ -31,44 +27,14 @@ import type { Target } from "./target.ts";
 const BUDGET = 200_000;
 /** Cases run in one go, or in runs of a few instructions: the engine can stop between any two and go on. */
 const SLICES = [BUDGET, BUDGET, BUDGET, BUDGET, 1, 2, 3, 7];
-const RAM_SIZE = 0x1_0000;
-/** The last page below the non-canonical hole is not used (Linux, arch/x86/include/asm/page_64.h). */
-const TASK_SIZE_MAX = 0x7fff_ffff_f000;
+const TIMED_OUT: Ending = { vector: Outcome.TimedOut, error: 0, address: 0n };
 /** The low word of RIP in a case: where its code stands decides how it runs, so that shrinking does not change it. */
 const RIP_WORD = 2;
 const TOP_SHIFT = 11;
 const TOP_MASK = 7 << TOP_SHIFT;
 
-/** The arena in user mode: physical memory is a snapshot. */
-class ArenaTranslator implements Translator {
-  translate(virtual: number, access: Access, out: Translation): boolean {
-    const page = Math.floor(virtual / PAGE_SIZE) * PAGE_SIZE;
-    const physical = snapshotOffset(page);
-    const region = REGIONS.find(({ address, size }) => page >= address && page < address + size);
-    out.errorCode =
-      PageFaultBit.User |
-      (access === Access.Write ? PageFaultBit.Write : 0) |
-      (access === Access.Execute ? PageFaultBit.Instruction : 0);
-    if (region === undefined) {
-      // What is not for user programs, Linux shows them as present (arch/x86/mm/fault.c, set_signal_archinfo).
-      if (virtual < 0 || virtual >= TASK_SIZE_MAX) out.errorCode |= PageFaultBit.Present;
-      return false;
-    }
-    const rights =
-      Access.Read | (region.writable ? Access.Write : 0) | (region.executable ? Access.Execute : 0);
-    if ((rights & access) === 0) {
-      out.errorCode |= PageFaultBit.Present;
-      return false;
-    }
-    out.physicalPage = physical;
-    out.rights = rights;
-    return true;
-  }
-}
-
 export class EngineTarget implements Target {
   readonly name: string;
-  private readonly engine: Engine;
   private readonly ram: Buffer;
   private readonly ramWords: BigUint64Array;
   private readonly ramHalves: Uint32Array;
@@ -87,17 +53,15 @@ export class EngineTarget implements Target {
   private readonly again = new FinalState();
 
   /**
-   * @param createEngine makes the engine for a CPU whose memory is the arena
    * @param options passes: how often each case runs, so that its code becomes hot; the result is that of the first pass,
    * or of one that was different
    */
-  constructor(createEngine: (cpu: Cpu) => Engine, options: { name?: string; passes?: number } = {}) {
-    this.cpu = new Cpu({
-      ramSize: RAM_SIZE,
-      translator: new ArenaTranslator(),
-      host: { timeStampCounter: () => 0, random: (bytes) => bytes.fill(0) },
-    });
-    const { cpu } = this;
+  constructor(
+    private readonly processor: CaseProcessor,
+    options: { name?: string; passes?: number } = {},
+  ) {
+    const { cpu } = processor;
+    this.cpu = cpu;
     const { buffer } = cpu.memory;
     this.ram = Buffer.from(buffer, 0, SNAPSHOT_SIZE);
     this.ramWords = new BigUint64Array(buffer, 0, SNAPSHOT_SIZE / 8);
@@ -107,8 +71,7 @@ export class EngineTarget implements Target {
     this.x87 = cpu.stateBytes(X87, 8 * X87_STRIDE);
     this.xmm = cpu.stateBytes(XMM, 16 * XMM_STRIDE);
     this.ram.set(this.baseline);
-    this.engine = createEngine(cpu);
-    this.name = options.name ?? this.engine.name;
+    this.name = options.name ?? processor.engine.name;
     this.passes = options.passes ?? 1;
   }
 
@@ -139,18 +102,17 @@ export class EngineTarget implements Target {
       this.store(result, this.execute(SLICES[initial.words[RIP_WORD] % SLICES.length]));
     } catch (error) {
       // A bug of the engine, and a finding like any other.
-      this.store(result, Exit.Stopped);
-      result.vector = Outcome.Crashed;
+      this.store(result, { vector: Outcome.Crashed, error: 0, address: 0n });
       result.note = `: ${error instanceof Error ? error.message : String(error)}`;
     }
   }
 
-  private execute(slice: number): Exit {
+  private execute(slice: number): Ending {
     for (let left = BUDGET; left > 0; left -= slice) {
-      const exit = this.engine.run(slice);
-      if (exit !== Exit.Budget) return exit;
+      const ending = this.processor.run(slice);
+      if (ending !== undefined) return ending;
     }
-    return Exit.Budget;
+    return TIMED_OUT;
   }
 
   private load(initial: Case): void {
@@ -163,11 +125,12 @@ export class EngineTarget implements Target {
       this.expected.set(bytes, offset);
     });
     if (this.dirtyStart < this.dirtyEnd) {
-      this.engine.invalidatePhysical(this.dirtyStart, this.dirtyEnd - this.dirtyStart);
+      this.processor.engine.invalidatePhysical(this.dirtyStart, this.dirtyEnd - this.dirtyStart);
       this.dirtyStart = SNAPSHOT_SIZE;
       this.dirtyEnd = 0;
     }
 
+    this.processor.begin();
     gpr.set(initial.gpr);
     cpu.setSegmentBase(Segment.FS, Number(FS_BASE));
     cpu.setSegmentBase(Segment.GS, Number(GS_BASE));
@@ -195,22 +158,14 @@ export class EngineTarget implements Target {
     }
   }
 
-  private store(result: FinalState, exit: Exit): void {
+  private store(result: FinalState, { vector, error, address }: Ending): void {
     const { cpu, x87, xmm } = this;
     result.gpr.set(this.gpr);
     result.rflags = cpu.rflags;
     result.rip = BigInt.asUintN(64, BigInt(cpu.rip));
-    result.vector = 0;
-    result.error = 0;
-    result.address = 0n;
-    if (exit === Exit.Exception) {
-      result.vector = cpu.getI32(EXCEPTION_VECTOR);
-      if (hasErrorCode(result.vector)) result.error = cpu.getI32(EXCEPTION_ERROR);
-      if (result.vector === Vector.PF) result.address = cpu.getU64(EXCEPTION_ADDRESS);
-    } else {
-      result.vector = exit === Exit.Budget ? Outcome.TimedOut : Outcome.SystemCall;
-    }
-
+    result.vector = vector;
+    result.error = error;
+    result.address = address;
     result.fsBase = cpu.getU64(SEGMENT_BASE + 8 * Segment.FS);
     result.gsBase = cpu.getU64(SEGMENT_BASE + 8 * Segment.GS);
     const top = cpu.getI32(X87_TOP);
@@ -277,9 +232,4 @@ export class EngineTarget implements Target {
     this.dirtyStart = Math.min(this.dirtyStart, offset);
     this.dirtyEnd = Math.max(this.dirtyEnd, offset + length);
   }
-}
-
-/** Intel SDM vol. 3, table 6-1. */
-function hasErrorCode(vector: number): boolean {
-  return vector === Vector.DF || (vector >= Vector.TS && vector <= Vector.PF) || vector === Vector.AC;
 }

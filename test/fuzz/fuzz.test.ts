@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROWS } from "../../cpu/decoder/rows.ts";
 import { generateInterpreter } from "../../cpu/engines/interp/build.ts";
 import { InterpreterEngine } from "../../cpu/engines/interp/engine.ts";
+import { Flag } from "../../cpu/state.ts";
 import { CODE, DATA, STACK } from "./arena.ts";
 import { Case, FinalState, Outcome } from "./case.ts";
+import { UserProcessor } from "./case-processor.ts";
 import { isSame } from "./compare.ts";
 import { EngineTarget } from "./engine-target.ts";
 import { FaultyTarget } from "./faulty-target.ts";
@@ -14,6 +16,7 @@ import { FCW_DEFAULT, FIXED_FLAGS, MXCSR_DEFAULT } from "./initial-state.ts";
 import { decodeCase, describeFailure, encodeCase, neverHit, rowName } from "./report.ts";
 import { NOT_DEFINED, selectRows } from "./selection.ts";
 import { buildSilicon, hostFeatures, Silicon, SiliconUnavailable } from "./silicon.ts";
+import { SystemCaseProcessor } from "./system-case-processor.ts";
 import type { Target } from "./target.ts";
 import { VendorDifferences } from "./vendor-differences.ts";
 
@@ -220,10 +223,17 @@ describe.skipIf(reason !== undefined)("the fuzzer", () => {
 describe.skipIf(reason !== undefined)("the interpreter", () => {
   let silicon: Silicon;
   let interpreter: Target;
+  let system: Target;
   beforeAll(async () => {
     silicon = new Silicon();
     const code = generateInterpreter();
-    interpreter = new EngineTarget((cpu) => new InterpreterEngine(cpu, code, { pairsAfter: 0 }));
+    interpreter = new EngineTarget(
+      new UserProcessor((cpu) => new InterpreterEngine(cpu, code, { pairsAfter: 0 })),
+    );
+    system = new EngineTarget(
+      new SystemCaseProcessor((cpu) => new InterpreterEngine(cpu, code, { pairsAfter: 0 })),
+      { name: "system" },
+    );
   });
   afterAll(() => silicon.close());
 
@@ -244,6 +254,33 @@ describe.skipIf(reason !== undefined)("the interpreter", () => {
       initial.gpr[8] = BigInt(DATA.address + DATA.size - bytes);
       const verdict = await new Pair(silicon, interpreter, host).verdict(initial);
       expect(verdict?.differences, `${bytes} bytes before the end`).toBeUndefined();
+    }
+  });
+
+  it.each([
+    ["an instruction", [0x90, 0x90]],
+    ["a jump to where nothing is", [0xe9, 0, 0, 0, 0x10]],
+    ["an iteration of REP MOVSB", [0xf3, 0xa4]],
+    ["an iteration of REP STOSQ with 32-bit addresses", [0x67, 0xf3, 0x48, 0xab]],
+    ["an iteration of REPE CMPSB", [0xf3, 0xa6]],
+    ["an iteration of REPNE SCASB", [0xf2, 0xae]],
+    ["PUSHF, which pushes TF", [0x9c, 0x90]],
+    ["POPF, which clears TF", [0x48, 0xc7, 0x04, 0x24, 0x02, 0x02, 0, 0, 0x9d, 0x90]],
+    ["MOV SS and the instruction behind it", [0x8e, 0xd0, 0x90, 0x90]],
+    ["POP SS, which does not exist", [0x17]],
+    ["INT3", [0xcc]],
+    ["a fault", [0x0f, 0x0b]],
+  ])("stops where the host CPU does in a single step: %s", async (_, code) => {
+    for (const rcx of [0n, 1n, 2n, 30n, (1n << 40n) | 5n]) {
+      const initial = plainCase(...code);
+      initial.rflags |= Flag.TF;
+      initial.gpr.set([0x2bn, rcx], 0);
+      initial.gpr[6] = BigInt(DATA.address + 64);
+      initial.gpr[7] = BigInt(DATA.address + 256);
+      for (const subject of [interpreter, system]) {
+        const verdict = await new Pair(silicon, subject, host).verdict(initial);
+        expect(verdict?.differences, `${subject.name}, RCX = ${rcx}`).toBeUndefined();
+      }
     }
   });
 

@@ -60,10 +60,10 @@ export interface FuzzerOptions {
 }
 
 /**
- * Ends that say nothing about our engine: the watchdog's; and single-stepping and alignment checks, which no generated
- * case asks for, but a POPF of whatever is on the stack may.
+ * Ends that say nothing about our engine: the watchdog's; and alignment checks, which no generated case asks for, but a POPF
+ * of whatever is on the stack may.
  */
-const NOT_COMPARED: ReadonlySet<number> = new Set([Outcome.TimedOut, Vector.DB, Vector.AC]);
+const NOT_COMPARED: ReadonlySet<number> = new Set([Outcome.TimedOut, Vector.AC]);
 
 /** Longest list of failing sequences to shrink; single instructions are grouped without. */
 const SHRINK_LIMIT = 40;

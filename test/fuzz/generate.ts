@@ -5,7 +5,7 @@ import { CODE, STACK } from "./arena.ts";
 import type { Case } from "./case.ts";
 import { chooseFields } from "./choose.ts";
 import { Draft } from "./draft.ts";
-import { randomRegisters } from "./initial-state.ts";
+import { randomRegisters, randomTrap } from "./initial-state.ts";
 import { PREPARATIONS } from "./preparations.ts";
 import { planRow, type RowPlan } from "./row-plan.ts";
 import { SequenceMaker } from "./sequence.ts";
@@ -55,6 +55,7 @@ export class Generator {
     // Every row gets its turn; sequences between them.
     if (this.length > 1 && this.sequences.isPossible && index % 2 === 1) this.sequence(into);
     else this.single(into, this.plans[(index >> (this.length > 1 ? 1 : 0)) % this.plans.length]);
+    randomTrap(draft.random, into);
     into.rip = BigInt(draft.code.origin);
     const code = draft.code.contents();
     const room = CODE.address + CODE.size - draft.code.origin;

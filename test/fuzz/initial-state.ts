@@ -13,12 +13,19 @@ export const FIXED_FLAGS = 2 | Flag.IF;
 export const MXCSR_DEFAULT = 0x1f80;
 export const FCW_DEFAULT = 0x37f;
 
+const RSP = 4;
 const VECTOR_KINDS: readonly Kind[] = ["f32", "f64", "integer", "bytes"];
 
 export function randomFlags(random: Random): number {
   let flags = FIXED_FLAGS | (random.u32() & ARITHMETIC);
   if (random.chance(20)) flags |= Flag.DF;
   return flags;
+}
+
+/** Has some cases end behind their first instruction, in a single step. The oracle needs a stack pointer for it that can be. */
+export function randomTrap(random: Random, into: Case): void {
+  const rsp = into.gpr[RSP];
+  if (random.chance(4) && BigInt.asIntN(48, rsp) === BigInt.asIntN(64, rsp)) into.rflags |= Flag.TF;
 }
 
 /** @param unmasked percentage of values with some exceptions unmasked */

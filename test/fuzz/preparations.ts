@@ -174,9 +174,9 @@ function stack(draft: Draft, plan: RowPlan): void {
       }
       break;
     case "popf":
-      // No single-stepping, no alignment checks: neither is what user code does.
+      // No alignment checks: they are not what user code does.
       if (isPatchable)
-        draft.case.patch(top, bytesOf(BigInt(randomFlags(random) | (random.u32() & Flag.ID)), 8));
+        draft.case.patch(top, bytesOf(BigInt(randomFlags(random) | (random.u32() & (Flag.ID | Flag.TF))), 8));
       else draft.case.gpr[RSP] = BigInt(STACK.address + STACK.size);
       break;
   }

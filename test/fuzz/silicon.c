@@ -21,6 +21,7 @@
 #include <linux/filter.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
+#include <linux/resource.h>
 #include <linux/seccomp.h>
 #include <linux/time.h>
 #include <stddef.h>
@@ -218,7 +219,19 @@ static void remove_patches(void) {
   }
 }
 
-static uint64_t initial_fs_base, initial_gs_base;
+/* How often this thread has given the processor away. */
+static uint64_t context_switches(void) {
+  struct rusage usage;
+  check(system_call(__NR_getrusage, RUSAGE_THREAD, (long)&usage, 0, 0, 0, 0));
+  return (uint64_t)(usage.ru_nvcsw + usage.ru_nivcsw);
+}
+
+static uint64_t initial_fs_base, initial_gs_base, switches_before;
+
+/* Was there a context switch while the case had FS and GS? A kernel without FSGSBASE keeps no account of the bases that null
+ * selectors leave: at a switch it puts back those that it was told last (arch/x86/kernel/process_64.c, save_base_legacy).
+ * What the case has left is lost then. */
+static int was_switched;
 
 static void load_segments(void) {
   check(system_call(__NR_arch_prctl, ARCH_SET_FS, (long)initial_fs_base, 0, 0, 0, 0));
@@ -230,6 +243,9 @@ static void load_segments(void) {
 static void take_segments(struct registers *result) {
   check(system_call(__NR_arch_prctl, ARCH_GET_FS, (long)&result->fs_base, 0, 0, 0, 0));
   check(system_call(__NR_arch_prctl, ARCH_GET_GS, (long)&result->gs_base, 0, 0, 0, 0));
+  uint64_t switches = context_switches();
+  was_switched = switches != switches_before;
+  switches_before = switches;
   uint16_t ds, es, fs, gs;
   __asm__("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r"(ds), "=r"(es), "=r"(fs), "=r"(gs));
   if (result->fs_base != initial_fs_base || result->gs_base != initial_gs_base || (ds | es | fs | gs) != 0)
@@ -271,6 +287,7 @@ static void exchange_batches(void) {
   next_case = input;
   next_result = output + sizeof *results;
   cases_left = results->count = header.count;
+  switches_before = context_switches();
 }
 
 /* ---- into the code of a case ---- */
@@ -284,9 +301,17 @@ __attribute__((naked)) static void resume(void) {
 }
 extern const uint8_t resume_end[];
 
+enum { EFLAGS_TF = 0x100 };
+
 static uint8_t signal_stack[1 << 16] __attribute__((aligned(64)));
 
+/* With TF set there would be a single step of `resume` itself: the kernel has to take the last step, and RSP to be canonical. */
 static void resume_at(struct context *context, uint64_t rip, uint64_t rsp) {
+  if (context->flags & EFLAGS_TF) {
+    context->ip = rip;
+    context->sp = rsp;
+    return;
+  }
   resume_rip = rip;
   resume_rsp = rsp;
   context->ip = (uint64_t)resume;
@@ -300,13 +325,17 @@ static void resume_interrupted(struct context *context) {
   else resume_at(context, context->ip, context->sp);
 }
 
+enum { MOST_ATTEMPTS = 5 };
 static uint32_t attempts;
 
 /* A timer interrupt that the kernel returned from ends like any other return with such an RSP: in #GP. What the code
- * itself does wrong, it does again. */
+ * itself does wrong, it does again. And a case that was switched away from runs again, unless it takes longer than a slice
+ * of time anyway. */
 static int is_to_be_repeated(const struct context *context, uint32_t vector) {
+  if (attempts >= MOST_ATTEMPTS) return 0;
+  if (was_switched && vector != TIMED_OUT) return 1;
   int is_canonical = (int64_t)(context->sp << 16) >> 16 == (int64_t)context->sp;
-  return vector == 13 && context->err == 0 && !is_canonical && attempts < 3;
+  return vector == 13 && context->err == 0 && !is_canonical;
 }
 
 static void begin_case(struct context *context) {
@@ -435,11 +464,12 @@ static void forbid_system_calls(void) {
   }
   struct sock_filter filter[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 9),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 10),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer)),
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first, 0, 1),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 6),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 0, 7),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getrusage, 6, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_rt_sigreturn, 5, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_arch_prctl, 4, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_read, 3, 0),

@@ -18,6 +18,8 @@ import {
   EXIT_BUDGET,
   EXIT_RECORD,
   ExceptionSource,
+  FLAGS_OTHER,
+  Flag,
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SHIFT,
@@ -204,6 +206,11 @@ export class InterpreterEngine implements SystemEngine {
     this.cpu.stops.hit = undefined;
   }
 
+  /** User code has set the trap flag: from here on it is executed in single steps. */
+  private get isTraced(): boolean {
+    return (this.cpu.getI32(FLAGS_OTHER) & Flag.TF) !== 0;
+  }
+
   /** Runs until the budget is used up or there is another reason to stop. */
   private execute(): Exit {
     const { cpu, records } = this;
@@ -222,7 +229,11 @@ export class InterpreterEngine implements SystemEngine {
       cpu.isAlone = true;
       this.activeRecord = 0;
       this.budgetLeft = records[(base + EXIT_BUDGET) >> 2] | 0;
-      if (code === Leave.FetchFault) return Exit.Exception;
+      if (code === Leave.FetchFault) {
+        // The next instruction is not due.
+        if (this.budgetLeft + this.budgetHeld <= 0) break;
+        return Exit.Exception;
+      }
       if (code === Leave.Step) {
         this.budgetLeft = this.prepareStep(this.budgetLeft);
         this.stepNext = true;
@@ -250,7 +261,7 @@ export class InterpreterEngine implements SystemEngine {
           if (!alone) this.sample(rip);
           this.takeBudget();
         }
-        if (alone && cpu.system !== undefined) return Exit.Attention;
+        if (alone && (cpu.system !== undefined || this.isTraced)) return Exit.Attention;
         if (cpu.stops.hit !== undefined) return Exit.Debug;
         continue;
       }
