@@ -25,12 +25,7 @@ import {
 import { Cr0, Cr4, Efer } from "./control-bits.ts";
 import { applyBreakpoints, type PortBreakpoint } from "./debug-registers.ts";
 import type { Event } from "./event.ts";
-import {
-  type ExecutionMode,
-  ExecutionModes,
-  Restriction,
-  USER_CODE_MODE,
-} from "./execution-mode.ts";
+import { type ExecutionMode, ExecutionModes, Restriction, USER_CODE_MODE } from "./execution-mode.ts";
 import { createModelRegisters } from "./model-registers.ts";
 import { Rights, type SegmentRegister } from "./segment.ts";
 import { guardOf, SegmentChecks, type SegmentUse } from "./segment-checks.ts";
