@@ -49,8 +49,10 @@ for (const [mnemonic, shape, demote, promote] of [
     const isZero = shape.all(b, "eq", x, shape.constant(b, 0));
     silentOrExact(
       b,
-      b.and(usualMode(b), b.or(inRange, isZero)),
-      () => shape.all(b, "eq", back, x),
+      {
+        silent: () => b.and(usualMode(b), b.or(inRange, isZero)),
+        isExact: () => shape.all(b, "eq", back, x),
+      },
       (value) => (shape === DOUBLE ? dst.writePart("f32", value) : dst.writeVector(value)),
       result,
       { helper: `sse.${mnemonic}`, args: [x], result: result.type },

@@ -116,20 +116,40 @@ export function joinHalves(b: Builder, define: (half: 0 | 1) => void): void {
   );
 }
 
-/**
- * Writes `result` if only PE could have to be reported and is sticky already, or is not to be reported.
- * @param silent the usual mode, and nothing but PE could be reported (0 or 1)
- * @param isExact the result is exact (0 or 1); looked at only if PE is not sticky
- */
+/** Rounds to nearest, all exceptions masked, no DAZ, no FTZ, and PE is sticky already. */
+export function usualModeAfterRounding(b: Builder): Value {
+  const bits = Mxcsr.MASKS | Mxcsr.RC | Mxcsr.DAZ | Mxcsr.FTZ | Mxcsr.PE;
+  return b.eq(b.and(mxcsr(b), b.const32(bits)), b.const32(Mxcsr.MASKS | Mxcsr.PE));
+}
+
+/** When a result may be taken as WebAssembly computes it. */
+export interface SilentCases {
+  /** A cheap test that holds nearly always where the others do: the rest is not looked at then. */
+  readonly usually?: Value | undefined;
+  /** The usual mode, and nothing but PE could be reported (0 or 1). */
+  silent(): Value;
+  /** The result is exact (0 or 1); looked at only if PE is not sticky. */
+  isExact(): Value;
+}
+
+/** Writes `result` if only PE could have to be reported and is sticky already, or is not to be reported. */
 export function silentOrExact(
   b: Builder,
-  silent: Value,
-  isExact: () => Value,
+  { usually, silent, isExact }: SilentCases,
   write: (value: Value) => void,
   result: Value,
   path: ExactPath,
 ): void {
-  const fast = b.variable(silent);
-  b.if(b.and(silent, b.eqz(b.and(mxcsr(b), b.const32(Mxcsr.PE)))), () => fast.set(isExact()));
+  const fast = b.variable(usually ?? silent());
+  const refine = (isSilent: Value) => {
+    b.if(b.and(isSilent, b.eqz(b.and(mxcsr(b), b.const32(Mxcsr.PE)))), () => fast.set(isExact()));
+  };
+  if (usually === undefined) refine(fast.get());
+  else
+    b.if(b.eqz(usually), () => {
+      const isSilent = silent();
+      fast.set(isSilent);
+      refine(isSilent);
+    });
   fastOrExact(b, fast.get(), write, result, path);
 }

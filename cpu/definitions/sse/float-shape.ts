@@ -26,6 +26,11 @@ export interface FloatShape {
    * does not count: as a result it may have been rounded up from a tiny one, which reports UE.
    */
   normalOr(b: Builder, x: Value, exactZero: (lane: LaneTest) => Value): Value;
+  /**
+   * All of these are normal numbers, and not among the smallest: cheaper than the tests above, and usually true. Absent
+   * where those are as cheap.
+   */
+  ordinary?(b: Builder, values: readonly Value[]): Value;
   ordered(b: Builder, x: Value, y: Value): Value;
   /** Every lane of x compares to that of y as the operation says: "eq", "lt", "ge" … */
   all(b: Builder, comparison: string, x: Value, y: Value): Value;
@@ -57,6 +62,7 @@ function scalarShape(precision: "single" | "double"): FloatShape {
   // The representation without its sign, shifted left by one.
   const smallest = double ? 1n << 53n : 1n << 24n;
   const infinity = double ? 0x7ffn << 53n : 0xffn << 24n;
+  const upperExponent = double ? 0x7fcn << 52n : 0xfcn << 23n;
   const magnitude = (b: Builder, x: Value) => b.shlBy(bits(b, x), 1);
   const normal = (b: Builder, x: Value) =>
     b.ltU(b.sub(magnitude(b, x), integer(b, smallest + 1n)), integer(b, infinity - smallest - 1n));
@@ -79,6 +85,14 @@ function scalarShape(precision: "single" | "double"): FloatShape {
       };
       return b.or(normal(b, x), b.and(test.isZero(x), exactZero(test)));
     },
+    // One more makes an exponent of all ones 0; those up to 3 then have none of the upper bits.
+    ordinary: (b, values) =>
+      values
+        .map((x) => {
+          const raised = b.add(bits(b, x), integer(b, smallest >> 1n));
+          return b.ne(b.and(raised, integer(b, upperExponent)), integer(b, 0n));
+        })
+        .reduce((x, y) => b.and(x, y)),
     ordered: (b, x, y) => b.and(b.op(`${type}.eq`, x, x), b.op(`${type}.eq`, y, y)),
     all: (b, comparison, x, y) => b.op(`${type}.${comparison}`, x, y),
     shortFactors: (b, x, y) => {

@@ -4,7 +4,7 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Operand } from "../../ir/operand.ts";
 import type { Value } from "../../ir/value.ts";
 import { define } from "../registry.ts";
-import { all, fastOrExact, silentOrExact, usualMode } from "./fast-path.ts";
+import { all, fastOrExact, silentOrExact, usualMode, usualModeAfterRounding } from "./fast-path.ts";
 import {
   type FloatShape,
   type LaneTest,
@@ -58,6 +58,12 @@ const DIVIDE: Operation = {
   isExact: (b, shape, x, y, quotient) => isExactProduct(b, shape, x, y, quotient),
 };
 
+/** PE is sticky already, and these are what operands and results usually are; undefined if that is no cheaper to know. */
+function usually(b: Builder, shape: FloatShape, values: readonly Value[]): Value | undefined {
+  const ordinary = shape.ordinary?.(b, values);
+  return ordinary === undefined ? undefined : b.and(usualModeAfterRounding(b), ordinary);
+}
+
 /** dst = x operation y; the helper gets `args`. */
 function compute(
   b: Builder,
@@ -69,17 +75,20 @@ function compute(
   args: readonly Value[] = [x, y],
 ): void {
   const result = shape.op(b, operation.name, x, y);
-  const silent = all(
-    b,
-    usualMode(b),
-    shape.noDenormal(b, x),
-    shape.noDenormal(b, y),
-    shape.normalOr(b, result, (test) => operation.exactZero(test, x, y)),
-  );
   silentOrExact(
     b,
-    silent,
-    () => operation.isExact(b, shape, x, y, result),
+    {
+      usually: usually(b, shape, [x, y, result]),
+      silent: () =>
+        all(
+          b,
+          usualMode(b),
+          shape.noDenormal(b, x),
+          shape.noDenormal(b, y),
+          shape.normalOr(b, result, (test) => operation.exactZero(test, x, y)),
+        ),
+      isExact: () => operation.isExact(b, shape, x, y, result),
+    },
     (value) => shape.write(dst, value),
     result,
     { helper: `sse.${helper}${shape.suffix}`, args, result: shape.type },
@@ -98,16 +107,19 @@ for (const shape of SHAPES) {
   define(`sqrt${suffix}`, (b, dst, src) => {
     const y = shape.source(b, src);
     const root = shape.op(b, "sqrt", y);
-    const silent = all(
-      b,
-      usualMode(b),
-      shape.noDenormal(b, y),
-      shape.normalOr(b, root, (test) => test.always()),
-    );
     silentOrExact(
       b,
-      silent,
-      () => isExactProduct(b, shape, y, root, root),
+      {
+        usually: usually(b, shape, [y, root]),
+        silent: () =>
+          all(
+            b,
+            usualMode(b),
+            shape.noDenormal(b, y),
+            shape.normalOr(b, root, (test) => test.always()),
+          ),
+        isExact: () => isExactProduct(b, shape, y, root, root),
+      },
       (value) => shape.write(dst, value),
       root,
       { helper: `sse.sqrt${suffix}`, args: [y, y], result: shape.type },
@@ -189,24 +201,26 @@ for (const [shape, suffix] of [
       sum = shape.op(b, "add", left, right);
       sums.push([left, right, sum]);
     }
-    const silent = all(
-      b,
-      usualMode(b),
-      shape.noDenormal(b, x),
-      shape.noDenormal(b, y),
-      // Products that are not chosen are looked at too.
-      shape.normalOr(b, everyProduct, (test) => MULTIPLY.exactZero(test, x, y)),
-      ...sums.map(([, , total]) => shape.normalOr(b, total, (test) => test.always())),
-    );
     silentOrExact(
       b,
-      silent,
-      () =>
-        all(
-          b,
-          shape.shortFactors(b, x, y),
-          ...sums.map(([left, right, total]) => isExactSum(b, shape, left, right, total)),
-        ),
+      {
+        silent: () =>
+          all(
+            b,
+            usualMode(b),
+            shape.noDenormal(b, x),
+            shape.noDenormal(b, y),
+            // Products that are not chosen are looked at too.
+            shape.normalOr(b, everyProduct, (test) => MULTIPLY.exactZero(test, x, y)),
+            ...sums.map(([, , total]) => shape.normalOr(b, total, (test) => test.always())),
+          ),
+        isExact: () =>
+          all(
+            b,
+            shape.shortFactors(b, x, y),
+            ...sums.map(([left, right, total]) => isExactSum(b, shape, left, right, total)),
+          ),
+      },
       (value) => dst.writeVector(value),
       b.op("v128.and", sum, laneMask(b, shape, selector, 0)),
       { helper: `sse.dp${suffix}`, args: [x, y, selector], result: shape.type },

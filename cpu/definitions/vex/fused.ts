@@ -195,11 +195,13 @@ function definition(shape: FloatShape, order: readonly number[]): Definition {
     const read = [shape.target(dst), shape.target(second), shape.source(b, third)];
     const [x, y, z] = order.map((index) => read[index]);
     const { result, isRight, isExact } = fuse(b, shape, signs, [x, y, z]);
-    silentOrExact(b, all(b, usualMode(b), isRight), isExact, (value) => shape.write(dst, value), result, {
-      helper: `sse.fma${shape.suffix}`,
-      args: [x, y, z, b.wrap(signs)],
-      result: shape.type,
-    });
+    silentOrExact(
+      b,
+      { silent: () => all(b, usualMode(b), isRight), isExact },
+      (value) => shape.write(dst, value),
+      result,
+      { helper: `sse.fma${shape.suffix}`, args: [x, y, z, b.wrap(signs)], result: shape.type },
+    );
   };
 }
 
