@@ -16,7 +16,7 @@ import { OSV_VM } from "./runners.ts";
 /** What /init prints before anything else. */
 export const GREETING = "init: hello from user space";
 
-const APPLETS = ["sh", "mount", "sleep", "poweroff", "echo"];
+const APPLETS = ["sh", "mount", "sleep", "poweroff", "echo", "rm", "cp"];
 const MEMORY = "512M";
 const COMMAND_LINE = "console=ttyS0 quiet cryptomgr.notests";
 

@@ -20,9 +20,9 @@ describe("readUsage", () => {
 
 describe("readStampedLines", () => {
   it("tells stamps and lines apart, whatever ends these", () => {
-    expect(readStampedLines("1500000 begin\r\n\n2000000 3 lines\n")).toEqual([
-      { milliseconds: 1.5, text: "begin" },
-      { milliseconds: 2, text: "3 lines" },
+    expect(readStampedLines("1500000 1000000 begin\r\n\n2000000 1250000 3 lines\n")).toEqual([
+      { milliseconds: 1.5, cpuMilliseconds: 1, text: "begin" },
+      { milliseconds: 2, cpuMilliseconds: 1.25, text: "3 lines" },
     ]);
   });
 });

@@ -22,6 +22,8 @@ export interface Sample {
 export interface StampedLine {
   /** From fork until its first byte came. */
   milliseconds: number;
+  /** User and system time of all threads until then. */
+  cpuMilliseconds: number;
   text: string;
 }
 
@@ -65,8 +67,9 @@ export function readUsage(line: string): Sample & { status: number } {
 
 /** @param output what `rusage -t` writes */
 export function readStampedLines(output: string): StampedLine[] {
-  return [...output.matchAll(/^(\d+) (.*)$/gm)].map(([, stamp, text]) => ({
+  return [...output.matchAll(/^(\d+) (\d+) (.*)$/gm)].map(([, stamp, cpu, text]) => ({
     milliseconds: Number(stamp) / NS_PER_MS,
+    cpuMilliseconds: Number(cpu) / NS_PER_MS,
     text: text.replace(/\r$/, ""),
   }));
 }

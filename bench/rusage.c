@@ -1,6 +1,7 @@
 /* rusage [-t] FILE PROGRAM [ARGUMENT...]: runs a program and writes to FILE what it took: nanoseconds from fork to exit,
  * microseconds of user and of system time of all its threads, KiB of peak resident memory, its wait status.
- * With -t, each line of its standard output gets in front of it how many nanoseconds after the start its first byte came.
+ * With -t, each line of its standard output gets in front of it how many nanoseconds after the start its first byte came,
+ * and how many nanoseconds of processor time the program had taken by then.
  *
  * Node tells the time of a child and nothing more. And a child's peak memory begins with that of the process that
  * started it (execve(2) keeps the high-water mark), so that process has to be small. */
@@ -14,22 +15,27 @@
 #include <time.h>
 #include <unistd.h>
 
-static long long now_ns(void) {
+static long long clock_ns(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  if (clock_gettime(clock, &t) != 0) return 0;
   return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
+
+static long long now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
 static long long microseconds(struct timeval t) { return t.tv_sec * 1000000LL + t.tv_usec; }
 
 /* Copies lines from a file descriptor to standard output, each behind the time at which it came. */
-static void stamp_lines(int from, long long started) {
+static void stamp_lines(int from, long long started, pid_t child) {
   char bytes[65536];
+  clockid_t clock;
+  int has_clock = clock_getcpuclockid(child, &clock) == 0;
   int is_begun = 0;
   for (ssize_t count; (count = read(from, bytes, sizeof bytes)) > 0;) {
     long long now = now_ns() - started;
+    long long cpu = has_clock ? clock_ns(clock) : 0;
     for (char *at = bytes, *end = bytes + count; at < end;) {
-      if (!is_begun) printf("%lld ", now);
+      if (!is_begun) printf("%lld %lld ", now, cpu);
       char *newline = memchr(at, '\n', end - at);
       char *next = newline == NULL ? end : newline + 1;
       fwrite(at, 1, next - at, stdout);
@@ -72,7 +78,7 @@ int main(int argc, char **argv) {
   }
   if (stamps) {
     close(output[1]);
-    stamp_lines(output[0], started);
+    stamp_lines(output[0], started, child);
   }
   int status;
   struct rusage usage;

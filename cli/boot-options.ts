@@ -1,6 +1,7 @@
 /** The options of `osv-vm boot`. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
 import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { DebugOptions } from "./debug-session.ts";
@@ -14,6 +15,7 @@ import {
   parseMemory,
   parseModel,
   parseSize,
+  parseThresholds,
   unavailable,
 } from "./machine-options.ts";
 import { parseSaveMoment, type SaveMoment } from "./save-moment.ts";
@@ -31,6 +33,7 @@ export interface BootOptions extends DebugOptions {
   engine: EngineChoice;
   /** Bytes of WebAssembly that the JIT may have in use. */
   jitMemory: number;
+  jitThresholds?: Partial<JitThresholds>;
   /** The kind of processor. */
   cpu?: ModelName;
   display: "none" | "text";
@@ -120,6 +123,7 @@ export function addBootOptions(command: Command): Command {
         .argParser(parseSize)
         .default(DEFAULT_JIT_MEMORY, `${DEFAULT_JIT_MEMORY / MIB}M`),
     )
+    .addOption(new Option("--jit-thresholds <warm,hot,batch,samples>").argParser(parseThresholds).hideHelp())
     .addOption(
       new Option(
         "--cpu <kind>",

@@ -340,7 +340,9 @@ export async function boot(
       model: modelOf(options, saved),
       host: session.machineHost,
       createEngine: (cpu) =>
-        createSystemEngine(options.engine, cpu, { jitThresholds: { memory: options.jitMemory } }),
+        createSystemEngine(options.engine, cpu, {
+          jitThresholds: { ...options.jitThresholds, memory: options.jitMemory },
+        }),
       serial: session.console,
       debugOutput: (byte) => session.console.transmit(byte),
       deterministic,

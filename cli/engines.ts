@@ -149,7 +149,12 @@ export function createSystemEngine(
       `--engine ${text}: it does not run whole systems in this version; use interp or jit`,
     );
   }
-  if (name === "jit") return createJit(options)(cpu, { ...SYSTEM_THRESHOLDS, ...options.jitThresholds });
+  if (name === "jit") {
+    const { jitThresholds } = options;
+    // Somebody's own are for all code.
+    const defaults = jitThresholds?.warm === undefined ? SYSTEM_THRESHOLDS : {};
+    return createJit(options)(cpu, { ...defaults, ...jitThresholds });
+  }
   const rest = { loadLegacy: loadLegacyInterpreter };
   return observed(new InterpreterEngine(cpu, loadInterpreter(), rest), options);
 }

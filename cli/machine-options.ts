@@ -75,7 +75,7 @@ export function parseEngine(text: string): EngineChoice {
   );
 }
 
-function parseThresholds(text: string): Partial<JitThresholds> {
+export function parseThresholds(text: string): Partial<JitThresholds> {
   const [warm = 0, hot = 0, batch = 0, samples = -1] = text.split(",").map(Number);
   if (!(warm >= 1 && hot >= 1 && batch >= 1 && samples >= 0)) {
     throw new InvalidArgumentError("Write WARM,HOT,BATCH,SAMPLES: 1,1,1,0 compiles all, for good.");

@@ -102,6 +102,23 @@ export class Tlb {
     }
   }
 
+  /** The last page that {@link executable} has found is mapped as global. */
+  foundGlobal = false;
+
+  /** Linear address of an instruction byte, or -1 if the table does not know that it may be executed. */
+  executable(address: number): number {
+    const low = address >>> 0;
+    const index = (low >>> PAGE_SHIFT) % TLB_ENTRIES;
+    const entry = index << (TLB_ENTRY_SHIFT - 2);
+    const { words } = this;
+    const isHit =
+      words[entry + EXECUTE_WORD] === (low & -PAGE_SIZE) >>> 0 &&
+      words[entry + EXECUTE_WORD + 1] === Math.floor(address / 0x100000000) >>> 0;
+    if (!isHit) return -1;
+    this.foundGlobal = (this.attributes[index] & TlbAttribute.Global) !== 0;
+    return (low + words[entry + ADDEND_WORD]) >>> 0;
+  }
+
   private note(index: number, attributes: number): void {
     let noted = attributes | (this.attributes[index] & (LISTED | LISTED_USER));
     if ((noted & (TlbAttribute.Global | LISTED)) === 0) {
@@ -247,3 +264,4 @@ export class Tlb {
 const READ_WORD = TLB_READ >> 2;
 const WRITE_WORD = TLB_WRITE >> 2;
 const EXECUTE_WORD = TLB_EXECUTE >> 2;
+const ADDEND_WORD = TLB_ADDEND >> 2;

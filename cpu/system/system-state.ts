@@ -3,7 +3,7 @@
  * them: how addresses are translated, and in which mode code is executed.
  */
 
-import { PageFault } from "../../mmu/mmu.ts";
+import { pageFault } from "../../mmu/mmu.ts";
 import { createPagingState, PageTableWalker, type PagingState } from "../../mmu/page-table-walker.ts";
 import { Access, PAGE_SIZE, type Translation } from "../../mmu/translator.ts";
 import type { Platform } from "../bus.ts";
@@ -416,7 +416,7 @@ export class SystemState {
     const linear = this.isLong ? address : address >>> 0;
     if (linear >= CANONICAL_LIMIT || linear < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
     if (!this.walker.translateImplicit(linear, access, translation))
-      throw new PageFault(linear, translation.errorCode);
+      throw pageFault(linear, translation.errorCode);
     const physical = translation.physicalPage + (linear & 4095);
     return physical < cpu.ram.length ? physical : -1;
   }
