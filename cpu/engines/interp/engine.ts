@@ -3,7 +3,7 @@
  * a helper.
  */
 
-import { PageFault } from "../../../mmu/mmu.ts";
+import { AlignmentFault, PageFault } from "../../../mmu/mmu.ts";
 import { Access, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RetryAlone } from "../../cpu.ts";
 import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
@@ -174,6 +174,7 @@ export class InterpreterEngine implements SystemEngine {
     const { cpu } = this;
     if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
+    cpu.updateAlignmentCheck();
     this.stepNext = cpu.stops.pass;
     this.stepAlone = cpu.stops.pass;
     cpu.stops.pass = false;
@@ -649,7 +650,10 @@ export class InterpreterEngine implements SystemEngine {
       return 0;
     } catch (error) {
       const isForInterpreter =
-        error instanceof PageFault || error instanceof GuestException || error instanceof RetryAlone;
+        error instanceof PageFault ||
+        error instanceof AlignmentFault ||
+        error instanceof GuestException ||
+        error instanceof RetryAlone;
       if (isForInterpreter) return failed;
       throw error;
     }
@@ -689,6 +693,9 @@ export class InterpreterEngine implements SystemEngine {
       cpu.setI32(EXCEPTION_VECTOR, error.vector);
       cpu.setI32(EXCEPTION_ERROR, error.errorCode);
       cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else if (error instanceof AlignmentFault) {
+      cpu.setI32(EXCEPTION_VECTOR, Vector.AC);
+      cpu.setI32(EXCEPTION_ERROR, 0);
     } else throw error;
   }
 
