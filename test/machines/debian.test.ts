@@ -17,6 +17,9 @@ const PROMPT = `root@${HOST_NAME}:~# `;
 /** Ten times what it takes on an idle machine. */
 const BOOT_MS = 600_000;
 const COMMAND_MS = 120_000;
+/** What bash tells a terminal about pasted text, and the like. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is how they begin
+const ESCAPES = /\x1b\[[?\d;]*[a-zA-Z]/g;
 /** debootstrap fetches and installs a hundred packages. */
 const BUILD_MS = 1_200_000;
 
@@ -37,7 +40,7 @@ async function run(console: GuestConsole, line: string): Promise<string> {
   const printed = await console.waitFor(/\[status:\d+\]/, COMMAND_MS);
   await console.waitFor(PROMPT, COMMAND_MS);
   expect(printed).toContain("[status:0]");
-  return printed.replaceAll("\r", "");
+  return printed.replaceAll("\r", "").replaceAll(ESCAPES, "");
 }
 
 /** From the loader's menu to a shell of root's. */
