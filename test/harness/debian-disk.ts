@@ -31,13 +31,6 @@ const CONFIGURATION: Readonly<Record<string, string>> = {
   "etc/hostname": `${HOST_NAME}\n`,
   "etc/hosts": `127.0.0.1 localhost ${HOST_NAME}\n`,
   "etc/fstab": `LABEL=${LABEL} / ext4 errors=remount-ro 0 1\n`,
-  "etc/default/grub.d/serial.cfg": `GRUB_TIMEOUT=2
-GRUB_TERMINAL=serial
-GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
-GRUB_CMDLINE_LINUX="console=ttyS0"
-GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_DISABLE_OS_PROBER=true
-`,
   "boot/extlinux/extlinux.conf": `SERIAL 0 115200
 UI menu.c32
 TIMEOUT 20
@@ -49,6 +42,16 @@ LABEL debian
   APPEND ${KERNEL_OPTIONS}
 `,
 };
+
+/** GRUB asks udev for the name of the root file system, which knows nothing of it while it hangs at a loop device. */
+const GRUB_DEFAULTS = `GRUB_DISTRIBUTOR=Debian
+GRUB_TIMEOUT=2
+GRUB_TERMINAL=serial
+GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
+GRUB_CMDLINE_LINUX="root=LABEL=${LABEL} console=ttyS0"
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_DISABLE_OS_PROBER=true
+`;
 
 /** Why such disks cannot be made here; see also missingLoopMounts(). */
 export function missingDebootstrap(): Missing {
@@ -170,6 +173,7 @@ export function debianGrubDisk(): string {
       path,
       (device, root) => {
         for (const folder of ["dev", "proc", "sys"]) run("mount", "--bind", `/${folder}`, join(root, folder));
+        writeFileSync(join(root, "etc/default/grub"), GRUB_DEFAULTS);
         run("chroot", root, "grub-install", "--target=i386-pc", device);
         run("chroot", root, "update-grub");
       },

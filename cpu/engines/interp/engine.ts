@@ -30,7 +30,7 @@ import { withBulkStrings } from "../bulk-strings.ts";
 import { CodeIndex, virtualPage } from "../code-index.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { LoadedCode } from "./loaded-code.ts";
-import type { InterpreterCode } from "./parts.ts";
+import { type InterpreterCode, LegacyPart, Part } from "./parts.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
 import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
@@ -154,13 +154,16 @@ export class InterpreterEngine implements SystemEngine {
   private loadLegacy(): LoadedCode {
     const code = this.options.loadLegacy?.();
     if (code === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
-    return new LoadedCode(code, (module) => this.imports(module));
+    const loaded = new LoadedCode(code, (module) => this.imports(module));
+    if (this.translator.joinsPairs) loaded.loadPairs(LegacyPart.Pairs);
+    return loaded;
   }
 
   /** From now on pairs are joined; what has been translated without them is translated again. */
   private joinPairs(): void {
     this.pairsAfter = Number.POSITIVE_INFINITY;
-    this.long.loadPairs();
+    this.long.loadPairs(Part.Pairs);
+    this.legacy?.loadPairs(LegacyPart.Pairs);
     this.translator.joinsPairs = true;
     if (this.statistics.traces > 0) this.flush();
   }
