@@ -84,6 +84,7 @@ export class Struct implements MmuView {
   readonly context: Uint8Array;
   readonly tlb: Tlb;
   readonly scratch: number;
+  checksAlignment = false;
 
   constructor(
     buffer: ArrayBufferLike,
@@ -215,6 +216,21 @@ export class Cpu {
    */
   requireAlone(): void {
     if (!this.isAlone) throw RETRY_ALONE;
+  }
+
+  /** To be called when EFLAGS.AC, CR0.AM or CPL may have changed. */
+  updateAlignmentCheck(): void {
+    this.checkAlignment((this.getI32(State.FLAGS_OTHER) & Flag.AC) !== 0);
+  }
+
+  /**
+   * User code has asked for alignment checks by EFLAGS.AC, or not (SDM vol. 3, 6.15, interrupt 17). Programs run by the OSv
+   * kernel find CR0.AM set, as under Linux.
+   */
+  checkAlignment(isWanted: boolean): void {
+    const { mmu, system } = this;
+    if (!isWanted && !mmu.checksAlignment) return;
+    mmu.checksAlignment = isWanted && (system === undefined || system.allowsAlignmentCheck);
   }
 
   /**

@@ -83,7 +83,7 @@ const exhaustive: Step[] = [
     env: { OSV_TEST_FULL: "1" },
   },
   {
-    ...vitest("machines, long", "--project", "machines", "test/machines/boot-debian.test.ts"),
+    ...vitest("machines, long", "--project", "machines", "test/machines/debian.test.ts"),
     env: { OSV_TEST_FULL: "1" },
   },
   {

@@ -11,14 +11,12 @@ const folder = join(CACHE, "debian");
 /** Another architecture of Debian's than the machine's own. */
 export type ForeignArchitecture = "i386";
 
-/**
- * Options that have apt know another architecture. Its lists of packages are ours: the machine's are not changed.
- * They are fetched once.
- */
-function foreignOptions(architecture: ForeignArchitecture): string[] {
-  const lists = join(folder, `lists-${architecture}`);
+const listsOf = (architecture: ForeignArchitecture): string => join(folder, `lists-${architecture}`);
+
+/** Options that have apt know another architecture. The lists of packages are ours: the machine's are not changed. */
+function foreignOptions(architecture: ForeignArchitecture, lists: string): string[] {
   const settings = [
-    `APT::Architectures::=amd64`,
+    "APT::Architectures::=amd64",
     `APT::Architectures::=${architecture}`,
     `Dir::State::lists=${lists}`,
     "Dir::Cache::pkgcache=",
@@ -26,13 +24,56 @@ function foreignOptions(architecture: ForeignArchitecture): string[] {
     "Acquire::Languages=none",
     "APT::Sandbox::User=root",
   ];
-  const options = settings.flatMap((setting) => ["-o", setting]);
-  if (!existsSync(lists)) {
-    mkdirSync(join(lists, "partial"), { recursive: true });
-    // A source that cannot be reached does not matter if the package is in another: the download tells.
-    spawnSync("apt-get", [...options, "update"], { stdio: "pipe" });
+  return settings.flatMap((setting) => ["-o", setting]);
+}
+
+/**
+ * The directory with the lists of packages, which are fetched if they are not there. A source that cannot be reached, or
+ * whose mirror is being synchronised, does not matter if the package is in another: the download tells.
+ */
+function foreignLists(architecture: ForeignArchitecture): string {
+  const lists = listsOf(architecture);
+  if (existsSync(lists)) return lists;
+  const part = `${lists}.${process.pid}`;
+  mkdirSync(join(part, "partial"), { recursive: true });
+  try {
+    const update = spawnSync("apt-get", [...foreignOptions(architecture, part), "update"], {
+      encoding: "utf8",
+    });
+    if (!readdirSync(part).some((name) => name.includes("_Packages")))
+      throw new Error(`apt-get update fetched no list of ${architecture}'s packages\n${update.stderr}`);
+    keepAs(lists, part);
+  } finally {
+    rmSync(part, { recursive: true, force: true });
   }
-  return options;
+  return lists;
+}
+
+/** Asks apt. What is not in lists of ours is asked for once more, with new ones: packages have come and gone. */
+function askApt(
+  program: "apt-get" | "apt-cache",
+  command: readonly string[],
+  name: string,
+  architecture: ForeignArchitecture | undefined,
+  folder?: string,
+): string {
+  const ask = () => {
+    const options =
+      architecture === undefined ? [] : foreignOptions(architecture, foreignLists(architecture));
+    const wanted = architecture === undefined ? name : `${name}:${architecture}`;
+    return execFileSync(program, [...options, ...command, wanted], {
+      encoding: "utf8",
+      stdio: "pipe",
+      ...(folder !== undefined && { cwd: folder }),
+    });
+  };
+  try {
+    return ask();
+  } catch (error) {
+    if (architecture === undefined) throw error;
+    rmSync(listsOf(architecture), { recursive: true, force: true });
+    return ask();
+  }
 }
 
 /**
@@ -44,10 +85,8 @@ export function unpackDebianPackage(name: string, architecture?: ForeignArchitec
   if (existsSync(target)) return target;
   const scratch = join(folder, `.${name}-${process.pid}`);
   mkdirSync(scratch, { recursive: true });
-  const options = architecture === undefined ? [] : foreignOptions(architecture);
-  const wanted = architecture === undefined ? name : `${name}:${architecture}`;
   try {
-    execFileSync("apt-get", [...options, "download", wanted], { cwd: scratch, stdio: "pipe" });
+    askApt("apt-get", ["download"], name, architecture, scratch);
     const archive = readdirSync(scratch).find((file) => file.endsWith(".deb"));
     if (archive === undefined) throw new Error(`apt-get download ${name} left no file`);
     execFileSync("dpkg-deb", ["-x", archive, "files"], { cwd: scratch, stdio: "pipe" });
@@ -64,11 +103,7 @@ export function unpackDebianPackage(name: string, architecture?: ForeignArchitec
  * @returns the path of its vmlinuz
  */
 export function debianKernel(flavour: string, architecture?: ForeignArchitecture): string {
-  const options = architecture === undefined ? [] : foreignOptions(architecture);
-  const wanted = architecture === undefined ? flavour : `${flavour}:${architecture}`;
-  const depends = execFileSync("apt-cache", [...options, "depends", "--important", wanted], {
-    encoding: "utf8",
-  });
+  const depends = askApt("apt-cache", ["depends", "--important"], flavour, architecture);
   const name = /Depends: (linux-image-[^\s:]+)/.exec(depends)?.[1];
   if (name === undefined) throw new Error(`${flavour} depends on no kernel:\n${depends}`);
   const boot = join(unpackDebianPackage(name, architecture), "boot");

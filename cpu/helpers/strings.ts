@@ -3,7 +3,7 @@
  * defined in cpu/definitions/integer/strings.ts; these do exactly that, in the same order.
  */
 
-import { PAGE_SIZE } from "../../mmu/translator.ts";
+import { Access, PAGE_SIZE } from "../../mmu/translator.ts";
 import type { Cpu } from "../cpu.ts";
 import { defineHelper, GuestException } from "../helpers.ts";
 import { HELPER_ARGUMENTS, Vector } from "../state.ts";
@@ -39,12 +39,14 @@ defineHelper("copyString", (cpu) => {
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size), elementsInPage(from, size));
   // The source is read before anything is known of the destination.
   requireCanonical(from, size);
+  mmu.requireAligned(from, size, Access.Read);
   if (elements === 0) {
     copyElement(cpu, to, from, size);
     return;
   }
   const source = mmu.load(from, size);
   requireCanonical(to, size);
+  mmu.requireAligned(to, size, Access.Write);
   const destination = mmu.direct(to);
   if (destination < 0 || source === mmu.scratch) {
     // The Mmu has to see the write, or has got one element from a device.
@@ -64,6 +66,7 @@ function copyElement(cpu: Cpu, to: number, from: number, size: number): void {
   const element = new Uint8Array(size);
   cpu.mmu.read(from, element);
   if (cpu.mmu.guard === undefined) requireCanonical(to, size);
+  cpu.mmu.requireAligned(to, size, Access.Write);
   cpu.mmu.write(to, element);
   cpu.setResult(0, 1);
 }
@@ -90,6 +93,7 @@ defineHelper("fillString", (cpu) => {
   const to = cpu.argument(0);
   const size = cpu.argumentI32(3);
   if (mmu.guard === undefined) requireCanonical(to, size);
+  mmu.requireAligned(to, size, Access.Write);
   const elements = Math.min(countArgument(cpu, 2), elementsInPage(to, size));
   const destination = elements === 0 ? -1 : mmu.direct(to);
   if (destination < 0) {

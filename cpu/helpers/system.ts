@@ -1,7 +1,7 @@
 /** Time, chance and interrupt gates. */
 
 import { defineHelper, GuestException } from "../helpers.ts";
-import { Vector } from "../state.ts";
+import { Flag, Vector } from "../state.ts";
 import { Cr4 } from "../system/control-bits.ts";
 
 /** To slot 0; IA32_TSC_AUX to slot 1. CR4.TSD refuses it to user code. */
@@ -34,3 +34,6 @@ defineHelper("checkInterruptGate", (cpu) => {
   if (vector !== Vector.BP && vector !== Vector.OF)
     throw new GuestException(Vector.GP, vector * 8 + ERROR_IDT);
 });
+
+/** Slot 0: EFLAGS as they are from now on. */
+defineHelper("alignmentCheck", (cpu) => cpu.checkAlignment((cpu.argumentI32(0) & Flag.AC) !== 0));

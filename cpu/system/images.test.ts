@@ -13,7 +13,7 @@ describe.skipIf(isLeftOut)("test images print what they print under QEMU", () =>
     ["protected", "32-bit protected mode, PAE, call gates, real mode"],
     ["tasks", "task switches, virtual-8086 mode"],
     ["debug", "breakpoints on code and data, single steps"],
-    ["vectors", "VEX in 32-bit and 16-bit code"],
+    ["vectors", "VEX in 32-bit code"],
   ])("%s: %s", (name) => {
     const { image, output } = runUnderQemu(name);
     expect(output).toMatch(/done\n$/);

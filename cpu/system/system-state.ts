@@ -182,6 +182,11 @@ export class SystemState {
     this.cpu.setI32(FLAGS_OTHER, isOn ? flags | Flag.VM : flags & ~Flag.VM);
   }
 
+  /** CR0.AM at CPL 3: EFLAGS.AC has accesses checked. At other levels it is about SMAP. */
+  get allowsAlignmentCheck(): boolean {
+    return this.cpl === 3 && (this.cr0 & Cr0.AM) !== 0;
+  }
+
   get ioPrivilege(): number {
     return (this.cpu.getI32(FLAGS_OTHER) >> 12) & 3;
   }

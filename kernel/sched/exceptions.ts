@@ -70,7 +70,7 @@ export function handleException(kernel: Kernel, thread: Thread, exit: Exit): voi
       break;
     }
     case Vector.AC:
-      force(SIGBUS, SiCode.BUS_ADRALN);
+      force(SIGBUS, SiCode.BUS_ADRALN, 0);
       break;
     case Vector.SS:
     case Vector.NP:

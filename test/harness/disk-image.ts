@@ -4,28 +4,23 @@
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   closeSync,
   cpSync,
-  existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
-  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { CpioWriter } from "../../scripts/cpio-writer.ts";
 import { debianKernel, unpackDebianPackage } from "../../scripts/debian-package.ts";
-import { CACHE, REPOSITORY } from "../../scripts/repository.ts";
+import { cachedDisk, recipeOf } from "./cached-disk.ts";
 import { buildInitrd } from "./initrd.ts";
 import { type Missing, missingTool } from "./requirements.ts";
 
@@ -122,29 +117,10 @@ export function missingLoopMounts(): Missing {
     : "loop devices cannot be used (as root, on a machine that has them)";
 }
 
-/** What images are made of: when it changes they are made again. */
-function recipe(): string {
-  const digest = createHash("sha256");
-  for (const source of ["test/harness/disk-image.ts", "test/harness/initrd.ts"])
-    digest.update(readFileSync(join(REPOSITORY, source)));
-  return digest.digest("hex").slice(0, 12);
-}
-
-/** @returns the file in .cache/disks/, which is made if it is not there */
+/** The file of a disk that is made by this file. */
 function cached(name: string, build: (path: string, scratch: string) => void): string {
-  const path = join(CACHE, "disks", `${name}-${recipe()}`);
-  if (existsSync(path)) return path;
-  mkdirSync(dirname(path), { recursive: true });
-  const scratch = mkdtempSync(join(tmpdir(), "osv-vm-disk-"));
-  const part = `${path}.${process.pid}`;
-  try {
-    build(part, scratch);
-    renameSync(part, path);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-    rmSync(part, { force: true });
-  }
-  return path;
+  const recipe = recipeOf("test/harness/disk-image.ts", "test/harness/initrd.ts");
+  return cachedDisk(`${name}-${recipe}`, build);
 }
 
 const kernel = (): string => debianKernel("linux-image-cloud-amd64");

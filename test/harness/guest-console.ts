@@ -25,8 +25,9 @@ export class GuestConsole {
       this.output += bytes.toString("latin1");
       this.onOutput();
     });
-    child.stderr.on("data", (bytes: Buffer) => {
-      this.errors += bytes.toString("latin1");
+    // These are our own words, not the guest's bytes.
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.errors += text;
     });
     this.ended = new Promise((resolve, reject) => {
       child.on("error", reject);

@@ -48,8 +48,8 @@ describeWith([missingDebian()], "Debian's kernels", () => {
       const console = start(["--kernel", kernel, "--initrd", initrd, "--append", append]);
       await console.waitFor(INIT_GREETING, BOOT_MS);
       await console.waitFor(PROMPT, FORKS_MS);
-      console.type("uname -m; cat /proc/cpuinfo; echo [cpuinfo]\n");
-      const cpuinfo = await console.waitFor(/\[cpuinfo\]\r/, FORKS_MS);
+      console.type('uname -m; cat /proc/cpuinfo; echo "[status:$?]"\n');
+      const cpuinfo = await console.waitFor(/\[status:0\]/, FORKS_MS);
       expect(cpuinfo).toContain(machine);
       expect(cpuinfo).toMatch(/model name\s*: osv-vm x86-64-v3/);
       await console.waitFor(PROMPT, FORKS_MS);

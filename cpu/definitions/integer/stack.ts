@@ -95,13 +95,15 @@ defineWithContext("popf", (b, _operands, context) => {
   const low = b.wrap(flags);
   const opens = b.select(b.field(INTERRUPT_REQUEST, "i32"), b.const32(Flag.IF), b.const32(0));
   const watched = b.and(low, b.or(opens, b.const32(Flag.TF)));
-  const access = b.and(
-    b.xor(low, others),
-    b.select(b.eq(cpl, b.const32(3)), b.const32(0), b.const32(Flag.AC)),
-  );
+  const isUser = b.eq(cpl, b.const32(3));
+  const changed = b.and(b.xor(low, others), b.const32(Flag.AC));
+  const access = b.select(isUser, b.const32(0), changed);
   b.if(b.or(watched, access), () => b.helper("requireAlone"));
   b.flags.writeAll(flags, context.operandSize === 16 ? POPF_MASK_16 : POPF_MASK, privileged);
   stack.setPointer(stack.move(top, stack.bytes));
+  // For user code AC has accesses checked from here on, or not any more. (The flags are written when all this is done.)
+  if (context.operandSize !== 16)
+    b.if(b.select(isUser, changed, b.const32(0)), () => b.helper("alignmentCheck", [low], false));
 });
 
 defineWithContext("leave", (b, _operands, context) => {

@@ -27,6 +27,7 @@ import {
   keyOfForm,
   legacyFormsOf,
 } from "./forms.ts";
+import { FREQUENT_PAIRS } from "./frequent-pairs.ts";
 import {
   encodeHandlerTable,
   encodePairTable,
@@ -37,9 +38,9 @@ import {
   PAIR_SECTION,
 } from "./handler-table.ts";
 import { lowerEnter, lowerHandler, lowerJump, type Runtime } from "./lower.ts";
-import { type Candidate, findPairs } from "./pairs.ts";
+import { type Candidate, findPairs, legacyPairNames } from "./pairs.ts";
 import { legacyPartOf, partOf } from "./part-rules.ts";
-import { InterpreterCode, LEGACY_PART_COUNT, PART_COUNT, Part } from "./parts.ts";
+import { InterpreterCode, LEGACY_PART_COUNT, LegacyPart, PART_COUNT, Part } from "./parts.ts";
 import {
   FIRST_INSTRUCTION_HANDLER,
   Leave,
@@ -219,8 +220,10 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     }
   }
 
-  const pairs = (isLegacy ? [] : findPairs(candidates)).map(({ first, second, instructions, bits }) => {
-    const handler = addHandler(Part.Pairs, `${first.name} & ${second.name}`, instructions);
+  const pairPart = isLegacy ? LegacyPart.Pairs : Part.Pairs;
+  const found = findPairs(candidates, isLegacy ? legacyPairNames() : FREQUENT_PAIRS);
+  const pairs = found.map(({ first, second, instructions, bits }) => {
+    const handler = addHandler(pairPart, `${first.name} & ${second.name}`, instructions);
     return { first: first.handler, second: second.handler, handler, bits };
   });
 
@@ -299,8 +302,7 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     handler: places[handler],
     bits,
   }));
-  if (!isLegacy)
-    modules[Part.Pairs].module.addCustomSection(PAIR_SECTION, encodePairTable(placedPairs, size));
+  modules[pairPart].module.addCustomSection(PAIR_SECTION, encodePairTable(placedPairs, size));
   return modules.map(({ module: part }) => {
     part.addCustomSection("name", part.nameSection());
     return part.toBytes();

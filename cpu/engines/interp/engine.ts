@@ -3,7 +3,7 @@
  * a helper.
  */
 
-import { PageFault } from "../../../mmu/mmu.ts";
+import { AlignmentFault, PageFault } from "../../../mmu/mmu.ts";
 import { Access, PAGE_SIZE } from "../../../mmu/translator.ts";
 import { type Cpu, RetryAlone } from "../../cpu.ts";
 import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
@@ -30,7 +30,7 @@ import { withBulkStrings } from "../bulk-strings.ts";
 import { CodeIndex, virtualPage } from "../code-index.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { LoadedCode } from "./loaded-code.ts";
-import type { InterpreterCode } from "./parts.ts";
+import { type InterpreterCode, LegacyPart, Part } from "./parts.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
 import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
@@ -154,13 +154,16 @@ export class InterpreterEngine implements SystemEngine {
   private loadLegacy(): LoadedCode {
     const code = this.options.loadLegacy?.();
     if (code === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
-    return new LoadedCode(code, (module) => this.imports(module));
+    const loaded = new LoadedCode(code, (module) => this.imports(module));
+    if (this.translator.joinsPairs) loaded.loadPairs(LegacyPart.Pairs);
+    return loaded;
   }
 
   /** From now on pairs are joined; what has been translated without them is translated again. */
   private joinPairs(): void {
     this.pairsAfter = Number.POSITIVE_INFINITY;
-    this.long.loadPairs();
+    this.long.loadPairs(Part.Pairs);
+    this.legacy?.loadPairs(LegacyPart.Pairs);
     this.translator.joinsPairs = true;
     if (this.statistics.traces > 0) this.flush();
   }
@@ -174,6 +177,7 @@ export class InterpreterEngine implements SystemEngine {
     const { cpu } = this;
     if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
+    cpu.updateAlignmentCheck();
     this.stepNext = cpu.stops.pass;
     this.stepAlone = cpu.stops.pass;
     cpu.stops.pass = false;
@@ -649,7 +653,10 @@ export class InterpreterEngine implements SystemEngine {
       return 0;
     } catch (error) {
       const isForInterpreter =
-        error instanceof PageFault || error instanceof GuestException || error instanceof RetryAlone;
+        error instanceof PageFault ||
+        error instanceof AlignmentFault ||
+        error instanceof GuestException ||
+        error instanceof RetryAlone;
       if (isForInterpreter) return failed;
       throw error;
     }
@@ -689,6 +696,9 @@ export class InterpreterEngine implements SystemEngine {
       cpu.setI32(EXCEPTION_VECTOR, error.vector);
       cpu.setI32(EXCEPTION_ERROR, error.errorCode);
       cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else if (error instanceof AlignmentFault) {
+      cpu.setI32(EXCEPTION_VECTOR, Vector.AC);
+      cpu.setI32(EXCEPTION_ERROR, 0);
     } else throw error;
   }
 

@@ -71,11 +71,11 @@ export class LoadedCode implements Handlers {
     this.isLoaded[part] = true;
   }
 
-  /** Loads the handlers of pairs, and has {@link table} know them. */
-  loadPairs(): void {
-    this.load(Part.Pairs);
+  /** Loads the part that has the handlers of pairs, and has {@link table} know them. */
+  loadPairs(part: number): void {
+    this.load(part);
     this.findMissing();
-    this.table.addPairs(sectionOf(this.code.module(Part.Pairs), PAIR_SECTION));
+    this.table.addPairs(sectionOf(this.code.module(part), PAIR_SECTION));
   }
 
   /** Sees to it that the table of functions has at least so many places. */

@@ -35,8 +35,23 @@ export interface Pair {
 const PLAIN_SLOTS: readonly RecordSlot[] = [3, 4];
 const MEMORY_SLOTS: readonly RecordSlot[] = [5, 6];
 
+type PairNames = Iterable<readonly [first: string, seconds: readonly string[]]>;
+
+/** In 32-bit code the pairs of 64-bit code are frequent too, with operands of 32 bits. */
+export function legacyPairNames(): PairNames {
+  const rename = (name: string) =>
+    name.replace(/\.(16|64)\./, ".32.").replace(/\.(base|indexed)(?=[.+]|$)/, ".legacy32");
+  const pairs = new Map<string, Set<string>>();
+  for (const [first, seconds] of FREQUENT_PAIRS) {
+    const known = pairs.get(rename(first)) ?? new Set<string>();
+    for (const second of seconds) known.add(rename(second));
+    pairs.set(rename(first), known);
+  }
+  return [...pairs].map(([first, seconds]) => [first, [...seconds]] as const);
+}
+
 /** Generates the handlers of all frequent pairs that a record has room for. */
-export function findPairs(candidates: readonly Candidate[]): Pair[] {
+export function findPairs(candidates: readonly Candidate[], names: PairNames = FREQUENT_PAIRS): Pair[] {
   const byName = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
     const same = byName.get(candidate.name);
@@ -44,7 +59,7 @@ export function findPairs(candidates: readonly Candidate[]): Pair[] {
     else if (!same.some(({ handler }) => handler === candidate.handler)) same.push(candidate);
   }
   const pairs: Pair[] = [];
-  for (const [firstName, secondNames] of FREQUENT_PAIRS) {
+  for (const [firstName, secondNames] of names) {
     for (const first of byName.get(firstName) ?? []) {
       if (!canBeFirst(first)) continue;
       for (const secondName of secondNames) {
@@ -75,7 +90,7 @@ function hasRoom(form: Form): boolean {
   const { operands } = form.row;
   return (
     form.prefix === "none" &&
-    ["register", "base", "indexed"].includes(form.rm) &&
+    ["register", "base", "indexed", "legacy32"].includes(form.rm) &&
     operands.length <= 3 &&
     operands.slice(2).every(({ source }) => source === "imm") &&
     operands.every(({ source }) => source !== "moffs" && source !== "imm2")

@@ -17,13 +17,14 @@ export const Part = {
 } as const;
 export const PART_COUNT = 4;
 
-/** The same of 16- and 32-bit code; its first part has all but what the other names. */
+/** The same of 16- and 32-bit code; its first part has all but what the others name. */
 export const LegacyPart = {
   Frequent: 0,
   /** Instructions with a VEX prefix: boot loaders and 32-bit kernels have none. */
   Vex: 1,
+  Pairs: 2,
 } as const;
-export const LEGACY_PART_COUNT = 2;
+export const LEGACY_PART_COUNT = 3;
 
 /** The compiled modules, each made when it is asked for the first time. */
 export class InterpreterCode {

@@ -4,7 +4,7 @@
  * included; it is the reference for the faster engines.
  */
 
-import { PageFault } from "../../../mmu/mmu.ts";
+import { AlignmentFault, PageFault } from "../../../mmu/mmu.ts";
 import type { Cpu } from "../../cpu.ts";
 import { type CodeObserver, type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
@@ -132,6 +132,7 @@ export class JsEngine implements Engine {
 
   run(budget: number): Exit {
     const { cpu, interruption } = this;
+    cpu.updateAlignmentCheck();
     let left = budget;
     let { rip } = cpu;
     let exit: Exit = Exit.Budget;
@@ -296,6 +297,9 @@ export class JsEngine implements Engine {
       cpu.setI32(EXCEPTION_VECTOR, error.vector);
       cpu.setI32(EXCEPTION_ERROR, error.errorCode);
       cpu.setNumber(EXCEPTION_ADDRESS, error.address);
+    } else if (error instanceof AlignmentFault) {
+      cpu.setI32(EXCEPTION_VECTOR, Vector.AC);
+      cpu.setI32(EXCEPTION_ERROR, 0);
     } else throw error;
   }
 

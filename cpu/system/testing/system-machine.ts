@@ -27,7 +27,7 @@ const SLICE = 100_000;
 const bytes = (code: string): number[] => code.split(" ").map((byte) => Number.parseInt(byte, 16));
 
 /** The engines that whole systems are tested on. */
-export const SYSTEM_ENGINES = ["interp", "jit", "jit, first tier"] as const;
+export const SYSTEM_ENGINES = ["interp", "interp, pairs", "jit", "jit, first tier"] as const;
 export type SystemTestEngine = (typeof SYSTEM_ENGINES)[number];
 
 let compiled: { readonly long: InterpreterCode; readonly legacy: InterpreterCode } | undefined;
@@ -72,8 +72,10 @@ export class SystemMachine {
     });
     this.system = new SystemState(this.cpu, platform);
     const { long, legacy } = compiled;
-    const options = { loadLegacy: () => legacy };
-    if (engine === "interp") this.engine = new InterpreterEngine(this.cpu, long, options);
+    const loadLegacy = () => legacy;
+    const options = engine === "interp, pairs" ? { loadLegacy, pairsAfter: 0 } : { loadLegacy };
+    if (engine === "interp" || engine === "interp, pairs")
+      this.engine = new InterpreterEngine(this.cpu, long, options);
     else {
       const thresholds = engine === "jit" ? COMPILE_ALL : COMPILE_ALL_FIRST;
       this.engine = new JitEngine(this.cpu, long, (host) => new RegionCompiler(host), thresholds, options);
