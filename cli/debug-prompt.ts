@@ -3,6 +3,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { PassThrough } from "node:stream";
+import { ElfCodeError } from "../debug/elf-code.ts";
 import { Debugger } from "../debug/prompt/debugger.ts";
 import { Style } from "../debug/prompt/style.ts";
 import type { Target } from "../debug/target.ts";
@@ -55,7 +56,12 @@ export class DebugPrompt {
     for (const path of options.symbols) {
       const bytes = readHostFile(path);
       if (bytes === undefined) throw new CommandError(`--symbols ${path}: cannot be read`);
-      this.debug.files.add(bytes, 0);
+      try {
+        this.debug.files.add(bytes, 0);
+      } catch (error) {
+        if (!(error instanceof ElfCodeError)) throw error;
+        throw new CommandError(`--symbols ${path}: ${error.message}`);
+      }
     }
     if (isTerminal) this.keys = new PassThrough();
     input.onPromptData = (bytes) => this.receive(bytes);

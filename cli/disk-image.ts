@@ -17,8 +17,6 @@ export interface DiskOption {
   readonly isSnapshot: boolean;
 }
 
-const FORMATS = ["raw"];
-
 /** Commas in the file's name are written twice, as for QEMU. */
 export function parseDisk(text: string, before: readonly DiskOption[]): DiskOption[] {
   const [path = "", ...settings] = text.split(/(?<!,),(?!,)/).map((word) => word.replaceAll(",,", ","));
@@ -29,7 +27,9 @@ export function parseDisk(text: string, before: readonly DiskOption[]): DiskOpti
     else if (setting === "snapshot") isSnapshot = true;
     else if (setting === "format=raw") isRaw = true;
     else if (setting.startsWith("format="))
-      throw new InvalidArgumentError(`The formats are: ${FORMATS.join(", ")}.`);
+      throw new InvalidArgumentError(
+        `This version has raw disks only; convert it with: qemu-img convert -O raw ${path} disk.img.`,
+      );
     else
       throw new InvalidArgumentError(
         "A disk has: format=raw, ro, snapshot; a comma in its name is written twice.",

@@ -35,11 +35,12 @@ const VECTOR_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
 );
 const SHOWN_TRANSFERS = 16;
 
-function describeTransfer({ from, to, vector, errorCode }: NotedTransfer): string {
+function describeTransfer({ from, to, vector, errorCode, isInterrupt }: NotedTransfer): string {
   const way = `${address(from)} -> ${address(to)}`;
   if (vector < 0) return way;
+  const name = vector === Vector.NMI ? "NMI" : `interrupt ${hex(vector, 2)}`;
   const code = errorCode === undefined ? "" : `(${hex(errorCode, 4)})`;
-  return `${way}  ${VECTOR_NAMES[vector] ?? `interrupt ${hex(vector, 2)}`}${code}`;
+  return `${way}  ${isInterrupt ? name : (VECTOR_NAMES[vector] ?? name)}${code}`;
 }
 
 const address = (value: number): string => (Number.isNaN(value) ? "?".padEnd(16) : hex(value, 16));

@@ -10,6 +10,8 @@ export interface NotedTransfer {
   readonly to: number;
   /** An exception's or interrupt's vector; -1 for a branch. */
   readonly vector: number;
+  /** It came from outside: vector 8 is a timer's in real mode, not a double fault. */
+  readonly isInterrupt: boolean;
   readonly errorCode: number | undefined;
 }
 
@@ -19,15 +21,17 @@ export class BranchHistory {
   private readonly from = new Float64Array(CAPACITY);
   private readonly to = new Float64Array(CAPACITY);
   private readonly vectors = new Int32Array(CAPACITY);
+  private readonly interrupts: boolean[] = new Array(CAPACITY).fill(false);
   private readonly errors: (number | undefined)[] = new Array(CAPACITY).fill(undefined);
   private count = 0;
 
-  note(from: number, to: number, vector = -1, errorCode?: number): void {
+  note(from: number, to: number, vector = -1, errorCode?: number, isInterrupt = false): void {
     const at = this.count++ % CAPACITY;
     this.from[at] = from;
     this.to[at] = to;
     this.vectors[at] = vector;
     this.errors[at] = errorCode;
+    this.interrupts[at] = isInterrupt;
   }
 
   clear(): void {
@@ -39,8 +43,11 @@ export class BranchHistory {
     const length = Math.min(most, this.count, CAPACITY);
     return Array.from({ length }, (_, index) => {
       const at = (this.count - length + index) % CAPACITY;
-      const { from, to, vectors, errors } = this;
-      return { from: from[at], to: to[at], vector: vectors[at], errorCode: errors[at] };
+      const { from, to, vectors, errors, interrupts } = this;
+      return {
+        ...{ from: from[at], to: to[at], vector: vectors[at] },
+        ...{ isInterrupt: interrupts[at], errorCode: errors[at] },
+      };
     });
   }
 }

@@ -262,7 +262,10 @@ export class SystemProcessor {
     const { cpu, system } = this;
     const from = cpu.rip;
     const isDelivered = deliver(system, event);
-    cpu.history.note(from, cpu.rip, event.vector, event.errorCode);
+    // INT n is named by its number, too; INT3 and INTO are exceptions.
+    const isInterrupt =
+      event.source === ExceptionSource.External || event.source === ExceptionSource.Interrupt;
+    cpu.history.note(from, cpu.rip, event.vector, event.errorCode, isInterrupt);
     return isDelivered;
   }
 }

@@ -24,12 +24,19 @@ const SESSION_COMMANDS: readonly Command[] = [
         debug.print(`${style.paint(command.usage, "bold")}${others}\n    ${command.description}\n`);
         return;
       }
-      const row = (usage: string, description: string) =>
-        debug.print(`${style.paint(usage.padEnd(27), "cyan")} ${description}\n`);
-      for (const { usage, description } of COMMANDS) row(usage, description);
-      for (const { usage, description } of target.monitor.values()) row(usage, description);
+      const row = ({ usage, description }: { usage: string; description: string }) => {
+        const name = style.paint(usage.padEnd(USAGE_WIDTH), "cyan");
+        const gap = usage.length > USAGE_WIDTH ? `\n${" ".repeat(USAGE_WIDTH + 1)}` : " ";
+        debug.print(`${name}${gap}${description}\n`);
+      };
+      for (const [title, commands] of SECTIONS) {
+        debug.print(`${style.paint(title, "bold")}\n`);
+        for (const command of commands) row(command);
+      }
+      if (target.monitor.size > 0) debug.print(`${style.paint("About this guest", "bold")}\n`);
+      for (const command of target.monitor.values()) row(command);
       debug.print(
-        "\nADDRESS is an expression: 0x401000, main+8, file.c:12, $rsp, *($rsp+8). A beginning of a command\nis enough where it can be no other; an empty line repeats the last step.\n",
+        "\nADDRESS and CONDITION are expressions: 0x401000, main+8, file.c:12, $rsp, *($rsp+8), *counter == 3,\nd:*$rdi > 0. A beginning of a command is enough where it can be no other; an empty line repeats\nthe last step.\n",
       );
     },
   },
@@ -90,12 +97,14 @@ const SESSION_COMMANDS: readonly Command[] = [
   },
 ];
 
-/** In the order of `help`. */
-export const COMMANDS: readonly Command[] = [
-  SESSION_COMMANDS[0],
-  ...RUN_COMMANDS,
-  ...STOP_COMMANDS,
-  ...DATA_COMMANDS,
-  ...PLACE_COMMANDS,
-  ...SESSION_COMMANDS.slice(1),
+const SECTIONS: readonly (readonly [title: string, commands: readonly Command[]])[] = [
+  ["Going on", RUN_COMMANDS],
+  ["Where to stop", STOP_COMMANDS],
+  ["What there is", DATA_COMMANDS],
+  ["Where it is", PLACE_COMMANDS],
+  ["This prompt", SESSION_COMMANDS],
 ];
+const USAGE_WIDTH = 27;
+
+/** In the order of `help`. */
+export const COMMANDS: readonly Command[] = SECTIONS.flatMap(([, commands]) => commands);

@@ -48,6 +48,9 @@ export class LoadedFiles {
   add(bytes: Uint8Array, offset: number): number {
     const head = new TextDecoder("latin1").decode(bytes.subarray(0, 256));
     const before = this.symbols.size;
+    // What Debian puts in its place (linux-image's /boot/System.map).
+    const stub = /^f+ B (The real System\.map is in .*)$/m.exec(head);
+    if (stub !== null) throw new ElfCodeError(stub[1]);
     if (isSystemMap(head)) {
       const symbols = readSystemMap(new TextDecoder("latin1").decode(bytes));
       this.symbols.add(symbols.map((symbol) => ({ ...symbol, address: symbol.address + offset })));

@@ -1,9 +1,9 @@
 /** `osv-vm debug`: the prompt on a pipe and on a terminal. */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { debianKernel } from "../../scripts/debian-package.ts";
 import { REPOSITORY } from "../../scripts/repository.ts";
 import { compile, missingCompiler } from "../harness/compiler.ts";
@@ -70,6 +70,68 @@ describeWith([missingCompiler("glibc")], "the prompt on a program", () => {
       [1, 3],
       [3, 6],
     ]);
+  });
+
+  it("stops where a condition is met, once if that is wanted, and not where it is disabled", async () => {
+    const { said } = await session(
+      [program],
+      [
+        ...["break factorial if d:*($rbp-4) == 3", "c", "up", "down", "down", "delete"],
+        ...["tbreak total if *counter == 0", "break total", "disable 3", "c", "info b", "c", "quit"],
+      ],
+    );
+    // factorial(3) is called by 4, that by 5.
+    expect(said).toMatch(
+      /breakpoint 1: .*<factorial[\s\S]*#1 0x\w+ <factorial[^\n]*:23\n +23 {4}return n \* f/,
+    );
+    expect(said).toContain("this is the innermost frame");
+    expect(said.match(/^breakpoint 2: .*<total/gm)).toHaveLength(2); // set, and met
+    expect(said).toMatch(/ 3 {2}break {2}0x\w+ <total.*, 0 hits, disabled\n/);
+    expect(said).toContain("SIGUSR1 at");
+  });
+
+  it("shows memory and values in gdb's formats, lines of source, and what is on the stack", async () => {
+    const { said } = await session(
+      [program],
+      [
+        ...["break factorial", "c", "x/3dw points", "x/2s *(points+16)", "x/2i main", "p/t 5", "p/c 0x41"],
+        ...[
+          "list",
+          "display/d *counter",
+          "stack 4",
+          "find points 64 0 0 0 0 0 0 0xf8 0x3f",
+          "info registers rip",
+        ],
+        ...["x/3q main", "quit"],
+      ],
+    );
+    for (const text of [
+      /points>: {2}1 {2}0 {2}0\n/,
+      /"one"\n.*"two"\n/,
+      /push rbp\n.*mov rbp, rsp\n/,
+      /\n0b101\n/,
+      /\n65 'A'\n/,
+      /→ +21 {2} {2}if \(n <= 1\)\n/,
+      /1: \*counter = 0\n/,
+      /rsp\+000 .*\nrsp\+008 /,
+      /points\+0x20>/,
+      /rip +0{8}\w+ {2}factorial\+0x/,
+      /\/3q: a count, b h w g for 1 2 4 8 bytes/,
+    ])
+      expect(said).toMatch(text);
+  });
+
+  it("stops at watched memory that a system call writes, at once or after it has waited", async () => {
+    const path = compile(join(REPOSITORY, "test/system/programs/watched-call.c"), "glibc", ["-g", "-O0"]);
+    const { said, status } = await session(
+      [path],
+      ["watch first", "watch second", "c", "p/s first", "c", "p/s second", "threads", "delete", "c"],
+    );
+    expect(said).toMatch(/watch 1: first 0x0+ → 0x0065636e6f207461\nbehind 0x\w+ <.*read/);
+    expect(said).toMatch(/watch 2: second 0x0+ → 0x00676e6974696177\n(thread 3: )behind 0x\w+ <.*read/);
+    expect(said).toContain('"at once"');
+    expect(said).toContain('"waiting"');
+    expect(status).toBe(0);
   });
 
   it("sets registers and memory, and traces to a file", async () => {
@@ -159,6 +221,23 @@ describeWith([missingCompiler("glibc")], "the prompt on a program", () => {
         terminal.close();
       }
     });
+  });
+});
+
+describe("the prompt on a disk", () => {
+  it("stops where the BIOS writes the boot sector to memory, as a controller does", async () => {
+    const sector = new Uint8Array(512);
+    sector.set([0xb8, 0x34, 0x12, 0xf4]); // mov ax, 0x1234; hlt
+    sector.set([0x55, 0xaa], 510);
+    const disk = join(folder, "disk.img");
+    writeFileSync(disk, sector);
+    const { said } = await session(
+      [disk],
+      ["watch 0x7c00 4", "c", "x/1i 0x7c00", "tbreak 0x7c00", "c", "si", "quit"],
+    );
+    expect(said).toMatch(/watch 1: 0x7c00 0x00000000 → 0xf41234b8/);
+    expect(said).toMatch(/mov ax, 0x1234/);
+    expect(said).toMatch(/at 0x0+7c03/);
   });
 });
 

@@ -235,7 +235,7 @@ describe("what cannot be booted", () => {
     );
     await refuse([join(folder, "missing.img")], /missing\.img: no such file/);
     await refuse(["--disk", folder], /is a directory/);
-    await refuse(["--disk", `${zeros},format=vhd`], /The formats are: raw/);
+    await refuse(["--disk", `${zeros},format=vhd`], /raw disks only; convert it with: qemu-img convert/);
     await refuse(["--disk", `${zeros},cache=none`], /A disk has: format=raw, ro, snapshot/);
     await refuse(["--bios", zeros, "--disk", zeros], /zeros\.img: is no firmware image/);
     await refuse(

@@ -57,6 +57,16 @@ describe("the JavaScript engine", () => {
     expect(text).toContain("//# sourceURL=osv-vm:///js/10005.js");
   });
 
+  it("tells the halves of YMM1 from XMM12", () => {
+    const host = { timeStampCounter: () => 0, random: () => undefined };
+    const cpu = new Cpu({ ramSize: RAM, translator: identity, host });
+    cpu.ram.set([0xc5, 0x1c, 0x5f, 0xe9, 0xcc], CODE); // vmaxps ymm13, ymm12, ymm1; int3
+    cpu.rip = CODE;
+    const engine = new JsEngine(cpu, code, { evaluate: runInThisContext });
+    expect(engine.run(100)).toBe(Exit.Exception);
+    expect(cpu.rip).toBe(CODE + 5);
+  });
+
   it("has source maps that lead every line of an instruction's code to its line in the listing", () => {
     const text = run({ sourceMaps: true }).texts.get(AGAIN) ?? "";
     const url = /sourceMappingURL=data:[^,]*,(.*)$/.exec(text)?.[1] ?? "";

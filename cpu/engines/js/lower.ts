@@ -163,7 +163,9 @@ export class JsLowering {
   private name(stem: string): string {
     const count = (this.names.get(stem) ?? 0) + 1;
     this.names.set(stem, count);
-    return count === 1 ? stem : `${stem}${count}`;
+    if (count === 1) return stem;
+    // The second `oldXmm1` is not XMM12.
+    return /\d$/.test(stem) ? `${stem}_${count}` : `${stem}${count}`;
   }
 
   private keep(stem: string, expression: Expression): Expression {
