@@ -60,7 +60,9 @@ async function checkSystem(console: GuestConsole): Promise<void> {
     /\/dev\/vda1 \/ ext4 rw/,
   );
   expect(await run(console, "grep virtio /proc/interrupts")).toMatch(/PCI-MSI.*virtio0-req/);
-  expect(await run(console, "systemd-detect-virt; dpkg --verify coreutils && echo intact")).toMatch(/\nkvm\nintact\n/);
+  expect(await run(console, "systemd-detect-virt; dpkg --verify coreutils && echo intact")).toMatch(
+    /\nkvm\nintact\n/,
+  );
 }
 
 async function powerOff(console: GuestConsole): Promise<void> {
