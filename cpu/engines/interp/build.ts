@@ -15,7 +15,7 @@ import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD, Vector } from "../../state.ts
 import { SYSTEM_FEATURES } from "../../system/system-model.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
 import { ModuleBuilder, type Signature, type WasmType } from "../../wasm/module-builder.ts";
-import { lowerStackRefill } from "../stack-entry.ts";
+import { writeStackRefill } from "../stack-entry.ts";
 import { REGION_ACCESS } from "../wasm-lowering.ts";
 import { buildForm, buildInto } from "./form-code.ts";
 import {
@@ -271,10 +271,10 @@ export function buildInterpreter(kind: CodeKind = "long"): Uint8Array<ArrayBuffe
     const access = module.addFunction(`region-${name.toLowerCase()}`, REGION_ACCESS, [], code.toBytes());
     module.exportFunction(`region${name}`, access);
   }
-  const stack = lowerStackRefill();
+  const stack = writeStackRefill();
   module.exportFunction(
     "regionStack",
-    module.addFunction("region-stack", REGION_ACCESS, stack.locals, stack.code),
+    module.addFunction("region-stack", REGION_ACCESS, stack.locals, stack.toBytes()),
   );
   // run(state, record, budget): enters the first handler.
   const run = new ByteWriter();

@@ -15,7 +15,6 @@ import {
 import { PAGE_SHIFT } from "../../../mmu/translator.ts";
 import { MEMORY_BYTES, type MemoryKind, type Place } from "../../ir/value.ts";
 import { Register, SCRATCH, SEGMENT_BASE_ZERO, TLB, X87, X87_STRIDE } from "../../state.ts";
-import { ByteWriter } from "../../wasm/byte-writer.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
 import { numericOpcode } from "../../wasm/opcodes.ts";
 import {
@@ -35,8 +34,9 @@ import {
   placeBit,
   registerNumber,
 } from "./binding.ts";
-import { fieldBit, gprBit, LOCAL_PARTS, PartSet } from "./locals.ts";
+import { fieldBit, gprBit } from "./locals.ts";
 import type { RegionInstruction } from "./region.ts";
+import { RegionCode } from "./region-code.ts";
 import { createConditionTemplate, type Hole, HoleKind, isInLocal, type Template } from "./template.ts";
 
 /** Functions that regions call, by index in their module. */
@@ -86,14 +86,7 @@ const STORE_KIND = {
   v128: STORE_OPCODE.v128,
 } as const;
 
-const IF = 0x04;
-const ELSE = 0x05;
-const END = 0x0b;
-const BRANCH = 0x0c;
-const BRANCH_IF = 0x0d;
 const DROP = 0x1a;
-const VOID = 0x40;
-const PARAMETERS = 3;
 
 /** Templates of expressions can need locals while those of the instruction around them are in use: up to this depth. */
 const NESTING = 3;
@@ -125,152 +118,29 @@ const Op = {
   extend: op("i64.extend_i32_u"),
 } as const;
 
-export abstract class Emitter {
-  readonly code = new ByteWriter();
-  readonly localTypes: WasmType[] = [];
-  /** Offsets in the code of branches that are hardly ever taken. */
-  readonly unlikely: number[] = [];
-  /** Open blocks around the code being emitted. */
-  protected depth = 0;
+export abstract class Emitter extends RegionCode {
   /** Whose flags are not stored yet. */
   protected flags: RegionInstruction | undefined;
-  private readonly partLocals = new Int16Array(64).fill(-1);
   private readonly scratchLocals: Map<WasmType, number[]>[] = [];
   private readonly captureLocals = new Map<number, number>();
-  /** Parts whose locals hold what the state does, if that is written through. */
-  protected available = new PartSet();
-  /** What is emitted is executed whenever its instruction is: it stands on no branch of it. */
-  private isCertain = true;
   /** General registers whose upper half is known to be zero, a bit each. */
   private narrow = 0;
   private readonly memoryEntry: number;
   private readonly memoryLow: number;
   private readonly memoryHost: number;
 
-  /**
-   * @param writeThrough parts of the state are written to memory at once, and read from there where they are not known to
-   * be in their locals; else all of them live in locals throughout
-   */
   constructor(
     protected readonly runtime: RegionRuntime,
-    protected readonly writeThrough: boolean,
+    writeThrough: boolean,
   ) {
+    super(writeThrough);
     for (let level = 0; level < NESTING; level++) this.scratchLocals.push(new Map());
     this.memoryEntry = this.local("i32");
     this.memoryLow = this.local("i32");
     this.memoryHost = this.local("i32");
   }
 
-  // ---- emission ----
-
-  protected local(type: WasmType): number {
-    this.localTypes.push(type);
-    return PARAMETERS + this.localTypes.length - 1;
-  }
-  protected get(local: number): this {
-    this.code.byte(0x20).u32(local);
-    return this;
-  }
-  protected set(local: number): this {
-    this.code.byte(0x21).u32(local);
-    return this;
-  }
-  protected tee(local: number): this {
-    this.code.byte(0x22).u32(local);
-    return this;
-  }
-  protected i32(value: number): this {
-    this.code.byte(0x41).s32(value);
-    return this;
-  }
-  /** An i64 from a JS number that is exact. */
-  protected i64(value: number): this {
-    this.code.byte(0x42).s64halves(value | 0, Math.floor(value / 0x100000000));
-    return this;
-  }
-  protected numeric(code: readonly number[]): this {
-    this.code.bytes(code);
-    return this;
-  }
-  protected memory(opcode: readonly number[], offset: number): this {
-    this.code.bytes(opcode).byte(0).u32(offset);
-    return this;
-  }
-  protected call(index: number): this {
-    this.code.byte(0x10).u32(index);
-    return this;
-  }
-  protected tailCall(index: number): this {
-    this.code.byte(0x12).u32(index);
-    return this;
-  }
-  protected open(opcode: number, type = VOID): this {
-    this.code.byte(opcode).byte(type);
-    this.depth++;
-    return this;
-  }
-  /** An if that is hardly ever taken. */
-  protected openUnlikely(): this {
-    this.unlikely.push(this.code.length);
-    return this.open(IF);
-  }
-  protected otherwise(): this {
-    this.code.byte(ELSE);
-    return this;
-  }
-  protected close(): this {
-    this.code.byte(END);
-    this.depth--;
-    return this;
-  }
-  /** Branches to a block that was opened at a depth. */
-  protected branchTo(depth: number): this {
-    this.code.byte(BRANCH).u32(this.depth - depth);
-    return this;
-  }
-
-  protected branchIfTo(depth: number): this {
-    this.code.byte(BRANCH_IF).u32(this.depth - depth);
-    return this;
-  }
-
   // ---- locals ----
-
-  /** Pushes a part of the state. */
-  protected pushPart(bit: number): this {
-    const local = this.part(bit);
-    if (!this.writeThrough || this.available.has(bit)) return this.get(local);
-    const part = LOCAL_PARTS[bit];
-    if (part === undefined) throw new Error(`no part ${bit} of the state`);
-    this.get(STATE).memory(LOAD_OPCODE[part.type], part.offset);
-    if (this.isCertain) {
-      this.tee(local);
-      this.available.add(bit);
-    }
-    return this;
-  }
-
-  /** Pops a part of the state. */
-  protected popPart(bit: number): void {
-    const local = this.part(bit);
-    this.set(local);
-    if (!this.writeThrough) return;
-    const part = LOCAL_PARTS[bit];
-    if (part === undefined) throw new Error(`no part ${bit} of the state`);
-    this.get(STATE).get(local).memory(STORE_OPCODE[part.type], part.offset);
-    if (this.isCertain) this.available.add(bit);
-  }
-
-  /** The local of a part of the state. */
-  protected part(bit: number): number {
-    const known = this.partLocals[bit];
-    if (known >= 0) return known;
-    const part = LOCAL_PARTS[bit];
-    if (part === undefined) throw new Error(`no part ${bit} of the state`);
-    const local = this.local(part.type);
-    this.partLocals[bit] = local;
-    return local;
-  }
 
   private scratch(level: number, template: Template, index: number): number {
     const type = template.scratch[index];
