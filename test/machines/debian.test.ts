@@ -15,7 +15,7 @@ import { describeWith, missingDebian } from "../harness/requirements.ts";
 
 const PROMPT = `root@${HOST_NAME}:~# `;
 /** Ten times what it takes on an idle machine. */
-const BOOT_MS = 600_000;
+const BOOT_MS = 1_200_000;
 const COMMAND_MS = 300_000;
 /** What bash tells a terminal about pasted text, and the like. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is how they begin
