@@ -305,8 +305,10 @@ export class JitEngine extends InterpreterEngine {
     if (trace === undefined) return false;
     const { warm } = this.thresholds;
     const address = this.addressOf(trace.first);
-    if (this.records[(address + RECORD_HANDLER) >> 2] !== Handler.Count || this.regions.waiting.has(rip))
-      return true;
+    const { counted, waiting } = this.regions;
+    if (this.records[(address + RECORD_HANDLER) >> 2] !== Handler.Count) return true;
+    // What has to wait longer has been counted once already.
+    if (waiting.has(rip) || counted.has(rip)) return true;
     return this.records[(address + RECORD_COUNTER) >> 2] <= warm - warm / WARM_PART;
   }
 
