@@ -124,16 +124,16 @@ describeWith([missingCompiler("glibc")], "the prompt on a program", () => {
 
   describeWith([missingTool("gdb")], "beside gdb on this host", () => {
     it.each([
-      ["factorial", ["c"]],
+      ["factorial+4", ["c"]],
       ["__libc_write", ["c"]],
-      ["on_signal", ["c", "c"]], // stops for the signal, and in its handler
+      ["on_signal+4", ["c", "c"]], // stops for the signal, and in its handler
     ])("has the same callers in %s", async (place, going) => {
-      const breakpoint = `break *(char *) ${place} + 4`;
+      const breakpoint = `break *(char *) ${place}`;
       const gdb = await runGdb(
         ["handle SIGUSR1 nostop noprint pass", breakpoint, "run", "backtrace"],
         program,
       );
-      const { said } = await session([program], [`break ${place}+4`, ...going, "bt", "quit"]);
+      const { said } = await session([program], [`break ${place}`, ...going, "bt", "quit"]);
       const addresses = (text: string): string[] =>
         [...text.matchAll(/^#[1-9]\d* +(?:0x0*([0-9a-f]+) .*|(<signal handler called>))$/gm)].map((match) =>
           match[0].includes("<signal") ? "signal" : match[1],
