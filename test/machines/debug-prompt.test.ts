@@ -125,7 +125,7 @@ describeWith([missingCompiler("glibc")], "the prompt on a program", () => {
   describeWith([missingTool("gdb")], "beside gdb on this host", () => {
     it.each([
       ["factorial+4", ["c"]],
-      ["__libc_write", ["c"]],
+      ["__libc_write", ["c", "c"]], // at the end
       ["on_signal+4", ["c", "c"]], // stops for the signal, and in its handler
     ])("has the same callers in %s", async (place, going) => {
       const breakpoint = `break *(char *) ${place}`;
