@@ -13,6 +13,7 @@ const PAGE_SIZE = 4096;
 const REPNE = 0xf2;
 const REP = 0xf3;
 const ADDRESS_SIZE = 0x67;
+const VEX3 = 0xc4;
 /** Segment overrides, operand size and LOCK (SDM vol. 2, 2.1.1). */
 const OTHER_PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0xf0]);
 
@@ -28,16 +29,29 @@ const isString = (opcode: number): boolean =>
   (opcode >= 0xa4 && opcode <= 0xa7) || (opcode >= 0xaa && opcode <= 0xaf) || (opcode & 0xfc) === 0x6c;
 const isComparison = (opcode: number): boolean => (opcode & 0xfe) === 0xa6 || (opcode & 0xfe) === 0xae;
 
-/** The repeated string instruction at RIP, if it is one. */
-function repeatedInstruction(cpu: Cpu): RepeatedInstruction | undefined {
-  const codeSize = cpu.system?.mode.codeSize ?? 64;
-  const start = codeSize === 64 ? cpu.rip : (cpu.rip + (cpu.system?.segments[Segment.CS].base ?? 0)) >>> 0;
-  let prefix = 0;
-  let isOtherSize = false;
+const codeSizeOf = (cpu: Cpu): 64 | 32 | 16 => cpu.system?.mode.codeSize ?? 64;
+
+/** The bytes at RIP, as far as an instruction may need them and they can be fetched. */
+function codeAt(cpu: Cpu): number[] {
+  const base = codeSizeOf(cpu) === 64 ? 0 : (cpu.system?.segments[Segment.CS].base ?? 0);
+  const start = base === 0 ? cpu.rip : (cpu.rip + base) >>> 0;
+  const bytes: number[] = [];
   for (let at = start, physical = -1; at < start + LONGEST_INSTRUCTION; at++, physical++) {
     if (at === start || at % PAGE_SIZE === 0) physical = cpu.mmu.peekCode(at);
-    if (physical < 0) return undefined;
-    const byte = cpu.ram[physical];
+    if (physical < 0) break;
+    bytes.push(cpu.ram[physical]);
+  }
+  return bytes;
+}
+
+/** The repeated string instruction at RIP, if it is one. */
+function repeatedInstruction(
+  code: readonly number[],
+  codeSize: 64 | 32 | 16,
+): RepeatedInstruction | undefined {
+  let prefix = 0;
+  let isOtherSize = false;
+  for (const byte of code) {
     if (byte === REP || byte === REPNE) prefix = byte;
     else if (byte === ADDRESS_SIZE) isOtherSize = true;
     else if (OTHER_PREFIXES.has(byte) || (codeSize === 64 && (byte & 0xf0) === 0x40)) continue;
@@ -50,18 +64,35 @@ function repeatedInstruction(cpu: Cpu): RepeatedInstruction | undefined {
   return undefined;
 }
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((byte, index) => byte === b[index]);
+/** Bytes of an element of the gather at RIP; undefined if it is another instruction (VEX.0F38.90 … 93). */
+function gatherElement(code: readonly number[]): 4 | 8 | undefined {
+  const at = code.findIndex((byte) => byte !== ADDRESS_SIZE && !OTHER_PREFIXES.has(byte));
+  const isGather =
+    at >= 0 && code[at] === VEX3 && (code[at + 1] & 0x1f) === 2 && (code[at + 3] & 0xfc) === 0x90;
+  if (!isGather) return undefined;
+  return (code[at + 2] & 0x80) !== 0 ? 8 : 4;
+}
+
+/** Has an element of a mask become 0: was something loaded? What the mask had left out may be 0 as well. */
+function hasLoaded(before: Uint8Array, now: Uint8Array, elementBytes: number): boolean {
+  for (let sign = elementBytes - 1; sign < before.length; sign += elementBytes)
+    if (before[sign] >= 0x80 && now[sign] < 0x80) return true;
+  return false;
+}
 
 /** Executes the instruction at RIP, of a repeated string instruction one iteration. @returns as the engine does */
 export function runSingleStep(cpu: Cpu, engine: Engine): Exit {
-  const repeated = repeatedInstruction(cpu);
-  if (repeated === undefined) {
+  const code = codeAt(cpu);
+  const elementBytes = gatherElement(code);
+  if (elementBytes !== undefined) {
     const vectors = cpu.stateBytes(XMM, 16 * XMM_STRIDE).slice();
     const exit = engine.run(1);
-    // A fault leaves them as they were, but for a gather's.
-    const isHalfDone = exit === Exit.Exception && !isSame(vectors, cpu.stateBytes(XMM, 16 * XMM_STRIDE));
+    const isHalfDone =
+      exit === Exit.Exception && hasLoaded(vectors, cpu.stateBytes(XMM, 16 * XMM_STRIDE), elementBytes);
     return isHalfDone ? Exit.Budget : exit;
   }
+  const repeated = repeatedInstruction(code, codeSizeOf(cpu));
+  if (repeated === undefined) return engine.run(1);
   const { prefix, compares, countBits } = repeated;
   const start = cpu.rip;
   const before = cpu.gpr64(Register.RCX);

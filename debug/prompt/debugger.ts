@@ -239,9 +239,9 @@ export class Debugger {
     if (this.shownPane === "full") {
       showStack(this, control.stack.rsp, PANE_WORDS);
       let number = 0;
-      for (const { address, isGuess } of control.frames()) {
+      for (const { address, kind } of control.frames()) {
         if (number === PANE_FRAMES) break;
-        this.print(`#${number++}${isGuess ? "?" : " "} ${this.code.place(address)}\n`);
+        this.print(`#${number++}${kind === "guess" ? "?" : " "} ${this.code.place(address)}\n`);
       }
     }
     this.displays.show();

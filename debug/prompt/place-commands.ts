@@ -4,15 +4,26 @@ import { hexAddress } from "../numbers.ts";
 import { type Command, misused } from "./command.ts";
 import { CommandFailure } from "./command-failure.ts";
 import type { Debugger } from "./debugger.ts";
+import type { Frame } from "./unwind.ts";
 
 const MOST_FRAMES = 200;
 const LINES_LISTED = 10;
 
-/** The address that stands for a frame: of a caller, inside its call. */
+/** The address of the instruction that a frame is at: the call, if it is inside one. */
+function instructionOf({ address, kind }: Frame): number {
+  return kind === "inside" || kind === "guess" ? address - 1 : address;
+}
+
 function frameAddress(debug: Debugger): number {
   const frame = [...debug.control.frames()].at(debug.frame);
-  if (frame === undefined) return debug.control.rip;
-  return debug.frame === 0 ? frame.address : frame.address - 1;
+  return frame === undefined ? debug.control.rip : instructionOf(frame);
+}
+
+/** "0x401234 <main+12> at file.c:5" */
+function framePlace(debug: Debugger, frame: Frame): string {
+  const address = `0x${hexAddress(frame.address)}`;
+  if (frame.kind === "signal") return `${address} <signal handler called>`;
+  return debug.code.place(instructionOf(frame)).replace(/^0x\w+/, address);
 }
 
 function showFrame(debug: Debugger, number: number): void {
@@ -25,9 +36,8 @@ function showFrame(debug: Debugger, number: number): void {
   debug.frame = number;
   debug.nextSource = undefined;
   const { address } = frames[number];
-  const inside = number === 0 ? address : address - 1;
-  const place = debug.code.place(inside).replace(/^0x\w+/, `0x${hexAddress(address)}`);
-  debug.print(`${debug.style.paint(`#${number}`, "bold")} ${place}\n`);
+  const inside = instructionOf(frames[number]);
+  debug.print(`${debug.style.paint(`#${number}`, "bold")} ${framePlace(debug, frames[number])}\n`);
   const line = debug.files.sourceAt(inside);
   const text = line === undefined ? undefined : debug.sourceLine(line.file, line.line);
   if (line !== undefined && text !== undefined) debug.print(`${String(line.line).padStart(6)}  ${text}\n`);
@@ -58,19 +68,14 @@ export const PLACE_COMMANDS: readonly Command[] = [
     name: "backtrace",
     aliases: ["bt", "where", "info stack"],
     usage: "backtrace [COUNT]",
-    description: "who called whom, by frame pointers; marked ? if only found on the stack",
+    description: "who called whom; marked ? if only found on the stack",
     needsGuest: true,
     run(debug, [most]) {
       const count = most === undefined ? MOST_FRAMES : debug.count(most, MOST_FRAMES);
       let number = 0;
-      for (const { address, isGuess } of debug.control.frames()) {
-        // A return address belongs to the call before it.
-        const place =
-          number === 0
-            ? debug.code.place(address)
-            : debug.code.place(address - 1).replace(/^0x\w+/, `0x${hexAddress(address)}`);
-        const mark = number === debug.frame && debug.frame > 0 ? "→" : isGuess ? "?" : " ";
-        debug.print(`#${number}${mark} ${place}\n`);
+      for (const frame of debug.control.frames()) {
+        const mark = number === debug.frame && debug.frame > 0 ? "→" : frame.kind === "guess" ? "?" : " ";
+        debug.print(`#${number}${mark} ${framePlace(debug, frame)}\n`);
         if (++number === count) break;
       }
     },

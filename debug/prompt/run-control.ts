@@ -301,7 +301,7 @@ export class RunControl {
   async finish(): Promise<StopEvent | undefined> {
     for (const frame of this.frames()) {
       if (frame.returnSlot === undefined) return undefined;
-      if (frame.address === this.rip || frame.isGuess) {
+      if (frame.address === this.rip || frame.kind === "guess") {
         const size = this.target.bitness === 64 ? 8 : 4;
         const bytes = this.target.readMemory(frame.returnSlot, size);
         if (bytes.length < size) return undefined;

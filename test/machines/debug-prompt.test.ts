@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { debianKernel } from "../../scripts/debian-package.ts";
 import { REPOSITORY } from "../../scripts/repository.ts";
 import { compile, missingCompiler } from "../harness/compiler.ts";
+import { runGdb } from "../harness/gdb.ts";
 import { buildInitrd } from "../harness/initrd.ts";
 import { OSV_VM } from "../harness/osv-vm.ts";
 import { runProcess } from "../harness/process.ts";
@@ -119,6 +120,29 @@ describeWith([missingCompiler("glibc")], "the prompt on a program", () => {
       /\/3q: a count, b h w g for 1 2 4 8 bytes/,
     ])
       expect(said).toMatch(text);
+  });
+
+  describeWith([missingTool("gdb")], "beside gdb on this host", () => {
+    it.each([
+      ["factorial+4", ["c"]],
+      ["__libc_write", ["c", "c"]], // at the end
+      ["on_signal+4", ["c", "c"]], // stops for the signal, and in its handler
+    ])("has the same callers in %s", async (place, going) => {
+      const breakpoint = `break *(char *) ${place}`;
+      const gdb = await runGdb(
+        ["handle SIGUSR1 nostop noprint pass", breakpoint, "run", "backtrace"],
+        program,
+      );
+      const { said } = await session([program], [`break ${place}`, ...going, "bt", "quit"]);
+      const addresses = (text: string): string[] =>
+        [...text.matchAll(/^#[1-9]\d* +(?:0x0*([0-9a-f]+) .*|(<signal handler called>))$/gm)].map((match) =>
+          match[0].includes("<signal") ? "signal" : match[1],
+        );
+      const theirs = addresses(gdb);
+      expect(theirs.length).toBeGreaterThan(0);
+      // gdb ends at main.
+      expect(addresses(said).slice(0, theirs.length)).toEqual(theirs);
+    });
   });
 
   it("stops at watched memory that a system call writes, at once or after it has waited", async () => {
