@@ -47,7 +47,13 @@ const quick: Step[] = [
   vitest("hostile", "--project", "hostile"),
   vitest("fuzz harness", "--project", "fuzz"),
   vitest("system", "--project", "system"),
-  vitest("machines", "--project", "machines", "test/machines/boot.test.ts"),
+  vitest(
+    "machines",
+    "--project",
+    "machines",
+    "test/machines/boot.test.ts",
+    "test/machines/small-kernels.test.ts",
+  ),
   vitest("timing", "--project", "timing"),
   { name: "fuzz", command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "20000", "--seed", "1"] },
   {
