@@ -55,8 +55,6 @@ export default defineConfig({
         test: {
           name: "machines",
           include: ["test/machines/**/*.test.ts"],
-          // Whole distributions, which are installed first.
-          exclude: process.env.OSV_TEST_FULL === "1" ? [] : ["test/machines/debian.test.ts"],
           globalSetup: ["test/harness/setup.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000,

@@ -89,10 +89,6 @@ const exhaustive: Step[] = [
     env: { OSV_TEST_FULL: "1" },
   },
   {
-    ...vitest("machines, long", "--project", "machines", "test/machines/debian.test.ts"),
-    env: { OSV_TEST_FULL: "1" },
-  },
-  {
     name: "fuzz, longest",
     command: ["npm", "run", "--silent", "fuzz", "--", "--cases", "500000", "--seed", "3"],
   },
