@@ -3,18 +3,12 @@
  * a helper.
  */
 
-import { AlignmentFault, PageFault } from "../../../mmu/mmu.ts";
-import { Access, PAGE_SIZE } from "../../../mmu/translator.ts";
-import { type Cpu, RetryAlone } from "../../cpu.ts";
+import { PAGE_SIZE } from "../../../mmu/translator.ts";
+import type { Cpu } from "../../cpu.ts";
 import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
-import { GuestException, helperNamed } from "../../helpers.ts";
-import "../../helpers/index.ts";
+import { GuestException } from "../../helpers.ts";
 import {
-  ACCESS_ADDRESS,
-  EXCEPTION_ADDRESS,
-  EXCEPTION_ERROR,
   EXCEPTION_SOURCE,
-  EXCEPTION_VECTOR,
   EXIT_BUDGET,
   EXIT_RECORD,
   ExceptionSource,
@@ -26,13 +20,13 @@ import {
   Vector,
 } from "../../state.ts";
 import { type ExecutionMode, USER_CODE_MODE } from "../../system/execution-mode.ts";
-import { withBulkStrings } from "../bulk-strings.ts";
 import { CodeIndex, virtualPage } from "../code-index.ts";
-import { nonCanonicalVector } from "../stack-segment.ts";
+import { codePieceOf } from "./code-piece.ts";
 import { LoadedCode } from "./loaded-code.ts";
 import { type InterpreterCode, LegacyPart, Part } from "./parts.ts";
 import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT } from "./record.ts";
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
+import { CANONICAL_LIMIT, SlowPaths } from "./slow-paths.ts";
 import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
 
 /** Records at the front of the area for runs that end exactly with the budget. */
@@ -41,8 +35,6 @@ const EXACT_RECORDS = 2 * TRACE_LIMIT;
 const TRACE_RECORDS = TRACE_LIMIT + 2;
 /** How many threads may have been stopped by the end of their budget, about. */
 const BUDGET_ENDS = 16;
-/** Beyond ±2^47 an address is not canonical: #GP. */
-const CANONICAL_LIMIT = 0x800000000000;
 
 /**
  * Pairs are joined after so many instructions, some milliseconds: they make programs a third faster, and the start of one
@@ -81,6 +73,7 @@ export class InterpreterEngine implements SystemEngine {
   private legacy: LoadedCode | undefined;
   private loaded: LoadedCode;
   protected readonly translator: TraceTranslator;
+  private readonly slowPaths: SlowPaths;
   protected readonly facts: RecordFacts;
   protected readonly memory: Uint8Array;
   protected readonly records: Uint32Array;
@@ -132,7 +125,8 @@ export class InterpreterEngine implements SystemEngine {
     code: InterpreterCode,
     private readonly options: InterpreterOptions = {},
   ) {
-    this.long = new LoadedCode(code, (module) => this.imports(module));
+    this.slowPaths = this.createSlowPaths();
+    this.long = new LoadedCode(code, (module) => this.slowPaths.imports(module));
     this.loaded = this.long;
     this.memory = new Uint8Array(cpu.memory.buffer);
     this.records = new Uint32Array(cpu.memory.buffer);
@@ -154,7 +148,7 @@ export class InterpreterEngine implements SystemEngine {
   private loadLegacy(): LoadedCode {
     const code = this.options.loadLegacy?.();
     if (code === undefined) throw new Error("this machine has no interpreter for 16- and 32-bit code");
-    const loaded = new LoadedCode(code, (module) => this.imports(module));
+    const loaded = new LoadedCode(code, (module) => this.slowPaths.imports(module));
     if (this.translator.joinsPairs) loaded.loadPairs(LegacyPart.Pairs);
     return loaded;
   }
@@ -315,9 +309,21 @@ export class InterpreterEngine implements SystemEngine {
     return this.facts.rip[index] + this.facts.length[index];
   }
 
-  private enterTypeScript(record: number, budget: number): void {
-    this.activeRecord = record;
-    this.budgetLeft = budget;
+  private createSlowPaths(): SlowPaths {
+    return new SlowPaths(this.cpu, {
+      is64Bit: () => this.mode.codeSize === 64,
+      enterTypeScript: (record, budget) => {
+        this.activeRecord = record;
+        this.budgetLeft = budget;
+      },
+      instructionOf: (record) => this.translator.instructionAt(this.ripOf(record)),
+      retryAlone: () => {
+        this.retryAlone = true;
+      },
+      link: (record, budget) => this.link(record, budget),
+      lookup: (record, budget) => this.lookup(record, budget),
+      hot: (record) => this.hot(record),
+    });
   }
 
   // ---- modes and address spaces ----
@@ -458,7 +464,7 @@ export class InterpreterEngine implements SystemEngine {
       if (this.memory[address + RECORD_NEED] <= budget) return address;
       return this.recordOf(this.exactTraceAt(rip, budget));
     } catch (error) {
-      this.raise(error);
+      this.slowPaths.raise(error);
       return 0;
     }
   }
@@ -522,7 +528,11 @@ export class InterpreterEngine implements SystemEngine {
     }
     this.byRip.set(rip, trace);
     this.index.insert(trace);
-    if (this.observer !== undefined) this.observeTrace(this.observer, trace);
+    if (this.observer !== undefined) {
+      const start = this.recordOf(trace);
+      const records = this.memory.slice(start, start + (trace.count << RECORD_SHIFT));
+      this.observer.onCode(codePieceOf(trace, records, this.facts));
+    }
     return trace;
   }
 
@@ -543,164 +553,7 @@ export class InterpreterEngine implements SystemEngine {
     return trace;
   }
 
-  private observeTrace(observer: CodeObserver, trace: Trace): void {
-    const { facts } = this;
-    const start = this.recordOf(trace);
-    const indices = [...Array(trace.count).keys()].map((index) => trace.first + index);
-    observer.onCode({
-      language: "records",
-      content: this.memory.slice(start, start + (trace.count << RECORD_SHIFT)),
-      regions: [
-        {
-          rip: trace.rip,
-          blocks: indices.map((index) => ({
-            rip: facts.rip[index],
-            end: facts.rip[index] + facts.length[index],
-          })),
-        },
-      ],
-    });
-  }
-
   // ---- what handlers call ----
-
-  private imports(module: WebAssembly.Module): WebAssembly.Imports {
-    const { cpu } = this;
-    const { mmu } = cpu;
-    const env: Record<string, WebAssembly.ImportValue> = {
-      memory: cpu.memory,
-      load: (_state: number, record: number, budget: number, bytes: number) => {
-        this.enterTypeScript(record, budget);
-        try {
-          return mmu.load(this.accessAddress(record, bytes, "read"), bytes);
-        } catch (error) {
-          return this.failAccess(error, record, budget, -1);
-        }
-      },
-      modify: (_state: number, record: number, budget: number, bytes: number) => {
-        this.enterTypeScript(record, budget);
-        try {
-          return mmu.modify(this.accessAddress(record, bytes, "read"), bytes);
-        } catch (error) {
-          return this.failAccess(error, record, budget, -1);
-        }
-      },
-      store: (_state: number, record: number, budget: number, bytes: number) => {
-        this.enterTypeScript(record, budget);
-        try {
-          mmu.store(this.accessAddress(record, bytes, "write"), bytes);
-          return 0;
-        } catch (error) {
-          return this.failAccess(error, record, budget, 1);
-        }
-      },
-      probe: (_state: number, record: number, budget: number, bytes: number) => {
-        try {
-          mmu.probe(this.accessAddress(record, bytes, "write"), bytes);
-          return 0;
-        } catch (error) {
-          return this.failAccess(error, record, budget, 1);
-        }
-      },
-      commit: () => {
-        mmu.commit();
-        return 0;
-      },
-      link: (_state: number, record: number, budget: number) => this.link(record, budget),
-      lookup: (_state: number, record: number, budget: number) => this.lookup(record, budget),
-      hot: (_state: number, record: number) => {
-        this.hot(record);
-        return 0;
-      },
-      // Compiled regions leave what would fault, or would change code, to the interpreter.
-      regionLoad: (bytes: number) => this.regionAccess(bytes, Access.Read, -1),
-      regionModify: (bytes: number) => this.regionAccess(bytes, Access.Execute, -1),
-      regionStore: (bytes: number) => this.regionAccess(bytes, Access.Write, 1),
-      regionProbe: (bytes: number) => this.regionAccess(bytes, 0, 1),
-    };
-    const helpers: Record<string, WebAssembly.ImportValue> = {};
-    for (const { module: namespace, name } of WebAssembly.Module.imports(module)) {
-      if (namespace !== "helper") continue;
-      const helper = helperNamed(name);
-      if (helper === undefined) throw new Error(`the interpreter module wants a helper ${name}: rebuild it`);
-      helpers[name] = (_state: number, record: number, budget: number) => {
-        cpu.setI32(EXIT_BUDGET, budget);
-        this.enterTypeScript(record, budget);
-        try {
-          helper(cpu);
-          return 0;
-        } catch (error) {
-          this.raise(error);
-          cpu.setI32(EXIT_RECORD, record);
-          return 1;
-        }
-      };
-    }
-    return { env, helper: withBulkStrings(cpu.memory, helpers) };
-  }
-
-  /** The slow paths of compiled regions; Execute stands for reading with the right to write. */
-  private regionAccess(bytes: number, access: Access | 0, failed: number): number {
-    const { mmu } = this.cpu;
-    const address = this.cpu.getNumber(ACCESS_ADDRESS);
-    if (address + bytes > CANONICAL_LIMIT || address < -CANONICAL_LIMIT) return failed;
-    try {
-      if (access === Access.Read) return mmu.load(address, bytes);
-      if (mmu.wouldChangeCode(address, bytes)) return failed;
-      if (access === Access.Execute) return mmu.modify(address, bytes);
-      if (access === Access.Write) mmu.store(address, bytes);
-      else mmu.probe(address, bytes);
-      return 0;
-    } catch (error) {
-      const isForInterpreter =
-        error instanceof PageFault ||
-        error instanceof AlignmentFault ||
-        error instanceof GuestException ||
-        error instanceof RetryAlone;
-      if (isForInterpreter) return failed;
-      throw error;
-    }
-  }
-
-  /** The address that a slow path was called for. @throws GuestException if not all of the bytes are canonical */
-  private accessAddress(record: number, bytes: number, access: "read" | "write"): number {
-    const address = this.cpu.getNumber(ACCESS_ADDRESS);
-    if (this.mode.codeSize !== 64) return address;
-    if (address > CANONICAL_LIMIT - bytes || address < -CANONICAL_LIMIT) {
-      const rip = this.ripOf(record);
-      throw new GuestException(nonCanonicalVector(this.translator.instructionAt(rip), access), 0);
-    }
-    return address;
-  }
-
-  private failAccess(error: unknown, record: number, budget: number, failed: number): number {
-    this.raise(error);
-    this.cpu.setI32(EXIT_RECORD, record);
-    this.cpu.setI32(EXIT_BUDGET, budget);
-    return failed;
-  }
-
-  /** Notes an architectural exception in the state; anything else is a bug and goes on up. */
-  private raise(error: unknown): void {
-    const { cpu } = this;
-    if (error instanceof RetryAlone) {
-      this.retryAlone = true;
-      return;
-    }
-    cpu.setI32(EXCEPTION_SOURCE, ExceptionSource.Processor);
-    if (error instanceof PageFault) {
-      cpu.setI32(EXCEPTION_VECTOR, Vector.PF);
-      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
-      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
-    } else if (error instanceof GuestException) {
-      cpu.setI32(EXCEPTION_VECTOR, error.vector);
-      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
-      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
-    } else if (error instanceof AlignmentFault) {
-      cpu.setI32(EXCEPTION_VECTOR, Vector.AC);
-      cpu.setI32(EXCEPTION_ERROR, 0);
-    } else throw error;
-  }
 
   private link(record: number, budget: number): number {
     const source = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
@@ -721,7 +574,7 @@ export class InterpreterEngine implements SystemEngine {
       return this.recordOf(trace);
     } catch (error) {
       this.cpu.rip = target;
-      this.raise(error);
+      this.slowPaths.raise(error);
       this.cpu.setI32(EXIT_BUDGET, budget);
       return 0;
     }
@@ -763,7 +616,7 @@ export class InterpreterEngine implements SystemEngine {
       if (trace.mapping?.isGlobal === false) this.noteTransientEntry(entry);
       return record;
     } catch (error) {
-      this.raise(error);
+      this.slowPaths.raise(error);
       this.cpu.setI32(EXIT_BUDGET, budget);
       return 0;
     }

@@ -5,6 +5,7 @@
 
 import type { Definition } from "../../definitions/registry.ts";
 import { Builder } from "../../ir/builder.ts";
+import { contains } from "../../ir/contains.ts";
 import type { ConditionCode } from "../../ir/flags.ts";
 import type { Block, Instructions, RecordSlot } from "../../ir/value.ts";
 import { buildInto } from "./form-code.ts";
@@ -144,12 +145,4 @@ function usesImmediateField(block: Block): boolean {
     (statement) =>
       statement.do === "value" && statement.value.op === "encoded" && statement.value.field === "immediate",
   );
-}
-
-function contains(block: Block, test: (statement: Block[number]) => boolean): boolean {
-  return block.some((statement) => {
-    if (test(statement)) return true;
-    if (statement.do === "if") return contains(statement.yes, test) || contains(statement.no, test);
-    return statement.do === "loop" && contains(statement.body, test);
-  });
 }

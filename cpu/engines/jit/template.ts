@@ -5,6 +5,7 @@
  */
 
 import { Builder } from "../../ir/builder.ts";
+import { contains } from "../../ir/contains.ts";
 import type { ConditionCode } from "../../ir/flags.ts";
 import type {
   Block,
@@ -647,14 +648,6 @@ function isNarrow(value: Value): boolean {
 }
 
 // ---- what a body contains ----
-
-function contains(block: Block, test: (statement: Block[number]) => boolean): boolean {
-  return block.some((statement) => {
-    if (test(statement)) return true;
-    if (statement.do === "if") return contains(statement.yes, test) || contains(statement.no, test);
-    return statement.do === "loop" && contains(statement.body, test);
-  });
-}
 
 /** Instructions that stop the engine are the interpreter's. */
 function isCompilable(block: Block): boolean {

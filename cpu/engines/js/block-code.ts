@@ -2,7 +2,8 @@
 
 import type { Instructions } from "../../ir/value.ts";
 import { Binding } from "./binding.ts";
-import { address, JsLowering, type LoweredInstruction, RELOAD } from "./lower.ts";
+import { address, RELOAD } from "./code-text.ts";
+import { JsLowering, type LoweredInstruction } from "./lower.ts";
 import { registerName } from "./register-names.ts";
 import { sourceMapUrl } from "./source-map.ts";
 

@@ -17,7 +17,7 @@ import { createRecordFacts } from "../interp/record-facts.ts";
 import { TraceTranslator } from "../interp/trace.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 import { generateBlock } from "./block-code.ts";
-import { address } from "./lower.ts";
+import { address } from "./code-text.ts";
 import { createRuntime, NonCanonicalAccess, type Runtime } from "./runtime.ts";
 import { BlockTranslator, type TranslatedBlock } from "./translator.ts";
 

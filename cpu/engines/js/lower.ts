@@ -6,30 +6,28 @@
  * are used, not where the IR has them, unless something changes them in between.
  */
 
-import type { Block, MemoryKind, Modify, Place, Statement, Value, Variable } from "../../ir/value.ts";
-import { MEMORY_BYTES } from "../../ir/value.ts";
+import { contains } from "../../ir/contains.ts";
 import {
-  FLAG_CARRY,
-  GPR,
-  HELPER_ARGUMENTS,
-  X87,
-  X87_STRIDE,
-  XMM,
-  XMM_STRIDE,
-  YMM_HIGH,
-} from "../../state.ts";
+  type Block,
+  MEMORY_BYTES,
+  type MemoryKind,
+  type Modify,
+  type Place,
+  type Statement,
+  type Value,
+  type Variable,
+} from "../../ir/value.ts";
+import { HELPER_ARGUMENTS, X87, X87_STRIDE, XMM, XMM_STRIDE } from "../../state.ts";
 import type { Binding } from "./binding.ts";
+import { address, INDENT, RELOAD } from "./code-text.ts";
 import {
   asBig,
   asBits,
-  asInt,
   big,
   bigConstant,
   bool,
   type Expression,
-  int,
   intConstant,
-  isZeroOrOne,
   Level,
   not,
   signed,
@@ -40,7 +38,15 @@ import {
 } from "./expression.ts";
 import { numericExpression, selectExpression } from "./operators.ts";
 import { highByteName, registerName } from "./register-names.ts";
-import { placeName, VIEWS, type View } from "./state-names.ts";
+import { StateText } from "./state-text.ts";
+import {
+  constantExpression,
+  constantOf,
+  converted,
+  loadedExpression,
+  stemOf,
+  variableForm,
+} from "./value-forms.ts";
 
 /** What the code of one instruction needs to know besides its IR. */
 export interface LoweredInstruction {
@@ -68,30 +74,24 @@ const STORE_NAMES: Readonly<Record<MemoryKind, string>> = {
   f64: "64",
   v128: "Vector",
 };
-const INDENT = "  ";
 
-export class JsLowering {
-  readonly lines: string[] = [];
-  /** Places in the state that the code names, and their indices. */
-  readonly places = new Map<string, number>();
+export class JsLowering extends StateText {
   /** Helpers that it calls, and what it calls them. */
   readonly helpers = new Map<string, string>();
   /** Its vector constants. */
   readonly vectors: string[] = [];
-  /** General registers that have variables. */
-  readonly registers = new Set<number>();
-  private depth = 0;
   private onSecond: (() => LoweredInstruction) | undefined;
   private readonly values = new Map<Value, Expression>();
   private readonly deferred = new Map<Value, DeferredRead>();
   private readonly variables = new Map<Variable, Expression>();
   private readonly modifications = new Map<Modify, string>();
-  private readonly names = new Map<string, number>();
 
   constructor(
     private binding: Binding,
     private instruction: LoweredInstruction,
-  ) {}
+  ) {
+    super();
+  }
 
   /**
    * Lowers the next instruction; its uses have been counted.
@@ -131,49 +131,6 @@ export class JsLowering {
     }
   }
 
-  // ---- text ----
-
-  line(text: string): void {
-    this.lines.push(INDENT.repeat(this.depth) + text);
-  }
-
-  open(text: string): void {
-    this.line(text);
-    this.depth++;
-  }
-
-  close(text = "}"): void {
-    this.depth--;
-    this.line(text);
-  }
-
-  /** An element of a typed array over the state. */
-  private element(view: View, offset: number): string {
-    const name = placeName(offset);
-    // Vector registers are named by their quadwords, everything else by what it is.
-    const isVector = offset >= XMM && offset < XMM + 16 * XMM_STRIDE;
-    if (isVector && VIEWS[view] === 4) {
-      this.places.set(name, offset / 8);
-      return `${view}[2 * ${name}]`;
-    }
-    this.places.set(name, offset / VIEWS[view]);
-    return `${view}[${name}]`;
-  }
-
-  private name(stem: string): string {
-    const count = (this.names.get(stem) ?? 0) + 1;
-    this.names.set(stem, count);
-    if (count === 1) return stem;
-    // The second `oldXmm1` is not XMM12.
-    return /\d$/.test(stem) ? `${stem}_${count}` : `${stem}${count}`;
-  }
-
-  private keep(stem: string, expression: Expression): Expression {
-    const name = this.name(stem);
-    this.line(`const ${name} = ${expression.text};`);
-    return { ...expression, text: name, level: Level.Primary };
-  }
-
   // ---- statements ----
 
   private block(block: Block): void {
@@ -190,7 +147,7 @@ export class JsLowering {
         break;
       case "store": {
         const address = this.address(statement.address);
-        const value = this.stored(statement.kind, statement.value);
+        const value = this.stored(statement.value);
         this.line(`store${STORE_NAMES[statement.kind]}(${address}, ${value});`);
         break;
       }
@@ -200,7 +157,7 @@ export class JsLowering {
       case "commit": {
         const place = this.modifications.get(statement.modify);
         if (place === undefined) throw new Error("a modification is committed in the block that began it");
-        const value = this.stored(statement.modify.kind, statement.value);
+        const value = this.stored(statement.value);
         this.line(`commit${STORE_NAMES[statement.modify.kind]}(${place}, ${value});`);
         break;
       }
@@ -290,38 +247,6 @@ export class JsLowering {
     }
     this.line(`${alias}();`);
     this.line(RELOAD);
-  }
-
-  /** Writes a value of any kind to the state. */
-  private write(offset: number, expression: Expression): void {
-    switch (expression.kind) {
-      case "big":
-      case "doubleBits":
-        this.line(`${this.element("r64", offset)} = ${expression.text};`);
-        break;
-      case "int":
-      case "bool":
-      case "singleBits":
-        this.line(
-          `${this.elementOf32("i32", offset)} = ${(expression.kind === "bool" ? asInt(expression) : expression).text};`,
-        );
-        break;
-      case "double":
-        this.line(`${this.element("f64", offset)} = ${expression.text};`);
-        break;
-      case "single":
-        this.line(`${this.elementOf32("f32", offset)} = ${expression.text};`);
-        break;
-      case "vector":
-        this.places.set(placeName(offset), offset / 8);
-        this.line(`setVector(${placeName(offset)}, ${expression.text});`);
-    }
-  }
-
-  /** A 32-bit element of a place that is named by its quadword. */
-  private elementOf32(view: "i32" | "f32", offset: number): string {
-    this.places.set(placeName(offset), offset / 8);
-    return `${view}[2 * ${placeName(offset)}]`;
   }
 
   // ---- values ----
@@ -526,69 +451,6 @@ export class JsLowering {
     };
   }
 
-  private readXmm(offset: number, part: string): Expression {
-    switch (part) {
-      case "high":
-        return this.readXmm(offset + YMM_HIGH, "v128");
-      case "v128":
-        this.places.set(placeName(offset), offset / 8);
-        return { kind: "vector", text: `vectorAt(${placeName(offset)})`, level: Level.Primary };
-      case "q0":
-        return big(this.element("r64", offset), Level.Primary);
-      case "q1":
-        return big(this.element("r64", offset + 8), Level.Primary);
-      case "d0":
-        return unsigned(big(this.element("r64", offset), Level.Primary), 32);
-      case "f64":
-        return { kind: "doubleBits", text: this.element("r64", offset), level: Level.Primary };
-      default:
-        return { kind: "singleBits", text: this.element("i32", offset), level: Level.Primary };
-    }
-  }
-
-  private stateRead(offset: number, type: string, isArgument = false): Expression {
-    switch (type) {
-      case "i64":
-        return big(this.element("r64", offset), Level.Primary);
-      case "i32": {
-        const text = isArgument ? this.elementOf32("i32", offset) : this.element("i32", offset);
-        return offset === FLAG_CARRY ? bool(`${text} !== 0`, Level.Equality) : int(text, Level.Primary);
-      }
-      case "u16":
-        return int(this.element("u16", offset), Level.Primary, 0, 0xffff);
-      case "f64":
-        return { kind: "doubleBits", text: this.element("r64", offset), level: Level.Primary };
-      case "f32":
-        return { kind: "singleBits", text: this.elementOf32("i32", offset), level: Level.Primary };
-      default:
-        this.places.set(placeName(offset), offset / 8);
-        return { kind: "vector", text: `vectorAt(${placeName(offset)})`, level: Level.Primary };
-    }
-  }
-
-  /** An element of an array in the state: x87 registers by their distance from R0. */
-  private indexed(view: View, offset: number, at: string, stride: number): string {
-    const bytes = VIEWS[view];
-    return `${view}[${offset / bytes} + ${stride / bytes} * ${at}]`;
-  }
-
-  private indexedRead(offset: number, type: string, at: string, stride: number): Expression {
-    switch (type) {
-      case "i64":
-        return big(this.indexed("r64", offset, at, stride), Level.Primary);
-      case "i32":
-        return int(this.indexed("i32", offset, at, stride), Level.Primary);
-      case "u16":
-        return int(this.indexed("u16", offset, at, stride), Level.Primary, 0, 0xffff);
-      case "f64":
-        return { kind: "doubleBits", text: this.indexed("r64", offset, at, stride), level: Level.Primary };
-      default: {
-        const text = `vectorAt(${offset / 8} + ${stride / 8} * ${at})`;
-        return { kind: "vector", text, level: Level.Primary };
-      }
-    }
-  }
-
   /** What a place has in common with all that overlap it. */
   private keyOf(place: Place): string {
     switch (place.kind) {
@@ -635,65 +497,6 @@ export class JsLowering {
             place.stride ?? 1,
             expression,
           );
-    }
-  }
-
-  private setGpr(index: number, high: boolean, bits: number, expression: Expression): void {
-    this.registers.add(index);
-    const name = registerName(index, 64);
-    const value = asBig(expression);
-    const element = this.element("r64", GPR + index * 8);
-    if (bits >= 32) {
-      this.line(`${element} = ${name} = ${unsigned(value, bits).text};`);
-      return;
-    }
-    const mask = (1n << BigInt(bits)) - 1n;
-    const low = within(unsigned(value, bits), Level.Primary);
-    const kept = bigConstant(BigInt.asUintN(64, ~(high ? mask << 8n : mask))).text;
-    this.line(`${element} = ${name} = (${name} & ${kept}) | ${high ? `(${low} << 8n)` : low};`);
-  }
-
-  private setXmm(offset: number, part: string, expression: Expression): void {
-    switch (part) {
-      case "high":
-        this.write(offset + YMM_HIGH, expression);
-        break;
-      case "q1":
-        this.write(offset + 8, expression);
-        break;
-      case "d0":
-        this.line(`${this.element("i32", offset)} = low32(${expression.text});`);
-        break;
-      case "f32":
-        if (expression.kind === "single") this.line(`${this.element("f32", offset)} = ${expression.text};`);
-        else this.line(`${this.element("i32", offset)} = ${expression.text};`);
-        break;
-      default:
-        this.write(offset, expression);
-    }
-  }
-
-  private setField(offset: number, type: string, expression: Expression): void {
-    if (type === "i32" || type === "u16") {
-      this.line(`${this.element(type === "i32" ? "i32" : "u16", offset)} = ${asInt(expression).text};`);
-    } else this.write(offset, expression);
-  }
-
-  private setIndexed(offset: number, type: string, at: string, stride: number, expression: Expression): void {
-    const element = (view: View) => this.indexed(view, offset, at, stride);
-    switch (expression.kind) {
-      case "big":
-      case "doubleBits":
-        this.line(`${element("r64")} = ${expression.text};`);
-        break;
-      case "double":
-        this.line(`${element("f64")} = ${expression.text};`);
-        break;
-      case "vector":
-        this.line(`setVector(${offset / 8} + ${stride / 8} * ${at}, ${expression.text});`);
-        break;
-      default:
-        this.line(`${element(type === "u16" ? "u16" : "i32")} = ${asInt(expression).text};`);
     }
   }
 
@@ -748,114 +551,7 @@ export class JsLowering {
   }
 
   /** A value as store and commit functions take it. */
-  private stored(kind: MemoryKind, value: Value): string {
-    const expression = asBits(this.expression(value));
-    return expression.text;
+  private stored(value: Value): string {
+    return asBits(this.expression(value)).text;
   }
-}
-
-/** Stands where registers are read again after a helper; which ones is known at the end of the block. */
-export const RELOAD = "/* reload */";
-
-export function address(rip: number): string {
-  return rip < 0 ? `-0x${(-rip).toString(16)}` : `0x${rip.toString(16)}`;
-}
-
-function constantExpression(type: string, value: bigint | number): Expression {
-  switch (type) {
-    case "i64":
-      return bigConstant(BigInt(value));
-    case "i32":
-      return intConstant(Number(value));
-    default: {
-      const text = Object.is(value, -0) ? "-0" : String(value);
-      return {
-        kind: type === "f64" ? "double" : "single",
-        text,
-        level: text.startsWith("-") ? Level.Unary : Level.Primary,
-      };
-    }
-  }
-}
-
-function constantOf(value: Value | undefined): bigint | undefined {
-  return value?.op === "const" && (value.type === "i64" || value.type === "i32")
-    ? BigInt(value.value)
-    : undefined;
-}
-
-function loadedExpression(kind: MemoryKind, text: string): Expression {
-  const level = Level.Primary;
-  switch (kind) {
-    case "f32":
-      return { kind: "singleBits", text, level };
-    case "f64":
-      return { kind: "doubleBits", text, level };
-    case "v128":
-      return { kind: "vector", text, level };
-    default:
-      return big(text, level, 0n, (1n << BigInt(8 * MEMORY_BYTES[kind])) - 1n);
-  }
-}
-
-/** Variables hold values in one form, whatever is assigned to them. */
-function variableForm(expression: Expression): Expression {
-  switch (expression.kind) {
-    case "big":
-      return { ...unsigned(expression), min: 0n, max: (1n << 64n) - 1n };
-    case "int":
-      return { ...signedInt(expression), min: -0x80000000, max: 0x7fffffff };
-    case "bool":
-    case "vector":
-      return expression;
-    default:
-      return asBits(expression);
-  }
-}
-
-function converted(expression: Expression, form: Expression): string {
-  switch (form.kind) {
-    case "big":
-      return unsigned(asBig(expression)).text;
-    case "int":
-      return signedInt(expression).text;
-    case "bool":
-      if (!isZeroOrOne(expression)) throw new Error(`${expression.text} is no condition`);
-      return truth(expression).text;
-    default:
-      return asBits(expression).text;
-  }
-}
-
-const STEMS: readonly (readonly [RegExp, string])[] = [
-  [/\.(add|extadd)/, "sum"],
-  [/\.sub/, "difference"],
-  [/\.mul/, "product"],
-  [/\.div/, "quotient"],
-  [/\.rem/, "remainder"],
-  [/\.(shl|shr|rot)/, "shifted"],
-  [/\.eqz?$/, "isEqual"],
-  [/\.ne$/, "differs"],
-  [/\.(lt|le)/, "isLess"],
-  [/\.(gt|ge)/, "isGreater"],
-  [/\.(and|or|xor|not|bitselect|andnot)/, "bits"],
-  [/\.extend/, "extended"],
-  [/\.wrap/, "low"],
-];
-
-/** A word for what a value is. */
-function stemOf(value: Value, { kind }: Expression): string {
-  if (value.op === "select") return "chosen";
-  if (kind === "bool" && value.op === "numeric" && /\.(and|or|xor)$/.test(value.name)) return "holds";
-  if (value.type === "v128") return "lanes";
-  if (value.op !== "numeric") return "value";
-  return STEMS.find(([pattern]) => pattern.test(value.name))?.[1] ?? "value";
-}
-
-function contains(block: Block, test: (statement: Statement) => boolean): boolean {
-  return block.some((statement) => {
-    if (test(statement)) return true;
-    if (statement.do === "if") return contains(statement.yes, test) || contains(statement.no, test);
-    return statement.do === "loop" && contains(statement.body, test);
-  });
 }
