@@ -18,8 +18,8 @@ import {
   type Variable,
 } from "../ir/value.ts";
 import { HELPER_ARGUMENTS, SCRATCH, TLB } from "../state.ts";
-import { ByteWriter } from "../wasm/byte-writer.ts";
-import type { Signature, WasmType } from "../wasm/module-builder.ts";
+import { CodeWriter } from "../wasm/code-writer.ts";
+import type { Signature } from "../wasm/module-builder.ts";
 import { numericOpcode } from "../wasm/opcodes.ts";
 
 /** Parameters of all generated functions: linear address of the CPU state, of the record, instruction budget left. */
@@ -102,16 +102,14 @@ export type ControlStatement = Extract<
   { do: "exception" | "exit" | "branch" | "jump" | "again" | "second" | "helper" }
 >;
 
-export abstract class WasmLowering {
-  protected readonly code = new ByteWriter();
-  protected readonly locals: WasmType[] = [];
-  /** Open blocks around the code being emitted. */
-  protected depth = 0;
+export abstract class WasmLowering extends CodeWriter {
   private readonly valueLocal = new Map<Value, number>();
   private readonly variableLocal = new Map<Variable, number>();
   private readonly modifyLocal = new Map<Modify, { host: number; address: number }>();
 
-  constructor(private readonly memoryRuntime: MemoryRuntime) {}
+  constructor(private readonly memoryRuntime: MemoryRuntime) {
+    super(PARAMETERS);
+  }
 
   /** Pushes a field of the decoded instruction. */
   protected abstract encoded(field: EncodedField): void;
@@ -134,36 +132,6 @@ export abstract class WasmLowering {
 
   // ---- emission ----
 
-  protected local(type: WasmType): number {
-    this.locals.push(type);
-    return PARAMETERS + this.locals.length - 1;
-  }
-
-  protected get(local: number): this {
-    this.code.byte(0x20).u32(local);
-    return this;
-  }
-  protected setLocal(local: number): this {
-    this.code.byte(0x21).u32(local);
-    return this;
-  }
-  protected tee(local: number): this {
-    this.code.byte(0x22).u32(local);
-    return this;
-  }
-  /** Begins a block, loop or if of a block type. */
-  protected open(opcode: number, type: number): void {
-    this.code.byte(opcode).byte(type);
-    this.depth++;
-  }
-  protected close(): void {
-    this.code.byte(0x0b);
-    this.depth--;
-  }
-  protected i32(value: number): this {
-    this.code.byte(0x41).s32(value);
-    return this;
-  }
   protected i64(value: bigint): this {
     this.code.byte(0x42).s64(value);
     return this;
@@ -172,18 +140,8 @@ export abstract class WasmLowering {
     this.code.bytes(numericOpcode(name).code);
     return this;
   }
-  protected memory(opcode: readonly number[], offset: number): this {
-    this.code.bytes(opcode).byte(0).u32(offset);
-    return this;
-  }
-  protected call(index: number): this {
-    this.code.byte(0x10).u32(index);
-    return this;
-  }
   protected returnCode(code: number): this {
-    this.i32(code);
-    this.code.byte(0x0f);
-    return this;
+    return this.i32(code).return();
   }
 
   // ---- statements ----
@@ -211,7 +169,7 @@ export abstract class WasmLowering {
         break;
       case "assign":
         this.value(statement.value);
-        this.setLocal(this.variable(statement.variable));
+        this.set(this.variable(statement.variable));
         break;
       case "if":
         this.value(statement.condition);
@@ -259,7 +217,7 @@ export abstract class WasmLowering {
   /** Keeps a value that is on the stack in a local. */
   protected keepTop(value: Value): void {
     const local = this.local(value.type);
-    this.setLocal(local);
+    this.set(local);
     this.valueLocal.set(value, local);
   }
 
@@ -382,7 +340,7 @@ export abstract class WasmLowering {
     const low = this.local("i32");
     const host = this.local("i32");
     this.value(value.address);
-    this.setLocal(address);
+    this.set(address);
     this.lookupTlb(address, bytes, value.write ? TLB_WRITE : TLB_READ, entry, low);
     this.open(IF, I32);
     this.hit(entry, low);
@@ -410,9 +368,9 @@ export abstract class WasmLowering {
     const low = this.local("i32");
     const kept = this.local(value.type);
     this.value(target);
-    this.setLocal(address);
+    this.set(address);
     this.value(value);
-    this.setLocal(kept);
+    this.set(kept);
     this.lookupTlb(address, bytes, TLB_WRITE, entry, low);
     this.open(IF, VOID);
     this.hit(entry, low).get(kept).memory(STORE_OPCODE[STORE_KIND[kind]], 0);

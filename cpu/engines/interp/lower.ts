@@ -129,7 +129,7 @@ class HandlerLowering extends WasmLowering {
 
   jumpFunction(): LoweredHandler {
     const address = this.local("i64");
-    this.get(STATE).memory(LOAD_OPCODE.i64, RIP).setLocal(address);
+    this.get(STATE).memory(LOAD_OPCODE.i64, RIP).set(address);
     this.lookUp(address);
     this.code.byte(0x0b);
     return { locals: this.locals, code: this.code.toBytes().slice() };
@@ -153,11 +153,7 @@ class HandlerLowering extends WasmLowering {
 
   /** budget -= instructions finished here */
   private retire(): void {
-    this.get(BUDGET)
-      .get(RECORD)
-      .memory(LOAD_OPCODE.i32_8u, RECORD_RETIRE)
-      .numeric("i32.sub")
-      .setLocal(BUDGET);
+    this.get(BUDGET).get(RECORD).memory(LOAD_OPCODE.i32_8u, RECORD_RETIRE).numeric("i32.sub").set(BUDGET);
   }
 
   /** Continues at the trace in a local, if the budget covers it. */
@@ -225,7 +221,7 @@ class HandlerLowering extends WasmLowering {
         } else {
           this.value(statement.condition);
           const taken = this.local("i32");
-          this.setLocal(taken);
+          this.set(taken);
           this.retire();
           this.get(taken);
           this.open(IF, VOID);
@@ -265,7 +261,7 @@ class HandlerLowering extends WasmLowering {
   private jump(target: Value): void {
     const address = this.local("i64");
     this.value(target);
-    this.setLocal(address);
+    this.set(address);
     this.retire();
     this.get(STATE).get(address).memory(STORE_OPCODE.i64, RIP);
     this.lookUp(address);

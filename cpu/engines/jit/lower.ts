@@ -190,7 +190,7 @@ class RegionLowering extends Emitter {
       this.close();
     }
     code.byte(UNREACHABLE).byte(END);
-    return { locals: this.localTypes, code: code.toBytes().slice(), unlikely: this.unlikely };
+    return { locals: this.locals, code: code.toBytes().slice(), unlikely: this.unlikely };
   }
 
   private countEntry(): void {
@@ -539,7 +539,7 @@ class MaterializerLowering extends Emitter {
     }
     this.i32(0);
     code.byte(END);
-    return { locals: this.localTypes, code: code.toBytes().slice(), unlikely: [] };
+    return { locals: this.locals, code: code.toBytes().slice(), unlikely: [] };
   }
 
   protected override fault(): void {

@@ -3,26 +3,19 @@
  * instructions become is said elsewhere (emitter.ts).
  */
 
-import { ByteWriter } from "../../wasm/byte-writer.ts";
-import type { WasmType } from "../../wasm/module-builder.ts";
+import { CodeWriter } from "../../wasm/code-writer.ts";
 import { LOAD_OPCODE, STATE, STORE_OPCODE } from "../wasm-lowering.ts";
 import { LOCAL_PARTS, PartSet } from "./locals.ts";
 
 const IF = 0x04;
 const ELSE = 0x05;
-const END = 0x0b;
 const BRANCH = 0x0c;
 const BRANCH_IF = 0x0d;
-const VOID = 0x40;
 const PARAMETERS = 3;
 
-export abstract class RegionCode {
-  readonly code = new ByteWriter();
-  readonly localTypes: WasmType[] = [];
+export abstract class RegionCode extends CodeWriter {
   /** Offsets in the code of branches that are hardly ever taken. */
   readonly unlikely: number[] = [];
-  /** Open blocks around the code being emitted. */
-  protected depth = 0;
   /** Parts whose locals hold what the state does, if that is written through. */
   protected available = new PartSet();
   /** What is emitted is executed whenever its instruction is: it stands on no branch of it. */
@@ -33,30 +26,12 @@ export abstract class RegionCode {
    * @param writeThrough parts of the state are written to memory at once, and read from there where they are not known to
    * be in their locals; else all of them live in locals throughout
    */
-  constructor(protected readonly writeThrough: boolean) {}
+  constructor(protected readonly writeThrough: boolean) {
+    super(PARAMETERS);
+  }
 
   // ---- emission ----
 
-  protected local(type: WasmType): number {
-    this.localTypes.push(type);
-    return PARAMETERS + this.localTypes.length - 1;
-  }
-  protected get(local: number): this {
-    this.code.byte(0x20).u32(local);
-    return this;
-  }
-  protected set(local: number): this {
-    this.code.byte(0x21).u32(local);
-    return this;
-  }
-  protected tee(local: number): this {
-    this.code.byte(0x22).u32(local);
-    return this;
-  }
-  protected i32(value: number): this {
-    this.code.byte(0x41).s32(value);
-    return this;
-  }
   /** An i64 from a JS number that is exact. */
   protected i64(value: number): this {
     this.code.byte(0x42).s64halves(value | 0, Math.floor(value / 0x100000000));
@@ -66,23 +41,6 @@ export abstract class RegionCode {
     this.code.bytes(code);
     return this;
   }
-  protected memory(opcode: readonly number[], offset: number): this {
-    this.code.bytes(opcode).byte(0).u32(offset);
-    return this;
-  }
-  protected call(index: number): this {
-    this.code.byte(0x10).u32(index);
-    return this;
-  }
-  protected tailCall(index: number): this {
-    this.code.byte(0x12).u32(index);
-    return this;
-  }
-  protected open(opcode: number, type = VOID): this {
-    this.code.byte(opcode).byte(type);
-    this.depth++;
-    return this;
-  }
   /** An if that is hardly ever taken. */
   protected openUnlikely(): this {
     this.unlikely.push(this.code.length);
@@ -90,11 +48,6 @@ export abstract class RegionCode {
   }
   protected otherwise(): this {
     this.code.byte(ELSE);
-    return this;
-  }
-  protected close(): this {
-    this.code.byte(END);
-    this.depth--;
     return this;
   }
   /** Branches to a block that was opened at a depth. */

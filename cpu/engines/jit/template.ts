@@ -360,16 +360,16 @@ class TemplateLowering extends WasmLowering {
 
   // ---- locals ----
 
-  protected override get(local: number): this {
+  override get(local: number): this {
     if (local < FIRST_SCRATCH) return super.get(local);
     this.hole(HoleKind.ScratchGet, { x: local - FIRST_SCRATCH });
     return this;
   }
-  protected override setLocal(local: number): this {
+  override set(local: number): this {
     this.hole(HoleKind.ScratchSet, { x: local - FIRST_SCRATCH });
     return this;
   }
-  protected override tee(local: number): this {
+  override tee(local: number): this {
     this.hole(HoleKind.ScratchTee, { x: local - FIRST_SCRATCH });
     return this;
   }
@@ -469,7 +469,7 @@ class TemplateLowering extends WasmLowering {
     if (kept !== undefined) return kept - FIRST_SCRATCH;
     const local = this.local(value.type);
     this.value(value);
-    this.setLocal(local);
+    this.set(local);
     return local - FIRST_SCRATCH;
   }
 
