@@ -4,6 +4,7 @@ import { GuestException } from "../helpers.ts";
 import { Cr4 } from "./control-bits.ts";
 import { notePort, readDebug, writeDebug } from "./debug-registers.ts";
 import { SystemState } from "./system-state.ts";
+import { barePlatform } from "./testing/bare-platform.ts";
 
 /** What QEMU has otherwise than the Intel SDM; the rest is compared in testing/images/debug.asm. */
 describe("debug registers", () => {
@@ -14,20 +15,7 @@ describe("debug registers", () => {
       views: 2,
       host: { timeStampCounter: () => 0, random: () => undefined },
     });
-    system = new SystemState(cpu, {
-      bus: {
-        readPort: () => 0,
-        writePort: () => undefined,
-        readMemory: () => 0,
-        writeMemory: () => undefined,
-      },
-      pageKind: () => "ram",
-      acknowledgeInterrupt: () => -1,
-      taskPriority: 0,
-      readMsr: () => undefined,
-      writeMsr: () => false,
-      cpuid: () => undefined,
-    });
+    system = new SystemState(cpu, barePlatform());
   });
 
   it("are guarded by DR7.GD against reading too, and DR6.BD says so", () => {

@@ -3,13 +3,13 @@
  * delivered, single steps are the processor's own. Every handler is a HLT; what is compared is what the gate has pushed.
  */
 
-import type { Platform } from "../../cpu/bus.ts";
 import { Cpu } from "../../cpu/cpu.ts";
 import type { SystemEngine } from "../../cpu/engine.ts";
 import { Flag, Register, Segment, Vector } from "../../cpu/state.ts";
 import { Cr0, Cr4, Efer } from "../../cpu/system/control-bits.ts";
 import { SystemProcessor } from "../../cpu/system/processor.ts";
 import { SystemState } from "../../cpu/system/system-state.ts";
+import { barePlatform } from "../../cpu/system/testing/bare-platform.ts";
 import { PAGE_SIZE } from "../../mmu/translator.ts";
 import { REGIONS, SNAPSHOT_SIZE, snapshotOffset } from "./arena.ts";
 import { Outcome } from "./case.ts";
@@ -69,27 +69,13 @@ export class SystemCaseProcessor implements CaseProcessor {
   private nextTable = ROOT + PAGE_SIZE;
 
   constructor(createEngine: (cpu: Cpu) => SystemEngine) {
-    const platform: Platform = {
-      bus: {
-        readPort: () => 0,
-        writePort: () => undefined,
-        readMemory: () => 0,
-        writeMemory: () => undefined,
-      },
-      pageKind: () => "ram",
-      acknowledgeInterrupt: () => -1,
-      taskPriority: 0,
-      readMsr: () => undefined,
-      writeMsr: () => false,
-      cpuid: () => undefined,
-    };
     this.cpu = new Cpu({
       ramSize: RAM_SIZE,
       views: 2,
       host: { timeStampCounter: () => 0, random: (bytes) => bytes.fill(0) },
     });
     this.memory = new DataView(this.cpu.memory.buffer, 0, RAM_SIZE);
-    this.system = new SystemState(this.cpu, platform);
+    this.system = new SystemState(this.cpu, barePlatform());
     this.engine = createEngine(this.cpu);
     this.processor = new SystemProcessor(this.cpu, this.system, this.engine);
     this.mapMemory();

@@ -3,9 +3,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, beforeAll } from "vitest";
 import { debianKernel } from "../../scripts/debian-package.ts";
-import { GuestConsole } from "./guest-console.ts";
+import { runInShell, useMachines } from "./booted-machines.ts";
+import type { GuestConsole } from "./guest-console.ts";
 import { buildInitrd } from "./initrd.ts";
 import { OSV_VM } from "./osv-vm.ts";
 
@@ -20,7 +21,7 @@ export class CloudKernel {
   folder = "";
   kernel = "";
   initrd = "";
-  private readonly consoles: GuestConsole[] = [];
+  private readonly boot = useMachines();
 
   /** Fetched before the first test of a suite; what a test has started ends with it. */
   constructor() {
@@ -29,37 +30,29 @@ export class CloudKernel {
       this.kernel = debianKernel("linux-image-cloud-amd64");
       this.initrd = buildInitrd(this.folder);
     });
-    afterEach(() => {
-      for (const console of this.consoles.splice(0)) console.kill();
-    });
     afterAll(() => rmSync(this.folder, { recursive: true, force: true }));
   }
 
+  private options(append = COMMAND_LINE, options: readonly string[] = [], initrd = this.initrd): string[] {
+    return ["--kernel", this.kernel, "--initrd", initrd, "--append", append, ...options];
+  }
+
   /** The command that boots it. */
-  command(append = COMMAND_LINE, options: readonly string[] = [], initrd = this.initrd): string[] {
-    const { kernel } = this;
-    return [...[...OSV_VM, "boot", "--kernel", kernel, "--initrd", initrd, "--append", append], ...options];
+  command(): string[] {
+    return [...OSV_VM, "boot", ...this.options()];
   }
 
   start(append?: string, options?: readonly string[], initrd?: string): GuestConsole {
-    return this.follow(this.command(append, options, initrd));
+    return this.boot(...this.options(append, options, initrd));
   }
 
-  follow(command: readonly string[]): GuestConsole {
-    const console = new GuestConsole(command);
-    this.consoles.push(console);
-    return console;
+  /** Boots something else than that kernel. */
+  startOther(...options: readonly string[]): GuestConsole {
+    return this.boot(...options);
   }
-}
 
-/** Types a command; returns its echo (which may be wrapped) and what it printed. */
-export async function runInShell(
-  console: GuestConsole,
-  line: string,
-  milliseconds = 60_000,
-): Promise<string> {
-  console.type(`${line}; echo "[status:$?]"\n`);
-  const printed = await console.waitFor(/\[status:\d+\]\r?\n/, milliseconds);
-  await console.waitFor(PROMPT, milliseconds);
-  return printed.replaceAll("\r", "");
+  /** Types a command into its shell. */
+  run(console: GuestConsole, line: string, milliseconds?: number): Promise<string> {
+    return runInShell(console, line, PROMPT, milliseconds);
+  }
 }

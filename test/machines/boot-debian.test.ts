@@ -3,11 +3,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianKernel, type ForeignArchitecture, unpackDebianPackage } from "../../scripts/debian-package.ts";
-import { GuestConsole } from "../harness/guest-console.ts";
+import { useMachines } from "../harness/booted-machines.ts";
 import { buildInitrd, INIT_GREETING } from "../harness/initrd.ts";
-import { OSV_VM } from "../harness/osv-vm.ts";
 import { describeWith, missingDebian } from "../harness/requirements.ts";
 
 const PROMPT = "/ # ";
@@ -16,20 +15,11 @@ const BOOT_MS = 600_000;
 const FORKS_MS = 300_000;
 
 let folder = "";
-const consoles: GuestConsole[] = [];
+const start = useMachines();
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "osv-vm-boot-debian-"));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-afterEach(() => {
-  for (const console of consoles.splice(0)) console.kill();
-});
-
-function start(parameters: readonly string[]): GuestConsole {
-  const console = new GuestConsole([...OSV_VM, "boot", ...parameters]);
-  consoles.push(console);
-  return console;
-}
 
 describeWith([missingDebian()], "Debian's kernels", () => {
   it.each<[flavour: string, machine: string, architecture: ForeignArchitecture | undefined]>([
@@ -45,7 +35,7 @@ describeWith([missingDebian()], "Debian's kernels", () => {
       const kernel = debianKernel(flavour, architecture);
       const initrd = buildInitrd(folder, undefined, architecture);
       const append = "console=ttyS0 quiet cryptomgr.notests";
-      const console = start(["--kernel", kernel, "--initrd", initrd, "--append", append]);
+      const console = start("--kernel", kernel, "--initrd", initrd, "--append", append);
       await console.waitFor(INIT_GREETING, BOOT_MS);
       await console.waitFor(PROMPT, FORKS_MS);
       console.type('uname -m; cat /proc/cpuinfo; echo "[status:$?]"\n');
@@ -67,10 +57,10 @@ describeWith([missingDebian()], "memtest86+", () => {
     timeout: BOOT_MS,
   }, async () => {
     const image = join(unpackDebianPackage("memtest86+"), "boot/memtest86+x64.bin");
-    const console = start([
+    const console = start(
       ...["--kernel", image, "--append", "console=ttyS0,115200", "--memory", "32M"],
       ...["--display", "text"],
-    ]);
+    );
     await console.waitFor("Memtest86+", BOOT_MS);
     await console.waitFor("Moving inversions", BOOT_MS); // behind the tests of address lines
     console.interrupt();

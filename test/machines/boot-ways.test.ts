@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { BOOT_MS, CloudKernel, COMMAND_LINE, PROMPT } from "../harness/cloud-kernel.ts";
 import { INIT_GREETING } from "../harness/initrd.ts";
-import { OSV_VM } from "../harness/osv-vm.ts";
 import { describeWith, missingDebian, missingTool } from "../harness/requirements.ts";
 import { Terminal } from "../harness/terminal.ts";
 import { extractVmlinux, withoutLinuxNotes } from "../harness/vmlinux.ts";
@@ -62,10 +61,7 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
       ] as const) {
         const path = join(guest.folder, name);
         writeFileSync(path, content);
-        const console = guest.follow([
-          ...[...OSV_VM, "boot", path, "--initrd", guest.initrd],
-          ...["--append", COMMAND_LINE],
-        ]);
+        const console = guest.startOther(path, "--initrd", guest.initrd, "--append", COMMAND_LINE);
         await console.waitFor(PROMPT, BOOT_MS);
         console.type("poweroff -f\n");
         expect(await console.end(60_000)).toBe(0);

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { unpackDebianPackage } from "../../scripts/debian-package.ts";
-import { BOOT_MS, CloudKernel, COMMAND_LINE, PROMPT, runInShell } from "../harness/cloud-kernel.ts";
+import { BOOT_MS, CloudKernel, COMMAND_LINE, PROMPT } from "../harness/cloud-kernel.ts";
 import { INIT_GREETING } from "../harness/initrd.ts";
 import { OSV_VM } from "../harness/osv-vm.ts";
 import { runProcess } from "../harness/process.ts";
@@ -23,22 +23,22 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
       const console = guest.start(COMMAND_LINE, ["--engine", engine]);
       await console.waitFor(INIT_GREETING, BOOT_MS);
       await console.waitFor(PROMPT, BOOT_MS);
-      const cpuinfo = await runInShell(console, "cat /proc/cpuinfo");
+      const cpuinfo = await guest.run(console, "cat /proc/cpuinfo");
       expect(cpuinfo).toMatch(/model name\s+: osv-vm/);
       expect(cpuinfo).toMatch(/flags\s+:.* hypervisor /);
-      expect(await runInShell(console, "cat /proc/cmdline")).toContain(COMMAND_LINE);
+      expect(await guest.run(console, "cat /proc/cmdline")).toContain(COMMAND_LINE);
       expect(
-        await runInShell(
+        await guest.run(
           console,
           "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done; echo forks $i",
           BOOT_MS,
         ),
       ).toContain("forks 1000\n");
       const digest = execFileSync("sha256sum", [join(unpackDebianPackage("busybox-static"), "bin/busybox")]);
-      expect(await runInShell(console, "sha256sum /bin/busybox")).toContain(digest.toString().slice(0, 64));
-      const seconds = Number(/\d{9,}/.exec(await runInShell(console, "date +%s"))?.[0]);
+      expect(await guest.run(console, "sha256sum /bin/busybox")).toContain(digest.toString().slice(0, 64));
+      const seconds = Number(/\d{9,}/.exec(await guest.run(console, "date +%s"))?.[0]);
       expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(5);
-      const interrupts = await runInShell(console, "cat /proc/interrupts");
+      const interrupts = await guest.run(console, "cat /proc/interrupts");
       expect(interrupts).toMatch(/ttyS0/);
       expect(interrupts).toMatch(/LOC:\s+[1-9]/);
       console.type("poweroff -f\n");

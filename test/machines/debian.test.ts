@@ -1,6 +1,7 @@
 /** A whole Debian, as debootstrap makes it: boot loader, kernel, initramfs, systemd, a login, and all the way down again. */
 
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { runInShell, useMachines } from "../harness/booted-machines.ts";
 import {
   DEBIAN_ENTRY,
   debianExtlinuxDisk,
@@ -9,8 +10,7 @@ import {
   missingDebootstrap,
 } from "../harness/debian-disk.ts";
 import { missingLoopMounts, seabios } from "../harness/disk-image.ts";
-import { GuestConsole } from "../harness/guest-console.ts";
-import { OSV_VM } from "../harness/osv-vm.ts";
+import type { GuestConsole } from "../harness/guest-console.ts";
 import { describeWith, missingDebian } from "../harness/requirements.ts";
 
 const PROMPT = `root@${HOST_NAME}:~# `;
@@ -23,24 +23,13 @@ const ESCAPES = /\x1b\[[?\d;]*[a-zA-Z]/g;
 /** debootstrap fetches and installs a hundred packages. */
 const BUILD_MS = 1_200_000;
 
-const consoles: GuestConsole[] = [];
-afterEach(() => {
-  for (const console of consoles.splice(0)) console.kill();
-});
+const start = useMachines();
 
-function start(...options: string[]): GuestConsole {
-  const console = new GuestConsole([...OSV_VM, "boot", ...options]);
-  consoles.push(console);
-  return console;
-}
-
-/** Types a command; returns what it printed, without its echo and status, which must be 0. */
+/** Types a command, whose status must be 0. */
 async function run(console: GuestConsole, line: string): Promise<string> {
-  console.type(`${line}; echo "[status:$?]"\n`);
-  const printed = await console.waitFor(/\[status:\d+\]/, COMMAND_MS);
-  await console.waitFor(PROMPT, COMMAND_MS);
+  const printed = await runInShell(console, line, PROMPT, COMMAND_MS);
   expect(printed).toContain("[status:0]");
-  return printed.replaceAll("\r", "").replaceAll(ESCAPES, "");
+  return printed.replaceAll(ESCAPES, "");
 }
 
 /** From the loader's menu to a shell of root's. */

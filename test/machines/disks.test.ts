@@ -5,8 +5,9 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { debianKernel } from "../../scripts/debian-package.ts";
+import { runInShell, useMachines } from "../harness/booted-machines.ts";
 import {
   DISK_GREETING,
   extlinuxDisk,
@@ -19,7 +20,7 @@ import {
   missingLoopMounts,
   seabios,
 } from "../harness/disk-image.ts";
-import { GuestConsole } from "../harness/guest-console.ts";
+import type { GuestConsole } from "../harness/guest-console.ts";
 import { INIT_GREETING } from "../harness/initrd.ts";
 import { OSV_VM } from "../harness/osv-vm.ts";
 import { runProcess } from "../harness/process.ts";
@@ -36,24 +37,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const consoles: GuestConsole[] = [];
-afterEach(() => {
-  for (const console of consoles.splice(0)) console.kill();
-});
-
-function start(...options: string[]): GuestConsole {
-  const console = new GuestConsole([...OSV_VM, "boot", ...options]);
-  consoles.push(console);
-  return console;
-}
-
-/** Types a command; returns what it printed, with its echo. */
-async function run(console: GuestConsole, line: string): Promise<string> {
-  console.type(`${line}; echo "[status:$?]"\n`);
-  const printed = await console.waitFor(/\[status:\d+\]\r?\n/, 60_000);
-  await console.waitFor(PROMPT, 60_000);
-  return printed.replaceAll("\r", "");
-}
+const start = useMachines();
+const run = (console: GuestConsole, line: string) => runInShell(console, line, PROMPT);
 
 const digestOf = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 

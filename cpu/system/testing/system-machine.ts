@@ -1,6 +1,5 @@
 /** A processor of a whole PC with RAM, a console at port E9H and an exit at port F4H: for tests. */
 
-import type { Platform } from "../../bus.ts";
 import { Cpu } from "../../cpu.ts";
 import type { SystemEngine } from "../../engine.ts";
 import { generateInterpreter } from "../../engines/interp/build.ts";
@@ -12,6 +11,7 @@ import { COMPILE_ALL, COMPILE_ALL_FIRST } from "../../engines/testing/machine.ts
 import { Register, Segment } from "../../state.ts";
 import { SystemProcessor } from "../processor.ts";
 import { SystemState } from "../system-state.ts";
+import { barePlatform } from "./bare-platform.ts";
 
 const CONSOLE = 0xe9;
 const EXIT = 0xf4;
@@ -51,20 +51,15 @@ export class SystemMachine {
       long: generateInterpreter("long"),
       legacy: generateInterpreter("legacy"),
     };
-    const platform: Platform = {
+    const platform = barePlatform({
       bus: {
         readPort: (port, size) => (port === CONSOLE ? CONSOLE : 2 ** (8 * size) - 1),
         writePort: (port, _size, value) => this.writePort(port, value),
         readMemory: (_address, size) => 2 ** (8 * size) - 1,
         writeMemory: () => undefined,
       },
-      pageKind: () => "ram",
       acknowledgeInterrupt: () => this.acknowledge(),
-      taskPriority: 0,
-      readMsr: () => undefined,
-      writeMsr: () => false,
-      cpuid: () => undefined,
-    };
+    });
     this.cpu = new Cpu({
       ramSize: RAM_SIZE,
       views: 2,
