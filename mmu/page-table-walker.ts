@@ -87,7 +87,7 @@ export class PageTableWalker implements Translator {
     ram: Uint8Array,
     readonly state: PagingState,
   ) {
-    this.words = new Int32Array(ram.buffer, ram.byteOffset, ram.length >> 2);
+    this.words = new Int32Array(ram.buffer, ram.byteOffset, ram.length >>> 2);
   }
 
   /** Linear addresses are signed numbers in long mode, 0…2^32-1 in the others. */

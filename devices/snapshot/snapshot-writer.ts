@@ -19,7 +19,7 @@ function storedPages(area: Uint8Array): Uint32Array {
   const found = new Uint32Array(pagesOf(area.length));
   let count = 0;
   const isAligned = area.byteOffset % 4 === 0;
-  const words = isAligned ? new Int32Array(area.buffer, area.byteOffset, area.length >> 2) : undefined;
+  const words = isAligned ? new Int32Array(area.buffer, area.byteOffset, area.length >>> 2) : undefined;
   for (let page = 0; page < found.length; page++) {
     const isWhole = (page + 1) * PAGE_BYTES <= area.length;
     const isZero = words !== undefined && isWhole ? isZeroWords(words, page) : isZeroBytes(area, page);
@@ -29,8 +29,8 @@ function storedPages(area: Uint8Array): Uint32Array {
 }
 
 function isZeroWords(words: Int32Array, page: number): boolean {
-  const end = ((page + 1) * PAGE_BYTES) >> 2;
-  for (let at = (page * PAGE_BYTES) >> 2; at < end; at++) if (words[at] !== 0) return false;
+  const end = ((page + 1) * PAGE_BYTES) >>> 2;
+  for (let at = (page * PAGE_BYTES) >>> 2; at < end; at++) if (words[at] !== 0) return false;
   return true;
 }
 

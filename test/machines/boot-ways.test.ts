@@ -37,6 +37,20 @@ describeWith([missingDebian()], "Debian's cloud kernel", () => {
     }
   });
 
+  it("has 3 GiB of memory, most of them in use", { timeout: 2 * BOOT_MS }, async () => {
+    const console = guest.start(COMMAND_LINE, ["--memory", "3G"]);
+    await console.waitFor(PROMPT, BOOT_MS);
+    expect(await guest.run(console, "cat /proc/meminfo")).toMatch(/MemTotal: +(29|30|31)\d{5} kB/);
+    const filled =
+      "mount -t tmpfs -o size=90% t /mnt; dd if=/dev/zero of=/mnt/f bs=1M count=2300 2>/dev/null";
+    await guest.run(console, `mkdir -p /mnt; ${filled}`, BOOT_MS);
+    expect(await guest.run(console, "dd if=/mnt/f of=/dev/null bs=1M", BOOT_MS)).toMatch(
+      /2300\+0 records in/,
+    );
+    console.type("poweroff -f\n");
+    expect(await console.end(60_000)).toBe(0);
+  });
+
   it("starts again on reboot, and ends instead with --no-reboot", { timeout: 4 * BOOT_MS }, async () => {
     const console = guest.start();
     await console.waitFor(PROMPT, BOOT_MS);

@@ -56,6 +56,15 @@ describeWith([missingGuests, notStandIn], "in the built-in image", () => {
     expect(status).toBe(0);
   });
 
+  it.each(["interp", "jit", "js", "check=interp,jit"])(
+    "engine %s runs with the state, the TLB and the records above 2 GiB, where offsets are negative as i32",
+    async (engine) => {
+      const { stdout, status } = await run("--memory", "3G", "--engine", engine, "primes", "100000", "2");
+      expect(stdout.toString()).toBe("9592 primes up to 100000\n");
+      expect(status).toBe(0);
+    },
+  );
+
   it("thread-churn makes ten thousand threads, and nothing is left of them", async () => {
     // What a thread leaves behind in guest memory ends this one early; what it leaves in ours shows in the peak.
     const { stdout, stderr, status } = await run("--memory", "24M", "--stats", "thread-churn", "10000");

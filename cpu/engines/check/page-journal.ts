@@ -24,7 +24,7 @@ export class PageJournal {
   private readonly spare: Int32Array[] = [];
 
   constructor(ram: Uint8Array) {
-    this.words = new Int32Array(ram.buffer, ram.byteOffset, ram.byteLength >> 2);
+    this.words = new Int32Array(ram.buffer, ram.byteOffset, ram.byteLength >>> 2);
   }
 
   /** Another stretch begins: everything stays as it is now. */
@@ -41,7 +41,7 @@ export class PageJournal {
 
   /** The words of a page as they are. */
   live(physical: number): Int32Array {
-    return this.words.subarray(physical >> 2, (physical >> 2) + WORDS);
+    return this.words.subarray(physical >>> 2, (physical >>> 2) + WORDS);
   }
 
   /** A copy of a page as it is; to be given back with {@link release}. */

@@ -226,7 +226,7 @@ export class InterpreterEngine implements SystemEngine {
       const code = this.loaded.run(base, start, this.budgetLeft);
       cpu.isAlone = true;
       this.activeRecord = 0;
-      this.budgetLeft = records[(base + EXIT_BUDGET) >> 2] | 0;
+      this.budgetLeft = records[(base + EXIT_BUDGET) >>> 2] | 0;
       if (code === Leave.FetchFault) {
         // The next instruction is not due.
         if (this.budgetLeft + this.budgetHeld <= 0) break;
@@ -238,7 +238,7 @@ export class InterpreterEngine implements SystemEngine {
         this.retryAlone = false;
         continue;
       }
-      const record = records[(base + EXIT_RECORD) >> 2];
+      const record = records[(base + EXIT_RECORD) >>> 2];
       const index = (record - cpu.recordBase) >>> RECORD_SHIFT;
       const rip = this.ripOf(record);
       if (code >= Leave.Completed) {
@@ -266,7 +266,7 @@ export class InterpreterEngine implements SystemEngine {
       this.budgetLeft -= this.facts.since[index] + (record & SECOND_OF_PAIR);
       if (code === Leave.Fault) {
         if (!this.retryAlone) {
-          records[(base + EXCEPTION_SOURCE) >> 2] = ExceptionSource.Processor;
+          records[(base + EXCEPTION_SOURCE) >>> 2] = ExceptionSource.Processor;
           return Exit.Exception;
         }
         this.retryAlone = false;
@@ -448,7 +448,7 @@ export class InterpreterEngine implements SystemEngine {
     if (this.resumeRecord !== 0 && rip === this.resumeRip) {
       const address = cpu.recordBase + (this.resumeRecord << RECORD_SHIFT);
       this.resumeRecord = 0;
-      if (this.records[address >> 2] !== Handler.Stale && this.memory[address + RECORD_NEED] <= budget)
+      if (this.records[address >>> 2] !== Handler.Stale && this.memory[address + RECORD_NEED] <= budget)
         return address;
     }
     this.resumeRecord = 0;
@@ -565,7 +565,7 @@ export class InterpreterEngine implements SystemEngine {
       if (
         source >= EXACT_RECORDS &&
         flushes === this.statistics.flushes &&
-        this.records[record >> 2] !== Handler.Stale
+        this.records[record >>> 2] !== Handler.Stale
       ) {
         this.translator.setLink(source, this.recordOf(trace));
         if (this.isLasting(source, trace)) trace.incoming.push(source);
@@ -609,7 +609,7 @@ export class InterpreterEngine implements SystemEngine {
     try {
       const trace = this.traceAt(rip);
       const record = this.recordOf(trace);
-      const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
+      const entry = (this.cpu.base + JUMP_CACHE + (jumpCacheIndex(rip) << JUMP_CACHE_ENTRY_SHIFT)) >>> 2;
       this.records[entry] = rip >>> 0;
       this.records[entry + 1] = (Math.floor(rip / 0x100000000) ^ (this.mode.id << 16)) >>> 0;
       this.records[entry + 2] = record;
@@ -659,7 +659,7 @@ export class InterpreterEngine implements SystemEngine {
   private dropJumpCacheEntry(trace: Trace): void {
     const record = this.recordOf(trace);
     for (const { base } of this.cpu.structs) {
-      const entry = (base + JUMP_CACHE + (jumpCacheIndex(trace.rip) << JUMP_CACHE_ENTRY_SHIFT)) >> 2;
+      const entry = (base + JUMP_CACHE + (jumpCacheIndex(trace.rip) << JUMP_CACHE_ENTRY_SHIFT)) >>> 2;
       if (this.records[entry + 2] === record) this.records[entry + 2] = 0;
     }
   }

@@ -480,7 +480,7 @@ export class TraceTranslator {
   private clearRecord(index: number): void {
     // Eight stores: a fill() of 32 bytes takes twenty times as long.
     const { words } = this;
-    const first = this.address(index) >> 2;
+    const first = this.address(index) >>> 2;
     for (let word = first; word < first + (RECORD_SIZE >> 2); word++) words[word] = 0;
   }
 

@@ -233,7 +233,7 @@ export class JitEngine extends InterpreterEngine {
   /** How often these records have led into regions. */
   private entriesBy(headers: Iterable<number>): number {
     let sum = 0;
-    for (const index of headers) sum += this.records[(this.addressOf(index) + RECORD_ENTERED) >> 2];
+    for (const index of headers) sum += this.records[(this.addressOf(index) + RECORD_ENTERED) >>> 2];
     return sum;
   }
 
@@ -242,7 +242,7 @@ export class JitEngine extends InterpreterEngine {
   }
 
   private writeWord(index: number, field: number, value: number): void {
-    this.records[(this.addressOf(index) + field) >> 2] = value;
+    this.records[(this.addressOf(index) + field) >>> 2] = value;
   }
 
   /** A record that stands for no instruction. */
@@ -306,10 +306,10 @@ export class JitEngine extends InterpreterEngine {
     const { warm } = this.thresholds;
     const address = this.addressOf(trace.first);
     const { counted, waiting } = this.regions;
-    if (this.records[(address + RECORD_HANDLER) >> 2] !== Handler.Count) return true;
+    if (this.records[(address + RECORD_HANDLER) >>> 2] !== Handler.Count) return true;
     // What has to wait longer has been counted once already.
     if (waiting.has(rip) || counted.has(rip)) return true;
-    return this.records[(address + RECORD_COUNTER) >> 2] <= warm - warm / WARM_PART;
+    return this.records[(address + RECORD_COUNTER) >>> 2] <= warm - warm / WARM_PART;
   }
 
   private knownNear(rip: number): number[] {
@@ -555,7 +555,7 @@ export class JitEngine extends InterpreterEngine {
     for (const header of owner.headers) {
       if (this.headers.get(header)?.owner !== owner) continue;
       this.headers.delete(header);
-      if (this.records[this.addressOf(header) >> 2] === Handler.Stale) continue;
+      if (this.records[this.addressOf(header) >>> 2] === Handler.Stale) continue;
       const at = this.facts.rip[header];
       this.writeWord(header, RECORD_HANDLER, Handler.Count);
       this.writeWord(header, RECORD_COUNTER, patience.get(at) ?? this.thresholds.warm);
