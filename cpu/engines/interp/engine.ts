@@ -103,6 +103,8 @@ export class InterpreterEngine implements SystemEngine {
   private nextBudgetEnd = 0;
   /** The instruction at RIP must be executed by the interpreter, alone. */
   private stepNext = false;
+  /** It is the interpreter's, but need not be alone: compiled code has left there. */
+  private interpretsNext = false;
   /** A helper or a device asked for that; and then with a look around behind it. */
   private retryAlone = false;
   private stepAlone = false;
@@ -173,6 +175,7 @@ export class InterpreterEngine implements SystemEngine {
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
     cpu.updateAlignmentCheck();
     this.stepNext = cpu.stops.pass;
+    this.interpretsNext = false;
     this.stepAlone = cpu.stops.pass;
     cpu.stops.pass = false;
     this.runBudget = 0;
@@ -234,7 +237,7 @@ export class InterpreterEngine implements SystemEngine {
       }
       if (code === Leave.Step) {
         this.budgetLeft = this.prepareStep(this.budgetLeft);
-        this.stepNext = true;
+        this.interpretsNext = true;
         this.retryAlone = false;
         continue;
       }
@@ -457,6 +460,12 @@ export class InterpreterEngine implements SystemEngine {
         this.stepNext = false;
         return this.recordOf(this.exactTraceAt(rip, 1, true));
       }
+      if (this.interpretsNext) {
+        this.interpretsNext = false;
+        const address = this.interpretedRecordOf(this.traceAt(rip));
+        if (this.memory[address + RECORD_NEED] <= budget) return address;
+        return this.recordOf(this.exactTraceAt(rip, budget));
+      }
       if (!this.byRip.has(rip) && this.budgetEnds.includes(rip)) {
         return this.recordOf(this.exactTraceAt(rip, Math.min(budget, TRACE_LIMIT)));
       }
@@ -471,6 +480,11 @@ export class InterpreterEngine implements SystemEngine {
 
   protected recordOf(trace: Trace): number {
     return this.cpu.recordBase + (trace.first << RECORD_SHIFT);
+  }
+
+  /** The first that stands for an instruction. */
+  protected interpretedRecordOf(trace: Trace): number {
+    return this.recordOf(trace);
   }
 
   /** A trace of its own, that ends where the budget does. @throws PageFault */
@@ -493,7 +507,7 @@ export class InterpreterEngine implements SystemEngine {
   }
 
   /**
-   * Compiled code leaves one instruction to the interpreter: brings the state up to date.
+   * Compiled code leaves an instruction to the interpreter: brings the state up to date.
    * @returns the budget that is left
    */
   protected prepareStep(budget: number): number {

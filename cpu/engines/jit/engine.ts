@@ -18,6 +18,7 @@ import {
   RECORD_IMMEDIATE,
   RECORD_NEED,
   RECORD_SHIFT,
+  RECORD_SIZE,
   REGION_SLOTS,
   TRACE_LIMIT,
 } from "../interp/record.ts";
@@ -206,6 +207,12 @@ export class JitEngine extends InterpreterEngine {
     this.describe(header, rip);
     this.setHeader(header, rip, trace.physical);
     return { ...trace, first: header, count: trace.count + 1 };
+  }
+
+  /** Behind the one in front of the trace, which could lead back into a region. */
+  protected override interpretedRecordOf(trace: Trace): number {
+    const record = this.recordOf(trace);
+    return this.mode.codeSize === 64 ? record + RECORD_SIZE : record;
   }
 
   /** What the record in front of a trace does: enter a region, or count. */
