@@ -94,6 +94,12 @@ export const MODE_KEY = 0x588;
 /** i64: no interrupt is delivered before the instruction at this address (behind STI, MOV SS). */
 export const SHADOW_RIP = 0x590;
 
+// Calls of guest functions that compiled regions make as calls of WebAssembly (engines/jit/lower.ts).
+/** i32: how many are under way. */
+export const CALL_DEPTH = 0x598;
+/** i32: changes whenever a region may be out of use, or elsewhere: who sees another number must not go on in one. */
+export const REGION_EPOCH = 0x59c;
+
 /** What raised the exception that an engine reports. */
 export const ExceptionSource = {
   /** The processor: a fault or a trap. */

@@ -475,7 +475,13 @@ export class Builder {
 
   /** Completes the instruction and goes to an address. */
   jump(target: Value): void {
-    this.leave({ do: "jump", target });
+    this.leave({ do: "jump", target, returns: false });
+    this.fallsThrough = false;
+  }
+
+  /** The same at the end of a function: somebody may be waiting there. */
+  return(target: Value): void {
+    this.leave({ do: "jump", target, returns: true });
     this.fallsThrough = false;
   }
 

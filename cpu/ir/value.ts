@@ -137,7 +137,7 @@ export type Statement =
   | { readonly do: "exception"; readonly vector: number; readonly error: number }
   | { readonly do: "exit"; readonly reason: number }
   | { readonly do: "branch"; readonly condition: Value | undefined } // to the instruction's branch target
-  | { readonly do: "jump"; readonly target: Value }
+  | { readonly do: "jump"; readonly target: Value; readonly returns: boolean }
   | { readonly do: "again" } // the same instruction once more (REP)
   | { readonly do: "second" }; // the first of two fused instructions is complete
 

@@ -49,7 +49,7 @@ defineWithContext("ret", (b, operands, context) => {
   requireCanonical(b, target, context);
   const popped = stack.move(top, stack.bytes);
   stack.setPointer(operands.length === 0 ? popped : stack.move(popped, operands[0].read()));
-  b.jump(target);
+  b.return(target);
 });
 
 CONDITION_SUFFIXES.forEach((suffix, index) => {

@@ -8,6 +8,7 @@ import type { Cpu } from "../../cpu.ts";
 import { type CodeObserver, Exit, type SystemEngine } from "../../engine.ts";
 import { GuestException } from "../../helpers.ts";
 import {
+  CALL_DEPTH,
   EXCEPTION_SOURCE,
   EXIT_BUDGET,
   EXIT_RECORD,
@@ -225,6 +226,7 @@ export class InterpreterEngine implements SystemEngine {
       if (start === 0) return Exit.Exception;
       // The struct that the handlers work on: a helper may have made another one the processor's.
       const { base } = cpu;
+      records[(base + CALL_DEPTH) >>> 2] = 0;
       cpu.isAlone = alone;
       const code = this.loaded.run(base, start, this.budgetLeft);
       cpu.isAlone = true;
@@ -241,6 +243,7 @@ export class InterpreterEngine implements SystemEngine {
         this.retryAlone = false;
         continue;
       }
+      if (code === Leave.Returned) continue;
       const record = records[(base + EXIT_RECORD) >>> 2];
       const index = (record - cpu.recordBase) >>> RECORD_SHIFT;
       const rip = this.ripOf(record);

@@ -7,6 +7,7 @@
 
 import type { EncodedField, Instructions, Place, RegisterRef, Value, VectorPart } from "../../ir/value.ts";
 import {
+  CALL_DEPTH,
   EXCEPTION_ERROR,
   EXCEPTION_VECTOR,
   EXIT_BUDGET,
@@ -230,7 +231,7 @@ class HandlerLowering extends WasmLowering {
         }
         break;
       case "jump":
-        this.jump(statement.target);
+        this.jump(statement.target, statement.returns);
         break;
       case "again":
         this.dispatch(RECORD);
@@ -258,12 +259,17 @@ class HandlerLowering extends WasmLowering {
     else this.code.byte(0x1a);
   }
 
-  private jump(target: Value): void {
+  private jump(target: Value, returns: boolean): void {
     const address = this.local("i64");
     this.value(target);
     this.set(address);
     this.retire();
     this.get(STATE).get(address).memory(STORE_OPCODE.i64, RIP);
+    if (returns) {
+      this.get(STATE).memory(LOAD_OPCODE.i32, CALL_DEPTH).open(IF, VOID);
+      this.saveExit(RECORD).returnCode(Leave.Returned);
+      this.close();
+    }
     this.lookUp(address);
   }
 

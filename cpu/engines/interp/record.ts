@@ -94,6 +94,8 @@ export const Leave = {
   FetchFault: 4,
   /** The instruction at the RIP in the state is for the interpreter; nothing of it has happened. */
   Step: 5,
+  /** A function has returned to the RIP in the state, while calls were under way (CALL_DEPTH). */
+  Returned: 6,
   /** + an Exit code: the instruction at EXIT_RECORD is complete. */
   Completed: 16,
 } as const;

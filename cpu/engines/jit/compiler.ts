@@ -96,13 +96,8 @@ export class RegionCompiler {
     const regions: PlacedRegion[] = [];
     for (const rip of addresses) {
       if (claimed.has(rip)) continue;
-      const region = findRegion(rip, {
-        explore: (at) => this.explore(at),
-        isKnown: (at) => host.isKnown(at),
-        isEntry: (at) => claimed.has(at) || host.isEntry(at),
-        knownNear: (at) => host.knownNear(at),
-        mostInstructions: host.mostInstructions,
-      });
+      const isEntry = (at: number) => claimed.has(at) || host.isEntry(at);
+      const region = this.find(rip, host.mostInstructions, isEntry);
       if (region === undefined) continue;
       const slot = host.allocateSlot();
       if (slot < 0) break;
@@ -112,6 +107,25 @@ export class RegionCompiler {
     return regions.length === 0
       ? []
       : this.instantiate(this.modules.compile(this.assemble(regions, false)), regions);
+  }
+
+  /**
+   * Looks for the region that begins at an address once more.
+   * @param isEntry of regions that it must not contain
+   */
+  find(
+    rip: number,
+    mostInstructions: number | undefined,
+    isEntry: (rip: number) => boolean,
+  ): Region | undefined {
+    const { host } = this;
+    return findRegion(rip, {
+      explore: (at) => this.explore(at),
+      isKnown: (at) => host.isKnown(at),
+      isEntry,
+      knownNear: (at) => host.knownNear(at),
+      mostInstructions,
+    });
   }
 
   /** Compiles known regions once more, better, while the guest goes on. */
@@ -220,9 +234,11 @@ function flowOf({ form, target }: DecodedForm, template: InstructionTemplate): F
     case "jmp":
       if (target !== undefined) return "jump";
       // Through a fixed place in memory it leads to another module: the PLT's jumps.
-      return form.rm === "absolute" ? "return" : "computed jump";
-    default:
+      return form.rm === "absolute" ? "away" : "computed jump";
+    case "ret":
       return "return";
+    default:
+      return "away";
   }
 }
 

@@ -6,7 +6,7 @@
 import { PAGE_SIZE } from "../../../mmu/translator.ts";
 import type { Cpu } from "../../cpu.ts";
 import type { CodePiece, Exit } from "../../engine.ts";
-import { EXIT_RECORD } from "../../state.ts";
+import { EXIT_RECORD, REGION_EPOCH } from "../../state.ts";
 import type { ExecutionMode } from "../../system/execution-mode.ts";
 import { InterpreterEngine, type InterpreterOptions } from "../interp/engine.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
@@ -27,7 +27,7 @@ import type { CompiledRegion, CompilerHost, RegionCompiler, StoreFlags } from ".
 import type { FaultSite } from "./emitter.ts";
 import { type InstalledRegion, Quality, RegionMapping, type RegionPart } from "./installed-region.ts";
 import { type Entry, ModeRegions } from "./mode-regions.ts";
-import { RegionOptimizer, SAMPLE_INTERVAL } from "./optimizer.ts";
+import { type BetterCode, RegionOptimizer, SAMPLE_INTERVAL } from "./optimizer.ts";
 import type { Region, RegionInstruction } from "./region.ts";
 import type { InstructionTemplate } from "./template.ts";
 
@@ -72,6 +72,8 @@ const THRESHOLDS: JitThresholds = {
 export const SYSTEM_THRESHOLDS: Partial<JitThresholds> = {
   supervisor: { warm: 60_000, hot: 60_000, scale: 30_000 },
 };
+/** Instructions of a region that has been made wider, at the most. */
+const MOST_WIDE_INSTRUCTIONS = 1000;
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
 /** By how many places for regions the function table grows. */
@@ -115,6 +117,10 @@ export class JitEngine extends InterpreterEngine {
   /** Bytes of WebAssembly that had been made when all was last forgotten. */
   private madeBefore = 0;
   private compiledInstructions = 0;
+  /** What is being made in the place of regions. */
+  private readonly wider = new Map<InstalledRegion, InstalledRegion>();
+  /** See REGION_EPOCH. */
+  private epochs = 0;
   private readonly optimizer: RegionOptimizer;
   /** No more code is made. */
   private isFull = false;
@@ -137,7 +143,7 @@ export class JitEngine extends InterpreterEngine {
       {
         hasRoom: () => !this.isFull && this.hasRecords(EXIT_RECORD_RESERVE),
         optimize: (owners) => this.optimize(owners),
-        install: ({ slot, code: better }) => this.long.functions.set(slot, better),
+        install: (better) => this.improve(better),
         failed: (error) => this.giveUpIfFull(error),
         entriesOf: ({ headers }) => this.entriesBy(headers),
       },
@@ -406,13 +412,21 @@ export class JitEngine extends InterpreterEngine {
     }
   }
 
+  /** Whoever waits for a function to return does not go on in a region without another look. */
+  private beginEpoch(): void {
+    this.epochs = (this.epochs + 1) | 0;
+    this.cpu.setEverywhere(REGION_EPOCH, this.epochs);
+  }
+
   override addressSpaceChanged(): void {
     super.addressSpaceChanged();
+    this.beginEpoch();
     for (const owner of [...this.transientRegions]) this.suspend(owner);
   }
 
   protected override forgetMapping(page: number): void {
     super.forgetMapping(page);
+    this.beginEpoch();
     for (const trace of this.index.onVirtualPage(page)) {
       const { owner } = trace as Partial<RegionPart>;
       if (owner !== undefined) this.suspend(owner);
@@ -451,10 +465,15 @@ export class JitEngine extends InterpreterEngine {
   }
 
   private install({ region, slot, code }: CompiledRegion): void {
-    this.long.functions.set(slot, code);
+    this.activate(this.place(region, slot), code);
+  }
+
+  /** A region that control does not enter yet; dropped when its code changes. */
+  private place(region: Region, slot: number): InstalledRegion {
     const { mmu } = this.cpu;
     const places = codeRanges(region).map(([rip, end]) => ({ rip, end, physical: mmu.peekCode(rip) }));
     const { regions } = this;
+    const quality = this.thresholds.samples > 0 ? Quality.Quick : Quality.ForLoops;
     const owner: InstalledRegion = {
       region,
       slot,
@@ -462,12 +481,21 @@ export class JitEngine extends InterpreterEngine {
       parts: [],
       headers: new Set(),
       mapping: new RegionMapping(places),
-      quality: this.thresholds.samples > 0 ? Quality.Quick : Quality.ForLoops,
+      madeQuality: quality,
+      quality,
+      isWide: false,
       dropped: false,
       samples: 0,
     };
     owner.mapping.check(mmu); // as it has just been seen, with what is global
     this.confirmRegion(owner);
+    this.watch(owner, places);
+    return owner;
+  }
+
+  private activate(owner: InstalledRegion, code: CallableFunction): void {
+    const { region, slot, regions } = owner;
+    this.long.functions.set(slot, code);
     region.entries.forEach(({ rip }, index) => {
       const physical = this.placeOf(rip);
       regions.entries.set(rip, { owner, index, physical });
@@ -476,7 +504,55 @@ export class JitEngine extends InterpreterEngine {
         this.setHeader(trace.first, rip, trace.physical);
     });
     this.compiledInstructions += region.instructionCount;
-    this.watch(owner, places);
+  }
+
+  /** Better code for a region has been made: for itself, or for the wider one that takes its place. */
+  private improve({ owner, quality, code }: BetterCode): void {
+    const wider = this.wider.get(owner);
+    this.wider.delete(owner);
+    if (wider === undefined) {
+      if (owner.dropped) return;
+      this.long.functions.set(owner.slot, code);
+      owner.madeQuality = quality;
+    } else if (owner.dropped || wider.dropped || owner.regions !== this.regions) {
+      // Records of another mode than the one in use are not at hand: another time.
+      owner.isWide = false;
+      this.withdrawRegion(wider);
+    } else {
+      this.activate(wider, code);
+      for (const narrow of this.within(wider)) this.withdrawRegion(narrow);
+    }
+  }
+
+  /** Regions that nothing leads into any more, now that there is a wider one. */
+  private within(wider: InstalledRegion): InstalledRegion[] {
+    const { entries } = wider.regions;
+    const owners = new Set<InstalledRegion>();
+    for (const { rip, end } of wider.region.blocks) {
+      for (const part of this.index.between(rip, end)) {
+        const { owner } = part as Partial<RegionPart>;
+        if (owner !== undefined && owner !== wider && owner.regions === wider.regions) owners.add(owner);
+      }
+    }
+    return [...owners].filter((owner) => entries.get(owner.region.rip)?.owner === wider);
+  }
+
+  /**
+   * The region that takes the place of one which control keeps leaving: it begins there, too, but does not end at other
+   * regions.
+   */
+  private widened(owner: InstalledRegion, compiler: RegionCompiler): InstalledRegion | undefined {
+    const { regions, region } = owner;
+    if (regions !== this.regions || owner.mapping.check(this.cpu.mmu) !== "same") return undefined;
+    const wide = compiler.find(region.rip, MOST_WIDE_INSTRUCTIONS, () => false);
+    if (wide === undefined || wide.instructionCount <= region.instructionCount) return undefined;
+    const slot = this.freeSlots.pop() ?? this.newSlot();
+    if (slot < 0) return undefined;
+    const wider = this.place(wide, slot);
+    wider.quality = Quality.Optimized;
+    wider.madeQuality = Quality.Optimized;
+    wider.isWide = true;
+    return wider;
   }
 
   override run(budget: number): Exit {
@@ -504,18 +580,28 @@ export class JitEngine extends InterpreterEngine {
     return this.optimizer.compiledShare;
   }
 
-  private optimize(owners: readonly InstalledRegion[]): Promise<readonly CompiledRegion[]> {
+  private async optimize(owners: readonly InstalledRegion[]): Promise<readonly BetterCode[]> {
     const { compiler } = this;
     if (compiler === undefined) throw new Error("regions without a compiler");
-    return this.inModeOf(owners[0], () =>
+    for (const owner of owners) {
+      if (!owner.isWide || owner.quality === Quality.ForLoops) continue;
+      const wider = this.widened(owner, compiler);
+      if (wider !== undefined) this.wider.set(owner, wider);
+    }
+    const gaining = owners.filter((owner) => this.wider.has(owner) || owner.quality > owner.madeQuality);
+    if (gaining.length === 0) return [];
+    const qualities = gaining.map(({ quality }) => quality);
+    const placed = gaining.map((owner) => this.wider.get(owner) ?? owner);
+    const compiled = await this.inModeOf(owners[0], () =>
       compiler.optimize(
-        owners.map(({ region, slot, quality }) => ({
+        placed.map(({ region, slot, quality }) => ({
           region,
           slot,
           writeThrough: quality !== Quality.ForLoops,
         })),
       ),
     );
+    return compiled.map(({ code }, index) => ({ owner: gaining[index], quality: qualities[index], code }));
   }
 
   /** Code is generated with the exits of its own mode. */
@@ -548,15 +634,23 @@ export class JitEngine extends InterpreterEngine {
     if (owner !== undefined) this.drop(owner);
   }
 
-  /** Takes a region out of use. */
+  /** The code of a region has changed. */
   private drop(owner: InstalledRegion): void {
-    owner.dropped = true;
-    this.optimizer.forget(owner);
-    for (const part of owner.parts.splice(0)) if (this.index.has(part)) super.remove(part);
     const { rip } = owner.region;
-    const { patience, entries } = owner.regions;
+    const { patience } = owner.regions;
     const before = patience.get(rip) ?? this.thresholds.warm;
     patience.set(rip, Math.min(before * (this.thresholds.growth ?? PATIENCE_GROWTH), MOST_PATIENCE));
+    this.withdrawRegion(owner);
+  }
+
+  /** Takes a region out of use. */
+  private withdrawRegion(owner: InstalledRegion): void {
+    if (owner.dropped) return;
+    owner.dropped = true;
+    this.beginEpoch();
+    this.optimizer.forget(owner);
+    for (const part of owner.parts.splice(0)) if (this.index.has(part)) super.remove(part);
+    const { patience, entries } = owner.regions;
     for (const entry of owner.region.entries)
       if (entries.get(entry.rip)?.owner === owner) entries.delete(entry.rip);
     for (const header of owner.headers) {
@@ -602,11 +696,13 @@ export class JitEngine extends InterpreterEngine {
 
   protected override flush(): void {
     super.flush();
+    this.beginEpoch();
     for (const regions of this.byModeId.values()) regions.clear();
     this.headers.clear();
     this.exitIndices.clear();
     this.transientRegions.clear();
     this.optimizer.forgetAll();
+    this.wider.clear();
     this.faultSites.length = 0;
     this.freeSlots.length = 0;
     // What stays in the table is kept in memory.

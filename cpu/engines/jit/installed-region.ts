@@ -26,8 +26,11 @@ export interface InstalledRegion {
   /** Indices of the records that lead into it. */
   readonly headers: Set<number>;
   readonly mapping: RegionMapping;
-  /** Of its code, or of that which is being made. */
+  /** Of the code that it has, and of that which is being made. */
+  madeQuality: Quality;
   quality: Quality;
+  /** It is as wide as it can be, or is to become so. */
+  isWide: boolean;
   /** Its code has changed, or has been forgotten. */
   dropped: boolean;
   /** How often the end of a run has been in it. */

@@ -7,11 +7,16 @@
  * that may have changed:
  *  - to another address known now: tail call of `enter` with a record for that address;
  *  - to a computed address: back to the dispatcher if it is one of this region's entries, else tail call of `enter`;
+ *  - to a function that should come back to one of the entries: the same, but by a call that is no tail call; what returns
+ *    from a function while such calls are under way leaves the RIP in the state and returns Leave.Returned. Whether it has
+ *    come back where it should, and to a region that is still in use, the caller looks at; if not, it goes on at that RIP
+ *    as after any computed jump. So a guest may treat its stack as it likes;
  *  - where an instruction would fault, or write translated code: the interpreter is asked to execute that one
  *    instruction. It has changed nothing, so the interpreter meets the same exception, exactly.
  */
 
 import {
+  CALL_DEPTH,
   EXIT_BUDGET,
   EXIT_RECORD,
   FLAG_CAPTURES,
@@ -19,6 +24,7 @@ import {
   JUMP_CACHE_ENTRIES,
   JUMP_CACHE_ENTRY_SHIFT,
   MODE_KEY,
+  REGION_EPOCH,
   RIP,
 } from "../../state.ts";
 import type { WasmType } from "../../wasm/module-builder.ts";
@@ -90,11 +96,18 @@ const Op = {
   shl: op("i32.shl"),
   shru: op("i32.shr_u"),
   eq: op("i32.eq"),
+  ne: op("i32.ne"),
   lts: op("i32.lt_s"),
+  ges: op("i32.ge_s"),
   i64eq: op("i64.eq"),
   i64ne: op("i64.ne"),
   i64xor: op("i64.xor"),
 } as const;
+/** Calls that may be under way at the same time: each takes some hundred bytes of the host's stack. */
+const MOST_CALLS = 64;
+/** No address of an instruction. */
+const NOWHERE = -1;
+
 const IF = 0x04;
 const I32 = 0x7f;
 const SELECT = 0x1b;
@@ -113,8 +126,7 @@ class RegionLowering extends Emitter {
   /** Instructions of the block before the current one: not yet taken from the budget. */
   private sinceBlock = 0;
   private instruction: RegionInstruction;
-  /** Where the computed jump of the current block is expected to lead. */
-  private expected: number | undefined;
+  private current: RegionBlock;
   /** The number of the current instruction's fault site; -1: it has none yet. */
   private site = -1;
   private readonly faultSite: number;
@@ -123,10 +135,17 @@ class RegionLowering extends Emitter {
   private readonly conditionLocal: number;
   private readonly link: number;
   private readonly exitRecord: number;
+  /** Of calls, if there are any: where they should return to, and what is looked at behind them. */
+  private readonly returnAddress: number;
+  private readonly callsBefore: number;
+  private readonly epoch: number;
   /** Depths of what branches lead to. */
   private faultDepth = 0;
   private exitDepth = 0;
   private jumpDepth = 0;
+  private returnDepth = 0;
+  private callDepth = 0;
+  private computedCallDepth = 0;
   private dispatchDepth = 0;
   private readonly labels = new Map<RegionBlock, number>();
   /** By {@link landingOf}. */
@@ -141,7 +160,8 @@ class RegionLowering extends Emitter {
     private readonly host: RegionHost,
   ) {
     super(runtime, options.writeThrough);
-    this.instruction = region.blocks[0].instructions[0];
+    this.current = region.blocks[0];
+    this.instruction = this.current.instructions[0];
     this.structure = structure(region);
     this.hasDispatcher = this.structure.targets.length > 0;
     this.facts = analyze(region, this.structure.order, this.structure.targets);
@@ -151,6 +171,10 @@ class RegionLowering extends Emitter {
     this.conditionLocal = this.local("i32");
     this.link = this.local("i32");
     this.exitRecord = this.local("i32");
+    const calls = region.blocks.some((block) => block.calls);
+    this.returnAddress = calls ? this.local("i64") : -1;
+    this.callsBefore = calls ? this.local("i32") : -1;
+    this.epoch = calls ? this.local("i32") : -1;
   }
 
   lower(): LoweredRegion {
@@ -159,7 +183,10 @@ class RegionLowering extends Emitter {
     if (!this.hasDispatcher) this.checkEntryBudget(undefined);
     this.reloadAll();
     if (this.hasDispatcher) this.get(RECORD).memory(LOAD_OPCODE.i32, RECORD_COUNTER).set(this.entryIndex);
-    const hasJumps = this.region.blocks.some(({ jumps }) => jumps);
+    const { blocks } = this.region;
+    const hasReturns = blocks.some(({ returns, expected }) => returns && expected === undefined);
+    const hasJumps = hasReturns || blocks.some(({ jumps }) => jumps);
+    const callers = blocks.filter(({ calls }) => calls);
     if (this.hasDispatcher) {
       this.open(LOOP);
       this.dispatchDepth = this.depth;
@@ -168,6 +195,18 @@ class RegionLowering extends Emitter {
     if (hasJumps) {
       this.open(BLOCK);
       this.jumpDepth = this.depth;
+    }
+    if (hasReturns) {
+      this.open(BLOCK);
+      this.returnDepth = this.depth;
+    }
+    if (callers.some(({ jumps }) => jumps)) {
+      this.open(BLOCK);
+      this.computedCallDepth = this.depth;
+    }
+    if (callers.some(({ jumps }) => !jumps)) {
+      this.open(BLOCK);
+      this.callDepth = this.depth;
     }
     this.open(BLOCK);
     this.exitDepth = this.depth;
@@ -181,6 +220,18 @@ class RegionLowering extends Emitter {
     this.emitFault();
     this.close();
     this.emitExit();
+    if (this.callDepth > 0) {
+      this.close();
+      this.emitCall();
+    }
+    if (this.computedCallDepth > 0) {
+      this.close();
+      this.emitComputedCall();
+    }
+    if (hasReturns) {
+      this.close();
+      this.emitReturn();
+    }
     if (hasJumps) {
       this.close();
       this.emitJump();
@@ -288,7 +339,7 @@ class RegionLowering extends Emitter {
           this.i32(shape.index).set(this.entryIndex).branchTo(this.dispatchDepth);
           break;
         case "exit":
-          this.exit(shape.rip);
+          this.exit(shape.rip, shape.from);
           break;
       }
     }
@@ -308,13 +359,15 @@ class RegionLowering extends Emitter {
     this.close();
   }
 
-  /** Leaves the region for an address that is known now. */
-  private exit(rip: number): void {
+  /** Leaves the region for an address that is known now: perhaps only for a call. */
+  private exit(rip: number, from?: RegionBlock): void {
     const { flags } = this;
     const available = this.available.copy();
     this.materialize();
     this.spill(this.dirty);
-    this.i32(this.host.exitRecord(rip)).set(this.exitRecord).branchTo(this.exitDepth);
+    this.i32(this.host.exitRecord(rip)).set(this.exitRecord);
+    if (from?.calls === true) this.expectReturn(from).branchTo(this.callDepth);
+    else this.branchTo(this.exitDepth);
     this.flags = flags;
     this.available = available;
   }
@@ -326,7 +379,7 @@ class RegionLowering extends Emitter {
     this.available = available.copy();
     this.sinceBlock = 0;
     this.forgetNarrow();
-    this.expected = block.expected;
+    this.current = block;
     for (const instruction of block.instructions) {
       this.instruction = instruction;
       this.site = -1;
@@ -415,6 +468,67 @@ class RegionLowering extends Emitter {
     this.get(BUDGET).tailCall(this.runtime.enter);
   }
 
+  /** Notes where the function that a block calls should come back, for {@link endCall}. */
+  private expectReturn({ returnsTo }: RegionBlock): this {
+    if (!this.hasDispatcher) return this;
+    this.i64(returnsTo?.rip ?? NOWHERE).set(this.returnAddress);
+    if (returnsTo !== undefined) this.i32(this.structure.targets.indexOf(returnsTo)).set(this.entryIndex);
+    return this;
+  }
+
+  private emitCall(): void {
+    this.get(STATE).memory(LOAD_OPCODE.i32, CALL_DEPTH).tee(this.callsBefore).i32(MOST_CALLS).numeric(Op.ges);
+    this.openUnlikely().emitExit();
+    this.close();
+    this.get(this.exitRecord).memory(LOAD_OPCODE.i32, RECORD_LINK).tee(this.link);
+    this.get(this.exitRecord).get(this.link);
+    this.code.byte(SELECT);
+    this.set(this.link);
+    this.beginCall().get(STATE).get(this.link).get(BUDGET).call(this.runtime.enter);
+    this.endCall();
+  }
+
+  /** The address is in the state. */
+  private emitComputedCall(): void {
+    this.get(STATE).memory(LOAD_OPCODE.i32, CALL_DEPTH).tee(this.callsBefore).i32(MOST_CALLS).numeric(Op.ges);
+    this.openUnlikely().get(STATE).get(RECORD).get(BUDGET).tailCall(this.runtime.jump).close();
+    this.beginCall().get(STATE).get(RECORD).get(BUDGET).call(this.runtime.jump);
+    this.endCall();
+  }
+
+  private beginCall(): this {
+    this.get(STATE).get(this.callsBefore).i32(1).numeric(Op.add).memory(STORE_OPCODE.i32, CALL_DEPTH);
+    if (this.hasDispatcher) this.get(STATE).memory(LOAD_OPCODE.i32, REGION_EPOCH).set(this.epoch);
+    return this;
+  }
+
+  /** Pops the leave code. If all is as it should be goes on at the entry, else at the RIP in the state. */
+  private endCall(): void {
+    this.set(this.link);
+    this.get(STATE).get(this.callsBefore).memory(STORE_OPCODE.i32, CALL_DEPTH);
+    this.get(this.link).i32(Leave.Returned).numeric(Op.ne).openUnlikely().get(this.link).return().close();
+    this.get(STATE).memory(LOAD_OPCODE.i32, EXIT_BUDGET).set(BUDGET);
+    if (this.hasDispatcher) {
+      this.get(STATE).memory(LOAD_OPCODE.i64, RIP).get(this.returnAddress).numeric(Op.i64eq);
+      this.get(STATE).memory(LOAD_OPCODE.i32, REGION_EPOCH).get(this.epoch).numeric(Op.eq).numeric(Op.and);
+      this.get(BUDGET).i32(this.region.instructionCount).numeric(Op.ges).numeric(Op.and).open(IF);
+      if (this.writeThrough) this.countEntry();
+      this.reloadAll();
+      this.branchTo(this.dispatchDepth);
+      this.close();
+    }
+    this.get(STATE).get(RECORD).get(BUDGET).tailCall(this.runtime.jump);
+  }
+
+  /** To the caller that waits, if one does; else it is a computed jump. */
+  private emitReturn(): void {
+    this.get(STATE).memory(LOAD_OPCODE.i32, CALL_DEPTH).open(IF);
+    this.spill(this.writtenAtJumps());
+    this.get(STATE).get(this.target).memory(STORE_OPCODE.i64, RIP);
+    this.get(STATE).get(BUDGET).memory(STORE_OPCODE.i32, EXIT_BUDGET);
+    this.i32(Leave.Returned).return().close();
+  }
+
   private emitFault(): void {
     const written = this.facts.written.copy();
     written.low &= ~FLAG_BITS;
@@ -446,28 +560,40 @@ class RegionLowering extends Emitter {
     this.set(this.target);
     this.sinceBlock++;
     this.retire();
-    if (this.expected === undefined) {
+    if (this.current.expected === undefined) {
       this.materialize();
-      this.branchTo(this.jumpDepth);
+      if (this.current.calls) {
+        const written = this.dirty.copy();
+        written.addAll(this.instruction.writes);
+        this.spill(written);
+        this.get(STATE).get(this.target).memory(STORE_OPCODE.i64, RIP);
+        this.expectReturn(this.current).branchTo(this.computedCallDepth);
+      } else this.branchTo(this.current.returns ? this.returnDepth : this.jumpDepth);
       return;
     }
     const available = this.available.copy();
-    this.get(this.target).i64(this.expected).numeric(Op.i64ne).openUnlikely();
+    this.get(this.target).i64(this.current.expected).numeric(Op.i64ne).openUnlikely();
     this.materialize();
     this.branchTo(this.jumpDepth);
     this.close();
     this.available = available;
   }
 
-  /** Goes on at the address in `target`. */
-  private emitJump(): void {
-    const dirty = new PartSet();
+  /** Parts that may have been written where a block ends in a computed jump. */
+  private writtenAtJumps(): PartSet {
+    const written = new PartSet();
     for (const block of this.structure.order) {
       if (!block.jumps) continue;
       const facts = this.factsOf(block);
-      dirty.addAll(facts.dirty);
-      dirty.addAll(facts.writes);
+      written.addAll(facts.dirty);
+      written.addAll(facts.writes);
     }
+    return written;
+  }
+
+  /** Goes on at the address in `target`. */
+  private emitJump(): void {
+    const dirty = this.writtenAtJumps();
     // link = address of the jump cache's entry (interp/lower.ts), then the record
     const { link, target } = this;
     this.get(target).numeric(Op.wrap);

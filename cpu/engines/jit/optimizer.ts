@@ -3,7 +3,6 @@
  * get it, on another thread.
  */
 
-import type { CompiledRegion } from "./compiler.ts";
 import { type InstalledRegion, Quality } from "./installed-region.ts";
 
 /** Where control is is looked at after so many instructions. */
@@ -19,16 +18,28 @@ const LONG_STAY = 256;
  * so.)
  */
 const INSTRUCTIONS_PER_SAMPLE = 64;
+/**
+ * Samples of a region that control keeps leaving until it is made wider: that is worth it where a program spends a tenth of
+ * a second and more. (With 13 the sort of 5 MB takes a tenth longer: the compiler is busy on the other processor.)
+ */
+const WIDE_SAMPLES = 256;
 /** When so many instructions have been optimized, twice the samples are asked for, then three times as many, and so on. */
 const OPTIMIZED_SCALE = 1000;
 /** Instructions that are optimized at a time: the first are ready before the last have been started. */
 const MOST_AT_ONCE = 2000;
 
+export interface BetterCode {
+  readonly owner: InstalledRegion;
+  readonly quality: Quality;
+  readonly code: CallableFunction;
+}
+
 export interface OptimizerHost {
   hasRoom(): boolean;
-  /** Compiles regions of one mode once more, for the quality that they have been given. */
-  optimize(owners: readonly InstalledRegion[]): Promise<readonly CompiledRegion[]>;
-  install(compiled: CompiledRegion): void;
+  /** Compiles regions of one mode once more, for the quality that they have been given, those that gain by it. */
+  optimize(owners: readonly InstalledRegion[]): Promise<readonly BetterCode[]>;
+  /** Puts it into use, unless the region has been dropped in the meantime. */
+  install(better: BetterCode): void;
   failed(error: unknown): void;
   /** How often control has come into the region, as far as that is counted. */
   entriesOf(owner: InstalledRegion): number;
@@ -78,9 +89,14 @@ export class RegionOptimizer {
       (owner.samples * INSTRUCTIONS_PER_SAMPLE) / (1 + this.optimizedInstructions / OPTIMIZED_SCALE);
     if (worth < owner.region.instructionCount) return;
     let better: Quality = Quality.Optimized;
-    if (owner.samples >= this.loopSamples && this.staysLong(owner)) better = Quality.ForLoops;
-    if (better <= owner.quality) return;
+    let isToWiden = false;
+    if (owner.samples >= this.loopSamples) {
+      if (this.staysLong(owner)) better = Quality.ForLoops;
+      else isToWiden = !owner.isWide && owner.samples >= WIDE_SAMPLES;
+    }
+    if (better <= owner.quality && !isToWiden) return;
     owner.quality = better;
+    if (isToWiden) owner.isWide = true;
     this.optimizedInstructions += owner.region.instructionCount;
     this.queue.add(owner);
     void this.work();
@@ -100,9 +116,7 @@ export class RegionOptimizer {
         const { generation } = this;
         const compiled = await this.host.optimize(owners);
         if (generation !== this.generation) continue;
-        compiled.forEach((region, index) => {
-          if (!owners[index].dropped) this.host.install(region);
-        });
+        for (const better of compiled) this.host.install(better);
       }
     } catch (error) {
       this.host.failed(error);

@@ -31,6 +31,12 @@ export interface RegionBlock {
   jumps: boolean;
   /** That address, as far as one can tell: a return from a function that is part of the region. The successor is there. */
   expected: number | undefined;
+  /** Calls a function outside of the region. */
+  calls: boolean;
+  /** That function comes back to this entry, if it does as it should. */
+  returnsTo: RegionBlock | undefined;
+  /** Returns from a function. */
+  returns: boolean;
 }
 
 export interface Region {
@@ -43,7 +49,16 @@ export interface Region {
 }
 
 /** How control goes on behind an instruction. */
-export type Flow = "next" | "conditional" | "jump" | "call" | "computed call" | "computed jump" | "return";
+export type Flow =
+  | "next"
+  | "conditional"
+  | "jump"
+  | "call"
+  | "computed call"
+  | "computed jump"
+  | "return"
+  /** To another module, or the like. */
+  | "away";
 
 /** One decoded instruction, as the explorer gets it. */
 export interface Explored {
@@ -63,12 +78,13 @@ export interface CodeMap {
   isEntry(rip: number): boolean;
   /** Addresses near a computed jump that control has come to. */
   knownNear(rip: number): readonly number[];
-  /** If fewer than usual. */
+  /** If not as many as usual. */
   readonly mostInstructions: number | undefined;
 }
 
 const MOST_INSTRUCTIONS = 300;
-const MOST_BLOCKS = 150;
+/** Blocks at the most, in a region of so many instructions. */
+const mostBlocks = (instructions: number): number => instructions >> 1;
 /** A function that calls nothing and is not larger than this becomes part of its callers' regions. */
 const MOST_INLINED_INSTRUCTIONS = 48;
 const MOST_INLINED_BLOCKS = 12;
@@ -101,7 +117,23 @@ export function findRegion(rip: number, code: CodeMap): Region | undefined {
   }
   const main = reachableBlocks(rip, entries, blocks);
   if (main === undefined) return undefined;
+  noteReturns(main, found);
   return { rip, blocks: [...main.blocks, ...bodies], entries: main.entries, instructionCount: count };
+}
+
+/** Where the calls that leave the region come back. */
+function noteReturns(
+  { blocks, entries }: Pick<Region, "blocks" | "entries">,
+  found: ReadonlyMap<number, Explored>,
+): void {
+  const entryAt = new Map(entries.map((entry) => [entry.rip, entry]));
+  for (const block of blocks) {
+    const last = block.instructions.at(-1);
+    const flow = last === undefined ? undefined : found.get(last.rip)?.flow;
+    const leaves = block.jumps || typeof block.successors[0] === "number";
+    block.calls = (flow === "call" || flow === "computed call") && leaves;
+    if (block.calls) block.returnsTo = entryAt.get(block.end);
+  }
 }
 
 function createBlocks(
@@ -111,9 +143,16 @@ function createBlocks(
   const blocks = new Map<number, RegionBlock>();
   for (const rip of leaders) {
     if (!found.has(rip)) continue;
-    blocks.set(rip, { rip, end: rip, instructions: [], successors: [], jumps: false, expected: undefined });
+    blocks.set(rip, createBlock(rip));
   }
   return blocks;
+}
+
+export function createBlock(rip: number): RegionBlock {
+  return {
+    ...{ rip, end: rip, instructions: [], successors: [], jumps: false, expected: undefined },
+    ...{ calls: false, returnsTo: undefined, returns: false },
+  };
 }
 
 function reachableBlocks(
@@ -149,7 +188,10 @@ function fill(
     if (flow === "next") continue;
     if (flow === "jump" || flow === "call") block.successors = [at(target)];
     else if (flow === "conditional") block.successors = [at(target), at(next)];
-    else block.jumps = true;
+    else {
+      block.jumps = true;
+      block.returns = flow === "return";
+    }
     break;
   }
   return block.instructions.length;
@@ -180,7 +222,7 @@ function survey(rip: number, code: CodeMap): Survey {
   const queue = [rip];
   const { mostInstructions = MOST_INSTRUCTIONS } = code;
   const lead = (address: number): void => {
-    if (leaders.has(address) || leaders.size >= MOST_BLOCKS || code.isEntry(address)) return;
+    if (leaders.has(address) || leaders.size >= mostBlocks(mostInstructions) || code.isEntry(address)) return;
     leaders.add(address);
     queue.push(address);
   };
@@ -206,7 +248,7 @@ function survey(rip: number, code: CodeMap): Survey {
           break;
         case "call": {
           const body = code.isKnown(target) ? surveyFunction(target, code) : undefined;
-          if (body !== undefined && found.size + body.found.size < MOST_INSTRUCTIONS) {
+          if (body !== undefined && found.size + body.found.size < mostInstructions) {
             inlined.set(from, body);
             lead(next);
             break;
@@ -258,7 +300,7 @@ function surveyFunction(rip: number, code: CodeMap): InlinedFunction | undefined
         leaders.add(next);
         queue.push(next);
         if (!code.isKnown(target)) break;
-      } else if (flow === "return") break;
+      } else if (flow === "return" || flow === "away") break;
       else if (flow !== "jump") return undefined;
       leaders.add(target);
       queue.push(target);

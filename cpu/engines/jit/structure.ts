@@ -7,7 +7,7 @@
  * sideways goes through the dispatcher too.
  */
 
-import type { Region, RegionBlock } from "./region.ts";
+import { createBlock, type Region, type RegionBlock } from "./region.ts";
 
 export type Shape =
   | { readonly kind: "code"; readonly block: RegionBlock }
@@ -23,7 +23,7 @@ export type Shape =
   /** To the dispatcher, for its target of that index. */
   | { readonly kind: "dispatch"; readonly index: number; readonly target: RegionBlock }
   /** Out of the region, to an address. */
-  | { readonly kind: "exit"; readonly rip: number };
+  | { readonly kind: "exit"; readonly rip: number; readonly from: RegionBlock };
 
 export interface Structure {
   readonly shapes: readonly Shape[];
@@ -62,9 +62,7 @@ class Structurer {
 
   constructor(private readonly targets: readonly RegionBlock[]) {
     this.hasDispatcher = targets.length > 1;
-    this.root = this.hasDispatcher
-      ? { rip: -1, end: -1, instructions: [], successors: [...targets], jumps: false, expected: undefined }
-      : targets[0];
+    this.root = this.hasDispatcher ? { ...createBlock(-1), successors: [...targets] } : targets[0];
     const sequence = reversePostorder(this.root);
     this.order = sequence.filter((block) => block.rip !== -1);
     sequence.forEach((block, index) => {
@@ -182,7 +180,7 @@ class Structurer {
   }
 
   private edge(from: RegionBlock, to: RegionBlock | number): Shape[] {
-    if (typeof to === "number") return [{ kind: "exit", rip: to }];
+    if (typeof to === "number") return [{ kind: "exit", rip: to, from }];
     if (this.isBackward(from, to) && !this.dominates(to, from)) {
       return [{ kind: "dispatch", index: this.targets.indexOf(to), target: to }];
     }
