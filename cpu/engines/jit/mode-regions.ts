@@ -4,6 +4,7 @@
  * among the traces of their own mode.
  */
 
+import { virtualPage } from "../code-index.ts";
 import type { InstalledRegion } from "./installed-region.ts";
 
 /** Where a region can be entered. */
@@ -26,8 +27,34 @@ export class ModeRegions {
   /** Heads whose code has changed: entries until they are compiled again. */
   readonly patience = new Map<number, number>();
 
+  private readonly byPage = new Map<number, Set<InstalledRegion>>();
+
+  /** Has {@link at} find the region by its parts. */
+  add(region: InstalledRegion): void {
+    for (const { rip } of region.parts) {
+      const page = virtualPage(rip);
+      const onPage = this.byPage.get(page);
+      if (onPage === undefined) this.byPage.set(page, new Set([region]));
+      else onPage.add(region);
+    }
+  }
+
+  remove(region: InstalledRegion): void {
+    for (const { rip } of region.parts) this.byPage.get(virtualPage(rip))?.delete(region);
+  }
+
+  /** Regions that contain the instruction at an address. */
+  at(address: number): InstalledRegion[] {
+    const found: InstalledRegion[] = [];
+    for (const region of this.byPage.get(virtualPage(address)) ?? []) {
+      if (region.parts.some(({ rip, end }) => rip <= address && address < end)) found.push(region);
+    }
+    return found;
+  }
+
   /** All but what was learnt from changed code. */
   clear(): void {
+    this.byPage.clear();
     this.waiting.clear();
     this.exits.clear();
     this.counted.clear();
