@@ -65,6 +65,12 @@ export class CodeIndex<Code extends IndexedCode> {
     this.byVirtualPage.clear();
   }
 
+  /** All that goes with its bytes, each once. */
+  *all(): Iterable<Code> {
+    for (const [page, codes] of this.byPhysicalPage)
+      for (const code of codes) if (code.physical >>> PAGE_SHIFT === page) yield code;
+  }
+
   onVirtualPage(page: number): Iterable<Code> {
     return this.byVirtualPage.get(page) ?? [];
   }

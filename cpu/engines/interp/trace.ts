@@ -86,7 +86,7 @@ export interface Trace {
   readonly secondPage: number;
   /** Index of its first record, and how many it has. */
   readonly first: number;
-  readonly count: number;
+  count: number;
   /** Indices of records whose link leads here. */
   readonly incoming: number[];
   /** On a whole PC: what it takes to know that the trace is still what is at its address. */
@@ -375,9 +375,7 @@ export class TraceTranslator {
       record++;
     }
     this.dropDeadFlags(first, record - first);
-    let count = record - first;
-    if (this.joinsPairs) count = joinPairs(this.view, this.recordBase, table, facts, first, count);
-    this.finishRecords(first, count);
+    const count = this.finishRecords(first, record - first, this.handlers);
     const length = Math.max(1, at - rip);
     const inFirst = Math.min(length, pageEnd - physical);
     this.mmu.markCode(physical, inFirst);
@@ -628,15 +626,28 @@ export class TraceTranslator {
     }
   }
 
-  /** Writes how many instructions there are from each record to the end, and sees to it that its handler is there. */
-  private finishRecords(first: number, count: number): void {
+  /** Joins the pairs of a trace that has been translated without; nothing is linked to or from it. */
+  joinTrace(trace: Trace, handlers: Handlers): void {
+    trace.count = this.finishRecords(trace.first, trace.count, handlers);
+  }
+
+  /**
+   * Joins pairs, if that is done, and writes how many instructions there are from each record to the end; sees to it that
+   * its handler is there.
+   * @returns how many records are left
+   */
+  private finishRecords(first: number, single: number, handlers: Handlers): number {
+    const count = this.joinsPairs
+      ? joinPairs(this.view, this.recordBase, handlers.table, this.facts, first, single)
+      : single;
     let need = 0;
     for (let index = first + count - 1; index >= first; index--) {
       need += this.facts.instructions[index];
       const address = this.address(index);
       this.view.setUint8(address + RECORD_NEED, Math.max(1, need));
-      this.handlers.require(this.view.getUint32(address, true));
+      handlers.require(this.view.getUint32(address, true));
     }
+    return count;
   }
 
   /** Sets where a branch record leads. */
