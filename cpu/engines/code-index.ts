@@ -39,25 +39,29 @@ export class CodeIndex<Code extends IndexedCode> {
 
   insert(code: Code): void {
     this.insertPhysical(code);
-    for (const page of virtualPages(code)) insert(this.byVirtualPage, page, code);
+    insert(this.byVirtualPage, firstVirtualPage(code), code);
+    if (code.secondPage >= 0) insert(this.byVirtualPage, lastVirtualPage(code), code);
   }
 
   withdraw(code: Code): void {
     this.withdrawPhysical(code);
-    for (const page of virtualPages(code)) withdraw(this.byVirtualPage, page, code);
+    withdraw(this.byVirtualPage, firstVirtualPage(code), code);
+    if (code.secondPage >= 0) withdraw(this.byVirtualPage, lastVirtualPage(code), code);
   }
 
   /** Has it go with its bytes only, and not with its address. */
   insertPhysical(code: Code): void {
-    for (const page of physicalPages(code)) insert(this.byPhysicalPage, page, code);
+    insert(this.byPhysicalPage, code.physical >>> PAGE_SHIFT, code);
+    if (code.secondPage >= 0) insert(this.byPhysicalPage, code.secondPage >>> PAGE_SHIFT, code);
   }
 
   withdrawPhysical(code: Code): void {
-    for (const page of physicalPages(code)) withdraw(this.byPhysicalPage, page, code);
+    withdraw(this.byPhysicalPage, code.physical >>> PAGE_SHIFT, code);
+    if (code.secondPage >= 0) withdraw(this.byPhysicalPage, code.secondPage >>> PAGE_SHIFT, code);
   }
 
   has(code: Code): boolean {
-    return this.byVirtualPage.get(virtualPages(code)[0])?.has(code) ?? false;
+    return this.byVirtualPage.get(firstVirtualPage(code))?.has(code) ?? false;
   }
 
   clear(): void {
@@ -129,15 +133,13 @@ export class CodeIndex<Code extends IndexedCode> {
   }
 }
 
-/** The one or two virtual pages that code was decoded from. */
-function virtualPages({ rip, end, secondPage, mapping }: IndexedCode): readonly number[] {
-  const linear = mapping?.linear ?? rip;
-  const first = virtualPage(linear);
-  return secondPage < 0 ? [first] : [first, virtualPage(linear + (end - 1 - rip))];
+/** The virtual page of the first byte that code was decoded from, and that of the last. */
+function firstVirtualPage({ rip, mapping }: IndexedCode): number {
+  return virtualPage(mapping?.linear ?? rip);
 }
 
-function physicalPages({ physical, secondPage }: IndexedCode): readonly number[] {
-  return secondPage < 0 ? [physical >>> PAGE_SHIFT] : [physical >>> PAGE_SHIFT, secondPage >>> PAGE_SHIFT];
+function lastVirtualPage({ rip, end, mapping }: IndexedCode): number {
+  return virtualPage((mapping?.linear ?? rip) + (end - 1 - rip));
 }
 
 function coversPhysical(code: IndexedCode, start: number, length: number): boolean {

@@ -38,10 +38,10 @@ const TRACE_RECORDS = TRACE_LIMIT + 2;
 const BUDGET_ENDS = 16;
 
 /**
- * Pairs are joined after so many instructions, about half a second: loading their handlers takes 50 to 80 ms (most of it V8's,
+ * Pairs are joined after so many instructions, most of a second: loading their handlers takes 50 to 80 ms (most of it V8's,
  * for the module), and what they save is an eighth of the time, more or less.
  */
-const PAIRS_AFTER = 50_000_000;
+const PAIRS_AFTER = 100_000_000;
 
 export interface InterpreterStatistics {
   instructions: number;
@@ -174,8 +174,7 @@ export class InterpreterEngine implements SystemEngine {
 
   /** Nothing leads to the trace any more without asking. */
   private unlink(trace: Trace): void {
-    for (const source of trace.incoming) this.translator.setLink(source, 0);
-    trace.incoming.length = 0;
+    this.translator.unlink(trace);
     this.dropTransient(trace);
   }
 
@@ -600,7 +599,7 @@ export class InterpreterEngine implements SystemEngine {
         this.records[record >>> 2] !== Handler.Stale
       ) {
         this.translator.setLink(source, this.recordOf(trace));
-        if (this.isLasting(source, trace)) trace.incoming.push(source);
+        if (this.isLasting(source, trace)) addIncoming(trace, source);
         else this.linkUntilChange(source, trace);
       }
       return this.recordOf(trace);
@@ -657,7 +656,8 @@ export class InterpreterEngine implements SystemEngine {
   // ---- invalidation ----
 
   invalidatePhysical(start: number, length: number): void {
-    this.index.invalidatePhysical(start, length, (trace) => this.remove(trace), this.cpu.mmu.codePages);
+    if (start === 0 && length >= this.cpu.ram.length) this.flush();
+    else this.index.invalidatePhysical(start, length, (trace) => this.remove(trace), this.cpu.mmu.codePages);
   }
 
   invalidateVirtual(start: number, length: number): void {
@@ -696,7 +696,7 @@ export class InterpreterEngine implements SystemEngine {
     }
   }
 
-  /** Forgets everything: the record area is full. */
+  /** Forgets everything: the record area is full, or nothing is executed any more. */
   protected flush(): void {
     this.statistics.flushes++;
     this.nextRecord = EXACT_RECORDS;
@@ -717,6 +717,12 @@ export class InterpreterEngine implements SystemEngine {
       this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
     }
   }
+}
+
+/** Most traces have one link: an array that grows begins with room for 17. */
+function addIncoming(trace: Trace, source: number): void {
+  if (trace.incoming.length === 0) trace.incoming = [source];
+  else trace.incoming.push(source);
 }
 
 /** As generated code computes it (lower.ts). */

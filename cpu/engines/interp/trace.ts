@@ -54,7 +54,7 @@ export interface Trace {
   readonly first: number;
   count: number;
   /** Indices of records whose link leads here. */
-  readonly incoming: number[];
+  incoming: number[];
   /** On a whole PC: what it takes to know that the trace is still what is at its address. */
   mapping?: TraceMapping | undefined;
 }
@@ -71,6 +71,9 @@ export interface TraceMapping {
   /** Indices of records that lead here until CR3 is loaded. */
   readonly transient: number[];
 }
+
+/** No links: shared, never written to. */
+const NONE: number[] = [];
 
 export class TraceTranslator {
   /** By row id. */
@@ -252,7 +255,7 @@ export class TraceTranslator {
     const inFirst = Math.min(length, pageEnd);
     this.mmu.markCode(physical, inFirst);
     if (secondPage >= 0 && length > inFirst) this.mmu.markCode(secondPage, length - inFirst);
-    return { rip, end: rip + length, physical, secondPage, first, count, incoming: [], mapping: undefined };
+    return { rip, end: rip + length, physical, secondPage, first, count, incoming: NONE, mapping: undefined };
   }
 
   /** Clears a record and notes what is known of it. */
@@ -424,8 +427,15 @@ export class TraceTranslator {
     for (let index = trace.first; index < trace.first + trace.count; index++) {
       this.view.setUint32(this.address(index) + RECORD_HANDLER, Handler.Stale, true);
     }
-    for (const source of trace.incoming) this.setLink(source, 0);
-    trace.incoming.length = 0;
+    this.unlink(trace);
+  }
+
+  /** Takes all links away that lead to a trace. */
+  unlink(trace: Trace): void {
+    const { incoming } = trace;
+    if (incoming.length === 0) return;
+    for (const source of incoming) this.setLink(source, 0);
+    trace.incoming = NONE;
   }
 }
 
