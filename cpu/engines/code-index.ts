@@ -103,15 +103,21 @@ export class CodeIndex<Code extends IndexedCode> {
     remove: (code: Code) => void,
     codePages: CodePages,
   ): void {
-    const lastPage = (start + length - 1) >>> PAGE_SHIFT;
-    for (let page = start >>> PAGE_SHIFT; page <= lastPage; page++) {
+    const first = start >>> PAGE_SHIFT;
+    const last = (start + length - 1) >>> PAGE_SHIFT;
+    const change = (page: number) => {
       const onPage = this.byPhysicalPage.get(page);
-      if (onPage === undefined) continue;
+      if (onPage === undefined) return;
       const before = onPage.size;
       for (const code of onPage) if (coversPhysical(code, start, length)) remove(code);
-      if (onPage.size === before) continue;
+      if (onPage.size === before) return;
       codePages.clearPage(page << PAGE_SHIFT);
       for (const code of onPage) markIn(page, code, codePages);
+    };
+    if (last - first < this.byPhysicalPage.size) {
+      for (let page = first; page <= last; page++) change(page);
+    } else {
+      for (const page of [...this.byPhysicalPage.keys()]) if (page >= first && page <= last) change(page);
     }
   }
 
