@@ -32,7 +32,7 @@ export interface Engine {
    * back. How many are left stands in the state (EXIT_BUDGET) whatever the reason is.
    */
   run(budget: number): Exit;
-  /** Drops everything translated from these physical bytes. */
+  /** Drops everything translated from these physical bytes; cheap where they are all of RAM. */
   invalidatePhysical(start: number, length: number): void;
   /** Virtual pages changed meaning: drops translations that lead through `[start, start + length)`. */
   invalidateVirtual(start: number, length: number): void;

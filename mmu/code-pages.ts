@@ -9,6 +9,8 @@ const CHUNK_SHIFT = PAGE_SHIFT - 5;
 
 export class CodePages {
   private readonly chunks: Uint32Array;
+  /** Pages that have been marked: those to look at when all is cleared. */
+  private readonly marked = new Set<number>();
 
   constructor(ramSize: number) {
     this.chunks = new Uint32Array(ramSize >>> PAGE_SHIFT);
@@ -19,7 +21,9 @@ export class CodePages {
     const page = start >>> PAGE_SHIFT;
     const before = this.chunks[page];
     this.chunks[page] = before | chunkMask(start & (PAGE_SIZE - 1), length);
-    return before === 0;
+    if (before !== 0) return false;
+    this.marked.add(page);
+    return true;
   }
 
   /** Is there code anywhere in the page of this physical address? */
@@ -38,7 +42,8 @@ export class CodePages {
   }
 
   clear(): void {
-    this.chunks.fill(0);
+    for (const page of this.marked) this.chunks[page] = 0;
+    this.marked.clear();
   }
 }
 

@@ -18,8 +18,13 @@ describe("the TLB", () => {
   };
 
   it("misses everything when empty, page 0 included", () => {
-    const { buffer } = make();
+    const { buffer, tlb } = make();
     expect(hit(buffer, 0, 1, TLB_READ)).toBeUndefined();
+    // From the last page of all into page 0.
+    expect(hit(buffer, -4, 8, TLB_READ)).toBeUndefined();
+    for (let page = 0; page < TLB_ENTRIES; page++)
+      expect(hit(buffer, page * PAGE_SIZE, 1, TLB_READ)).toBeUndefined();
+    expect([...tlb.entries()]).toEqual([]);
   });
 
   it("translates within a page, for user and upper-half addresses", () => {

@@ -68,10 +68,16 @@ export class Tlb {
   /** Attributes of any entry filled since the last flush. */
   private seen = 0;
 
-  /** @param base byte offset of the table in `buffer` */
+  /**
+   * @param base byte offset of the table in `buffer`: memory that is still zero. What is not used is not touched, since fresh
+   * memory is expensive.
+   */
   constructor(buffer: ArrayBufferLike, base: number) {
     this.words = new Uint32Array(buffer, base, TLB_BYTES >> 2);
-    this.flush();
+    // A tag of 0 is that of page 0: its own place, and the place of the page before it, where accesses can cross into it.
+    this.drop(0);
+    this.drop(TLB_ENTRIES - 1);
+    this.drop(TLB_ENTRIES); // the stack's
   }
 
   /** Enters a page. Tags of rights that are not given become invalid. */
@@ -138,12 +144,13 @@ export class Tlb {
     for (let index = 0; index < TLB_ENTRIES; index++) {
       const entry = index << (TLB_ENTRY_SHIFT - 2);
       const tags = [READ_WORD, WRITE_WORD, EXECUTE_WORD].map((tag) => this.words[entry + tag]);
-      const at = tags.findIndex((low) => low !== INVALID);
+      const isTag = (low: number) => low !== INVALID && (low >>> PAGE_SHIFT) % TLB_ENTRIES === index;
+      const at = tags.findIndex(isTag);
       if (at < 0) continue;
       const tag = entry + [READ_WORD, WRITE_WORD, EXECUTE_WORD][at];
       const page = (this.words[tag + 1] | 0) * 0x100000000 + this.words[tag];
       const linear = (this.words[tag] + this.words[entry + 6]) >>> 0;
-      const rights = tags.reduce((bits, low, bit) => bits | (low === INVALID ? 0 : 1 << bit), 0);
+      const rights = tags.reduce((bits, low, bit) => bits | (isTag(low) ? 1 << bit : 0), 0);
       yield { page, linear, rights };
     }
   }

@@ -136,7 +136,7 @@ export class Lookup {
     this.#is64Bit = is64Bit;
     this.flags = new Uint16Array(table.count);
     this.immediate = new Uint8Array(table.count);
-    for (let key = 0; key < KEYS; key++) if (table.isUsed[key] !== 0) this.first[key] = NOT_GROWN;
+    this.first.fill(NOT_GROWN);
   }
 
   /** Makes the decision tree of an opcode and returns its root. */

@@ -31,56 +31,73 @@ const MAP_BASES = {
   "0f3a": MapBase.Legacy0F3A,
 } as const;
 
-/** The rows of all tables, by id and by opcode. */
+/** A section, and the id of its first row; `keys` is where its map's keys begin. */
+interface Place {
+  readonly section: TableSection;
+  readonly firstId: number;
+  readonly keys: number;
+}
+
+/** The rows of all tables, by id and by opcode. The lines of an opcode map are looked at when the map is first needed. */
 export class RowTable {
-  /** By id: the section of a row, and where in its text the line begins. */
-  readonly #sections: TableSection[] = [];
-  readonly #starts: number[] = [];
+  readonly #places: Place[] = [];
+  /** How many rows there are; ids are dense from 0. */
+  readonly count: number;
+  /** By id: where in its section's text the row's line begins. */
+  readonly #starts: Int32Array;
   readonly #rows: OpcodeRow[] = [];
   /** By key: the ids + 1 of the rows of an opcode as linked lists; rows of eight opcodes are only under the first. */
   readonly #head = new Int16Array(KEYS);
-  readonly #next: number[] = [];
-  /** By key: 1 if there may be a row. */
-  readonly isUsed = new Uint8Array(KEYS);
+  readonly #next: Int16Array;
+  /** By map: whether its lines are in these. */
+  readonly #isIndexed: boolean[] = [];
 
   constructor(sections: readonly TableSection[]) {
+    let count = 0;
     for (const section of sections) {
-      const base = MAP_BASES[section.map] + (section.encoding === "vex" ? MapBase.Vex : 0);
+      const keys = MAP_BASES[section.map] + (section.encoding === "vex" ? MapBase.Vex : 0);
+      this.#places.push({ section, firstId: count, keys });
+      count += lineCount(section.rows);
+    }
+    this.count = count;
+    this.#starts = new Int32Array(count);
+    this.#next = new Int16Array(count);
+  }
+
+  /** @param map number of the map: a key without its low eight bits */
+  #index(map: number): void {
+    if (this.#isIndexed[map]) return;
+    this.#isIndexed[map] = true;
+    for (const { section, firstId, keys } of this.#places) {
+      if (keys >> 8 !== map) continue;
       const { rows } = section;
+      let id = firstId;
       for (let start = 0, end = 0; start < rows.length; start = end + 1) {
-        end = rows.indexOf("\n", start);
-        if (end < 0) end = rows.length;
-        if (end > start) this.#add(section, start, base + opcodeAt(rows, start));
+        end = endOfLine(rows, start);
+        if (end === start) continue;
+        const key = keys + opcodeAt(rows, start);
+        this.#starts[id] = start;
+        this.#next[id] = this.#head[key];
+        this.#head[key] = ++id;
       }
     }
   }
 
-  #add(section: TableSection, start: number, key: number): void {
-    const id = this.#starts.length;
-    this.#sections.push(section);
-    this.#starts.push(start);
-    this.#next.push(this.#head[key]);
-    this.#head[key] = id + 1;
-    this.isUsed[key] = 1;
-    if (isOpcodeRange(section.rows, start)) this.isUsed.fill(1, key, key + 8);
-  }
-
-  /** How many rows there are; ids are dense from 0. */
-  get count(): number {
-    return this.#starts.length;
-  }
-
-  #line(id: number): string {
-    const { rows } = this.#sections[id];
-    const start = this.#starts[id];
-    const end = rows.indexOf("\n", start);
-    return rows.slice(start, end < 0 ? rows.length : end);
+  /** The section of a row. */
+  #placeOf(id: number): Place {
+    const place = this.#places.findLast(({ firstId }) => firstId <= id);
+    if (place === undefined) throw new RangeError(`opcode table: no row ${id}`);
+    this.#index(place.keys >> 8);
+    return place;
   }
 
   row(id: number): OpcodeRow {
     let row = this.#rows[id];
     if (row === undefined) {
-      row = parseRow(id, this.#line(id), this.#sections[id], (mnemonic) => this.#fallback(id, mnemonic));
+      const { section } = this.#placeOf(id);
+      const start = this.#starts[id];
+      const line = section.rows.slice(start, endOfLine(section.rows, start));
+      row = parseRow(id, line, section, (mnemonic) => this.#fallback(id, mnemonic));
       this.#rows[id] = row;
     }
     return row;
@@ -88,12 +105,14 @@ export class RowTable {
 
   /** The rows that an opcode may select. */
   rowsOf(key: number): OpcodeRow[] {
+    this.#index(key >> 8);
     const rows: OpcodeRow[] = [];
     for (let next = this.#head[key]; next !== 0; next = this.#next[next - 1]) rows.push(this.row(next - 1));
     // PUSH r64 is 50…57: its row is under 50.
     const base = key & ~7;
     for (let next = base === key ? 0 : this.#head[base]; next !== 0; next = this.#next[next - 1]) {
-      if (isOpcodeRange(this.#sections[next - 1].rows, this.#starts[next - 1])) rows.push(this.row(next - 1));
+      if (isOpcodeRange(this.#placeOf(next - 1).section.rows, this.#starts[next - 1]))
+        rows.push(this.row(next - 1));
     }
     return rows;
   }
@@ -105,6 +124,21 @@ export class RowTable {
     }
     throw new Error(`opcode table: no ${mnemonic} above the row that falls back to it`);
   }
+}
+
+function endOfLine(text: string, start: number): number {
+  const end = text.indexOf("\n", start);
+  return end < 0 ? text.length : end;
+}
+
+/** How many lines have something on them. */
+function lineCount(text: string): number {
+  let count = 0;
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = endOfLine(text, start);
+    if (end > start) count++;
+  }
+  return count;
 }
 
 export const ROW_TABLE = new RowTable([...INTEGER, ...SYSTEM, ...X87, ...SSE, ...VEX]);

@@ -230,6 +230,16 @@ describe.each(TEST_ENGINE_NAMES)("the engine %s", (name) => {
     expect(machine.cpu.gpr(RBX)).toBe(200);
   });
 
+  it("executes what is there now when all of memory may have changed", () => {
+    const machine = counting();
+    machine.cpu.ram.set(looping([0xff, 0xcb]), CODE); // dec ebx
+    machine.engine.invalidatePhysical(0, machine.cpu.ram.length);
+    machine.run(300);
+    expect(machine.cpu.gpr(RBX)).toBe(100);
+    machine.run(10_000);
+    expect(machine.cpu.gpr(RBX)).toBe((200 - 800) >>> 0);
+  });
+
   it("raises #PF when the second half of an instruction is no longer mapped, and not before", () => {
     const address = CODE + PAGE_SIZE - 1;
     const program: Program = { code: COUNT, address, prepare: ({ cpu }) => cpu.setGpr(RCX, 1000) };

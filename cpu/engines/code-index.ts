@@ -39,30 +39,40 @@ export class CodeIndex<Code extends IndexedCode> {
 
   insert(code: Code): void {
     this.insertPhysical(code);
-    for (const page of virtualPages(code)) insert(this.byVirtualPage, page, code);
+    insert(this.byVirtualPage, firstVirtualPage(code), code);
+    if (code.secondPage >= 0) insert(this.byVirtualPage, lastVirtualPage(code), code);
   }
 
   withdraw(code: Code): void {
     this.withdrawPhysical(code);
-    for (const page of virtualPages(code)) withdraw(this.byVirtualPage, page, code);
+    withdraw(this.byVirtualPage, firstVirtualPage(code), code);
+    if (code.secondPage >= 0) withdraw(this.byVirtualPage, lastVirtualPage(code), code);
   }
 
   /** Has it go with its bytes only, and not with its address. */
   insertPhysical(code: Code): void {
-    for (const page of physicalPages(code)) insert(this.byPhysicalPage, page, code);
+    insert(this.byPhysicalPage, code.physical >>> PAGE_SHIFT, code);
+    if (code.secondPage >= 0) insert(this.byPhysicalPage, code.secondPage >>> PAGE_SHIFT, code);
   }
 
   withdrawPhysical(code: Code): void {
-    for (const page of physicalPages(code)) withdraw(this.byPhysicalPage, page, code);
+    withdraw(this.byPhysicalPage, code.physical >>> PAGE_SHIFT, code);
+    if (code.secondPage >= 0) withdraw(this.byPhysicalPage, code.secondPage >>> PAGE_SHIFT, code);
   }
 
   has(code: Code): boolean {
-    return this.byVirtualPage.get(virtualPages(code)[0])?.has(code) ?? false;
+    return this.byVirtualPage.get(firstVirtualPage(code))?.has(code) ?? false;
   }
 
   clear(): void {
     this.byPhysicalPage.clear();
     this.byVirtualPage.clear();
+  }
+
+  /** All that goes with its bytes, each once. */
+  *all(): Iterable<Code> {
+    for (const [page, codes] of this.byPhysicalPage)
+      for (const code of codes) if (code.physical >>> PAGE_SHIFT === page) yield code;
   }
 
   onVirtualPage(page: number): Iterable<Code> {
@@ -93,15 +103,21 @@ export class CodeIndex<Code extends IndexedCode> {
     remove: (code: Code) => void,
     codePages: CodePages,
   ): void {
-    const lastPage = (start + length - 1) >>> PAGE_SHIFT;
-    for (let page = start >>> PAGE_SHIFT; page <= lastPage; page++) {
+    const first = start >>> PAGE_SHIFT;
+    const last = (start + length - 1) >>> PAGE_SHIFT;
+    const change = (page: number) => {
       const onPage = this.byPhysicalPage.get(page);
-      if (onPage === undefined) continue;
+      if (onPage === undefined) return;
       const before = onPage.size;
       for (const code of onPage) if (coversPhysical(code, start, length)) remove(code);
-      if (onPage.size === before) continue;
+      if (onPage.size === before) return;
       codePages.clearPage(page << PAGE_SHIFT);
       for (const code of onPage) markIn(page, code, codePages);
+    };
+    if (last - first < this.byPhysicalPage.size) {
+      for (let page = first; page <= last; page++) change(page);
+    } else {
+      for (const page of [...this.byPhysicalPage.keys()]) if (page >= first && page <= last) change(page);
     }
   }
 
@@ -123,15 +139,13 @@ export class CodeIndex<Code extends IndexedCode> {
   }
 }
 
-/** The one or two virtual pages that code was decoded from. */
-function virtualPages({ rip, end, secondPage, mapping }: IndexedCode): readonly number[] {
-  const linear = mapping?.linear ?? rip;
-  const first = virtualPage(linear);
-  return secondPage < 0 ? [first] : [first, virtualPage(linear + (end - 1 - rip))];
+/** The virtual page of the first byte that code was decoded from, and that of the last. */
+function firstVirtualPage({ rip, mapping }: IndexedCode): number {
+  return virtualPage(mapping?.linear ?? rip);
 }
 
-function physicalPages({ physical, secondPage }: IndexedCode): readonly number[] {
-  return secondPage < 0 ? [physical >>> PAGE_SHIFT] : [physical >>> PAGE_SHIFT, secondPage >>> PAGE_SHIFT];
+function lastVirtualPage({ rip, end, mapping }: IndexedCode): number {
+  return virtualPage((mapping?.linear ?? rip) + (end - 1 - rip));
 }
 
 function coversPhysical(code: IndexedCode, start: number, length: number): boolean {

@@ -170,6 +170,17 @@ describe("code", () => {
     expect(machine.engine.forgotten).toContainEqual([physical, PAGE]);
   });
 
+  it("is forgotten all at once when the last program goes that has any", () => {
+    const everything = [0, machine.ram.length];
+    const other = new MemoryOwner("other");
+    space.map(AT, PAGE, area(RW | Prot.Exec));
+    space.map(AT + PAGE, PAGE, area(RW | Prot.Exec, { owner: other }));
+    space.unmapAll(owner);
+    expect(machine.engine.forgotten).not.toContainEqual(everything);
+    space.unmapAll(other);
+    expect(machine.engine.forgotten).toContainEqual(everything);
+  });
+
   it("costs the kernel nothing where there is none", () => {
     space.map(AT, PAGE, area(RW));
     memory.fill(AT, PAGE, 1);

@@ -43,6 +43,11 @@ function entryOf(frame: number, bits: number): number {
   return ((frame << FRAME_SHIFT) | bits) >>> 0;
 }
 
+/** May a program execute it? The kernel's own areas do not count. */
+function isProgramCode({ prot, owner }: Vma): boolean {
+  return (prot & Prot.Exec) !== 0 && owner !== undefined;
+}
+
 export class AddressSpace implements Translator {
   readonly frames: FrameAllocator;
   readonly areas = new VmaSet();
@@ -295,6 +300,9 @@ export class AddressSpace implements Translator {
 
   /** Removes everything that the owner has. */
   unmapAll(owner: MemoryOwner): void {
+    // The last program takes all translated code with it: at once, not page by page.
+    const others = [...this.areas].filter((vma) => vma.owner !== owner);
+    if (!others.some(isProgramCode)) this.machine.engine.invalidatePhysical(0, this.machine.ram.length);
     // Highest first: what is taken from the end of an array moves nothing.
     for (const vma of [...this.areas].reverse()) {
       if (vma.owner === owner) this.drop(this.areas.cut(vma, vma.start, vma.end));

@@ -38,10 +38,10 @@ const TRACE_RECORDS = TRACE_LIMIT + 2;
 const BUDGET_ENDS = 16;
 
 /**
- * Pairs are joined after so many instructions, some milliseconds: they make programs a third faster, and the start of one
- * that ends before 10 ms slower.
+ * Pairs are joined after so many instructions, most of a second: loading their handlers takes 50 to 80 ms (most of it V8's,
+ * for the module), and what they save is an eighth of the time, more or less.
  */
-const PAIRS_AFTER = 1_000_000;
+const PAIRS_AFTER = 100_000_000;
 
 export interface InterpreterStatistics {
   instructions: number;
@@ -156,13 +156,26 @@ export class InterpreterEngine implements SystemEngine {
     return loaded;
   }
 
-  /** From now on pairs are joined; what has been translated without them is translated again. */
+  /** From now on pairs are joined; in what has been translated without them, now. */
   private joinPairs(): void {
     this.pairsAfter = Number.POSITIVE_INFINITY;
     this.long.loadPairs(Part.Pairs);
     this.legacy?.loadPairs(LegacyPart.Pairs);
     this.translator.joinsPairs = true;
-    if (this.statistics.traces > 0) this.flush();
+    this.resumeRecord = 0;
+    // Records move: links, which are known by where they are, are found anew.
+    for (const trace of this.index.all()) this.unlink(trace);
+    for (const trace of this.index.all()) {
+      if (trace.first < EXACT_RECORDS) continue;
+      this.translator.joinTrace(trace, this.codeFor(trace.mapping?.mode ?? this.mode));
+      this.tellObserver(trace);
+    }
+  }
+
+  /** Nothing leads to the trace any more without asking. */
+  private unlink(trace: Trace): void {
+    this.translator.unlink(trace);
+    this.dropTransient(trace);
   }
 
   /** Mnemonics that the guest used and nothing defines: for reports. */
@@ -392,9 +405,7 @@ export class InterpreterEngine implements SystemEngine {
       if (mapping === undefined) continue;
       mapping.epoch = -1;
       mapping.isGlobal = false;
-      for (const source of trace.incoming) this.translator.setLink(source, 0);
-      trace.incoming.length = 0;
-      this.dropTransient(trace);
+      this.unlink(trace);
       this.dropJumpCacheEntry(trace);
     }
   }
@@ -545,12 +556,15 @@ export class InterpreterEngine implements SystemEngine {
     }
     this.byRip.set(rip, trace);
     this.index.insert(trace);
-    if (this.observer !== undefined) {
-      const start = this.recordOf(trace);
-      const records = this.memory.slice(start, start + (trace.count << RECORD_SHIFT));
-      this.observer.onCode(codePieceOf(trace, records, this.facts));
-    }
+    this.tellObserver(trace);
     return trace;
+  }
+
+  private tellObserver(trace: Trace): void {
+    if (this.observer === undefined) return;
+    const start = this.recordOf(trace);
+    const records = this.memory.slice(start, start + (trace.count << RECORD_SHIFT));
+    this.observer.onCode(codePieceOf(trace, records, this.facts));
   }
 
   /** A new trace with its mapping, on a whole PC. */
@@ -585,7 +599,7 @@ export class InterpreterEngine implements SystemEngine {
         this.records[record >>> 2] !== Handler.Stale
       ) {
         this.translator.setLink(source, this.recordOf(trace));
-        if (this.isLasting(source, trace)) trace.incoming.push(source);
+        if (this.isLasting(source, trace)) addIncoming(trace, source);
         else this.linkUntilChange(source, trace);
       }
       return this.recordOf(trace);
@@ -642,7 +656,8 @@ export class InterpreterEngine implements SystemEngine {
   // ---- invalidation ----
 
   invalidatePhysical(start: number, length: number): void {
-    this.index.invalidatePhysical(start, length, (trace) => this.remove(trace), this.cpu.mmu.codePages);
+    if (start === 0 && length >= this.cpu.ram.length) this.flush();
+    else this.index.invalidatePhysical(start, length, (trace) => this.remove(trace), this.cpu.mmu.codePages);
   }
 
   invalidateVirtual(start: number, length: number): void {
@@ -681,7 +696,7 @@ export class InterpreterEngine implements SystemEngine {
     }
   }
 
-  /** Forgets everything: the record area is full. */
+  /** Forgets everything: the record area is full, or nothing is executed any more. */
   protected flush(): void {
     this.statistics.flushes++;
     this.nextRecord = EXACT_RECORDS;
@@ -702,6 +717,12 @@ export class InterpreterEngine implements SystemEngine {
       this.memory.fill(0, start, start + (JUMP_CACHE_ENTRIES << JUMP_CACHE_ENTRY_SHIFT));
     }
   }
+}
+
+/** Most traces have one link: an array that grows begins with room for 17. */
+function addIncoming(trace: Trace, source: number): void {
+  if (trace.incoming.length === 0) trace.incoming = [source];
+  else trace.incoming.push(source);
 }
 
 /** As generated code computes it (lower.ts). */

@@ -4,6 +4,7 @@
 
 import type { ConditionCode } from "../../ir/flags.ts";
 import { ByteWriter } from "../../wasm/byte-writer.ts";
+import { FLAGS_DEAD } from "./forms.ts";
 
 export const HANDLER_SECTION = "osv.handlers";
 /** In the module with the handlers of pairs. */
@@ -112,6 +113,10 @@ function pairKey(first: number, second: number): number {
   return first * 65536 + second;
 }
 
+/** The forms in use at a time are some hundreds of 16,000: a search among all takes long. */
+const RECENT_BITS = 10;
+const KEY_HASH = 0x9e3779b1;
+
 /** The sections as the engine uses them. */
 export class HandlerTable {
   /** First handler of each part (parts.ts). */
@@ -123,6 +128,9 @@ export class HandlerTable {
   private readonly fusedHandlers: Uint16Array;
   private readonly flags: Uint8Array;
   private readonly traits: Uint8Array;
+  /** What {@link handlers} was asked last, by hash of the key. */
+  private readonly recentKeys = new Int32Array(1 << RECENT_BITS).fill(-1);
+  private readonly recentHandlers = new Int32Array(1 << RECENT_BITS);
   private pairKeys = new Uint32Array(0);
   private pairHandlers = new Uint16Array(0);
   private pairBits = new Uint8Array(0);
@@ -176,6 +184,16 @@ export class HandlerTable {
     return index < 0 ? 0 : this.keyHandlers[index];
   }
 
+  /** Handler of a form's key, and in the upper half of the number that of the form whose flags nobody reads; 0 = none. */
+  handlers(key: number): number {
+    const place = Math.imul(key, KEY_HASH) >>> (32 - RECENT_BITS);
+    if (this.recentKeys[place] === key) return this.recentHandlers[place];
+    const found = this.handler(key) | (this.handler(key + FLAGS_DEAD) << 16);
+    this.recentKeys[place] = key;
+    this.recentHandlers[place] = found;
+    return found;
+  }
+
   /** Handler of a comparison with a conditional jump behind it; 0 = none. */
   fusedHandler(first: number, condition: number): number {
     const index = indexOf(this.fusedKeys, first * 16 + condition);
@@ -189,12 +207,9 @@ export class HandlerTable {
     return index < 0 ? 0 : this.pairHandlers[index] * PAIR_BITS + this.pairBits[index];
   }
 
-  flagsRead(handler: number): number {
-    return this.flags[handler] & 15;
-  }
-
-  flagsWritten(handler: number): number {
-    return this.flags[handler] >> 4;
+  /** The flags that a handler reads, and << 4 those that it writes. */
+  flagsOf(handler: number): number {
+    return this.flags[handler];
   }
 
   transfers(handler: number): boolean {
