@@ -53,7 +53,7 @@ export function requireDebuggableEngine({ engines }: EngineChoice): void {
 export type EngineFactory = (cpu: Cpu) => Engine;
 
 /** The JIT with short regions, that compiles all it meets. */
-const FINE = { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0 } as const;
+const FINE = { warm: 1, hot: 1, batch: 1, growth: 1, free: Number.POSITIVE_INFINITY, samples: 0 } as const;
 
 /** Loads what the choice needs, and no more: the JIT's compiler, with all definitions, when something is hot. */
 export async function loadEngine(

@@ -53,6 +53,7 @@ describe("machine options", () => {
       hot: 2,
       batch: 3,
       samples: 4,
+      free: Number.POSITIVE_INFINITY,
     });
   });
 

@@ -80,7 +80,7 @@ export function parseThresholds(text: string): Partial<JitThresholds> {
   if (!(warm >= 1 && hot >= 1 && batch >= 1 && samples >= 0)) {
     throw new InvalidArgumentError("Write WARM,HOT,BATCH,SAMPLES: 1,1,1,0 compiles all, for good.");
   }
-  return { warm, hot, batch, samples };
+  return { warm, hot, batch, samples, free: Number.POSITIVE_INFINITY };
 }
 
 export function parseModel(text: string): ModelName {

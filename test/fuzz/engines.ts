@@ -35,6 +35,7 @@ const createJit = (cpu: Cpu, code: InterpreterCode, samples: number) =>
     hot: 1,
     batch: 1,
     growth: 1,
+    free: Number.POSITIVE_INFINITY,
     samples,
   });
 

@@ -220,7 +220,7 @@ class MemoryFile {
 }
 
 /** What is executed a few times is compiled. */
-const EAGER = { warm: 2, hot: 4, batch: 4, samples: 0 };
+const EAGER = { warm: 2, hot: 4, batch: 4, free: Number.POSITIVE_INFINITY, samples: 0 };
 
 /** Fields of the processor that are no state of the guest's: what it is connected to, what is made anew when it is needed. */
 const NOT_REGISTERS = [

@@ -63,6 +63,48 @@ describe("the JIT", () => {
     expect(requests).toEqual({ compiled: 1, optimized: 2 });
   });
 
+  it("makes a region wider that control keeps leaving", async () => {
+    const machine = new EngineMachine((cpu: Cpu) => createJit(cpu, {}));
+    const { cpu, engine } = machine;
+    // again: 200 times jmp to the next; dec ecx; jnz again; int3: more blocks than a region has at first
+    const body = Array.from({ length: 200 }, () => [0xeb, 0]).flat();
+    const back = new Uint8Array(Int32Array.of(-(body.length + 8)).buffer);
+    cpu.ram.set([...body, 0xff, 0xc9, 0x0f, 0x85, ...back, INT3], CODE);
+    const sizes = new Set<number>();
+    (engine as JitEngine).observer = {
+      onCode: ({ language, regions }) => {
+        if (language !== "wasm") return;
+        for (const { rip, blocks } of regions)
+          if (rip === CODE) sizes.add(blocks.reduce((sum, { rip: start, end }) => sum + end - start, 0));
+      },
+    };
+    const rounds = 250_000;
+    cpu.rip = CODE;
+    cpu.setGpr(Register.RCX, rounds);
+    while (engine.run(500_000) === Exit.Budget) await new Promise((resolve) => setTimeout(resolve));
+    expect(cpu.gpr(Register.RCX)).toBe(0);
+    expect([...sizes]).toEqual([300, body.length + 8]);
+  });
+
+  it("compiles no more than a part of what is executed, beyond what is free", () => {
+    const machine = new EngineMachine((cpu: Cpu) => createJit(cpu, { free: 0, pace: 10_000, samples: 0 }));
+    const { cpu, engine } = machine;
+    cpu.ram.set(SUM, CODE);
+    const compiled = () => (engine as JitEngine).compiler?.statistics.regions ?? 0;
+    cpu.setGpr(Register.RCX, ROUNDS);
+    engine.run(20_000);
+    expect(compiled()).toBe(1);
+    // The next has to wait until 30,000 instructions have been executed, for the three that have been compiled.
+    cpu.ram.set(SUM, CODE + 0x1000);
+    cpu.rip = CODE + 0x1000;
+    for (let executed = 20_000; executed < 30_000; executed += 5000) {
+      engine.run(5000);
+      expect(compiled()).toBe(1);
+    }
+    engine.run(5000);
+    expect(compiled()).toBe(2);
+  });
+
   it("goes on without where the host has no room for code", async () => {
     const requests = { compiled: 0, optimized: 0 };
     const machine = machineWith(

@@ -42,6 +42,9 @@ export interface JitThresholds {
    * compiled, twice the entries are asked for, then three times as many, and so on.
    */
   readonly scale: number;
+  /** So many instructions are compiled whenever they are hot, and one more for each `pace` that have been executed. */
+  readonly free: number;
+  readonly pace: number;
   /**
    * How often the end of a run finds itself in a region until that is compiled again, for loops that run for long (see
    * LoweringOptions.writeThrough); with 0 all regions are from the beginning.
@@ -64,6 +67,8 @@ const THRESHOLDS: JitThresholds = {
   // Compiling takes 20 to 30 us an instruction while our own code is cold, and gains 2 to 4 ns each time it is executed.
   // (With 1000, 2000 and 2000 esbuild took a tenth longer, and short runs more; sort and awk a few hundredths less.)
   ...{ warm: 8000, hot: 16_000, batch: 32, scale: 8000 },
+  // An instruction is compiled in the time that some thousand take to be executed: a tenth of all time or so goes into that.
+  ...{ free: 1000, pace: 40_000 },
   ...{ samples: 5, memory: 64 << 20 },
 };
 /**
@@ -345,7 +350,7 @@ export class JitEngine extends InterpreterEngine {
     const rip = this.facts.rip[index];
     const { waiting } = this.regions;
     if (!waiting.has(rip) && this.waitsLonger(rip, index)) return;
-    const isLast = waiting.has(rip) || waiting.size + 1 >= this.thresholds.batch;
+    const isLast = (waiting.has(rip) || waiting.size + 1 >= this.thresholds.batch) && this.isWithinPace;
     waiting.set(rip, this.placeOf(rip));
     const compiler = isLast ? this.readyCompiler() : undefined;
     if (compiler === undefined) {
@@ -447,6 +452,11 @@ export class JitEngine extends InterpreterEngine {
     return true;
   }
 
+  private get isWithinPace(): boolean {
+    const { free, pace } = this.thresholds;
+    return this.compiledInstructions <= free + this.statistics.instructions / pace;
+  }
+
   /** undefined: it is still being loaded. */
   private readyCompiler(): RegionCompiler | undefined {
     if (this.compiler === undefined && !this.isLoading) {
@@ -540,6 +550,7 @@ export class JitEngine extends InterpreterEngine {
    */
   private widened(owner: InstalledRegion, compiler: RegionCompiler): InstalledRegion | undefined {
     const { regions, region } = owner;
+    if (this.thresholds.instructions !== undefined) return undefined;
     if (regions !== this.regions || owner.mapping.check(this.cpu.mmu) !== "same") return undefined;
     const wide = compiler.find(region.rip, MOST_WIDE_INSTRUCTIONS, () => false);
     if (wide === undefined || wide.instructionCount <= region.instructionCount) return undefined;

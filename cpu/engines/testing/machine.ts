@@ -34,7 +34,14 @@ export function interpreterCode(): InterpreterCode {
 }
 
 /** Every piece of code is compiled the first time it is met, in the way that loops get in the end. */
-export const COMPILE_ALL = { warm: 1, hot: 1, batch: 1, growth: 1, samples: 0 };
+export const COMPILE_ALL = {
+  warm: 1,
+  hot: 1,
+  batch: 1,
+  growth: 1,
+  free: Number.POSITIVE_INFINITY,
+  samples: 0,
+};
 /** The same in the way in which all code is compiled first. */
 export const COMPILE_ALL_FIRST = { ...COMPILE_ALL, samples: Number.POSITIVE_INFINITY };
 
