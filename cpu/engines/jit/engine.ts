@@ -358,9 +358,7 @@ export class JitEngine extends InterpreterEngine {
       this.writeWord(index, RECORD_COUNTER, Math.max(this.thresholds.hot, 2));
       return;
     }
-    // Those of other address spaces wait until these come back.
-    const addresses = [...waiting].filter(([at, place]) => this.placeOf(at) === place).map(([at]) => at);
-    for (const address of addresses) waiting.delete(address);
+    const addresses = this.takeBatch(rip);
     // Whatever cannot be compiled is not asked for again.
     for (const address of addresses) this.setHandler(address, Handler.Skip);
     this.writeWord(index, RECORD_HANDLER, Handler.Skip);
@@ -371,6 +369,20 @@ export class JitEngine extends InterpreterEngine {
     } catch (error) {
       this.giveUpIfFull(error);
     }
+  }
+
+  /** Some of the addresses that wait, this one first. Those of other address spaces wait until these come back. */
+  private takeBatch(rip: number): number[] {
+    const { waiting } = this.regions;
+    waiting.delete(rip);
+    const batch = [rip];
+    for (const [at, place] of waiting) {
+      if (batch.length >= this.thresholds.batch) break;
+      if (this.placeOf(at) !== place) continue;
+      waiting.delete(at);
+      batch.push(at);
+    }
+    return batch;
   }
 
   /** The host has no room for more code: what there is stays in use, the interpreter does the rest. */

@@ -11,7 +11,7 @@
  *    from a function while such calls are under way leaves the RIP in the state and returns Leave.Returned. Whether it has
  *    come back where it should, and to a region that is still in use, the caller looks at; if not, it goes on at that RIP
  *    as after any computed jump. So a guest may treat its stack as it likes;
- *  - where an instruction would fault, or write translated code: the interpreter is asked to execute that one
+ *  - where an instruction would fault, or write translated code: the interpreter goes on with that
  *    instruction. It has changed nothing, so the interpreter meets the same exception, exactly.
  */
 
