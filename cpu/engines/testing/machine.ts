@@ -55,6 +55,15 @@ export const TEST_ENGINES = {
     new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), COMPILE_ALL),
   "jit, first tier": (cpu: Cpu): Engine =>
     new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), COMPILE_ALL_FIRST),
+  /** Some of the code is interpreted, some compiled, when pairs are joined. */
+  "jit, pairs later": (cpu: Cpu): Engine =>
+    new JitEngine(
+      cpu,
+      interpreterCode(),
+      (host) => new RegionCompiler(host),
+      { ...COMPILE_ALL_FIRST, warm: 3, hot: 3 },
+      { pairsAfter: 20 },
+    ),
   /** Forgets all code again and again. */
   "jit, no memory": (cpu: Cpu): Engine =>
     new JitEngine(cpu, interpreterCode(), (host) => new RegionCompiler(host), { ...COMPILE_ALL, memory: 1 }),
