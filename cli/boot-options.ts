@@ -1,7 +1,7 @@
 /** The options of `osv-vm boot`. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
+import type { JitThresholds } from "../cpu/engines/jit/thresholds.ts";
 import type { ModelName } from "../cpu/model.ts";
 import type { DebugExitPlace } from "../devices/machine/board.ts";
 import type { DebugOptions } from "./debug-session.ts";

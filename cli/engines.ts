@@ -5,7 +5,8 @@ import type { CodeObserver, Engine, SystemEngine } from "../cpu/engine.ts";
 import type { Difference } from "../cpu/engines/check/difference.ts";
 import { InterpreterEngine } from "../cpu/engines/interp/engine.ts";
 import type { CompilerHost } from "../cpu/engines/jit/compiler.ts";
-import { JitEngine, type JitThresholds, SYSTEM_THRESHOLDS } from "../cpu/engines/jit/engine.ts";
+import { JitEngine } from "../cpu/engines/jit/engine.ts";
+import { type JitThresholds, SYSTEM_THRESHOLDS } from "../cpu/engines/jit/thresholds.ts";
 import { CommandError } from "./command-error.ts";
 import { loadInterpreter, loadLegacyInterpreter } from "./interpreter-module.ts";
 

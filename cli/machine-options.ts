@@ -1,7 +1,7 @@
 /** The options that describe the machine and what runs on it: shared by `run`, `boot`, `debug` and the shell. */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { JitThresholds } from "../cpu/engines/jit/engine.ts";
+import type { JitThresholds } from "../cpu/engines/jit/thresholds.ts";
 import { MODELS, type ModelName } from "../cpu/model.ts";
 import type { DebugOptions } from "./debug-session.ts";
 import { DEFAULT_OPTIONS, MIB } from "./default-options.ts";

@@ -6,7 +6,8 @@ import { Exit } from "../../engine.ts";
 import { Register } from "../../state.ts";
 import { CODE, EngineMachine, INT3, interpreterCode } from "../testing/machine.ts";
 import { type ModuleCompiler, RegionCompiler } from "./compiler.ts";
-import { JitEngine, type JitThresholds } from "./engine.ts";
+import { JitEngine } from "./engine.ts";
+import type { JitThresholds } from "./thresholds.ts";
 
 // again: add eax,ecx; dec ecx; jnz again; int3
 const SUM = [0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, INT3];

@@ -86,3 +86,23 @@ export class RegionMapping {
     return "same";
   }
 }
+
+/** The pieces of memory that a region's code is in, each within a page. */
+export function codeRanges({ blocks }: Region): [start: number, end: number][] {
+  const sorted = [...blocks].sort((a, b) => a.rip - b.rip);
+  const merged: [number, number][] = [];
+  for (const { rip, end } of sorted) {
+    const last = merged.at(-1);
+    if (last !== undefined && rip <= last[1]) last[1] = Math.max(last[1], end);
+    else merged.push([rip, end]);
+  }
+  return merged.flatMap(([start, end]) => {
+    const pieces: [number, number][] = [];
+    for (let at = start; at < end; ) {
+      const next = Math.min(end, (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE);
+      pieces.push([at, next]);
+      at = next;
+    }
+    return pieces;
+  });
+}
