@@ -29,6 +29,7 @@ import { Handler, Leave, RECORD_NEED, RECORD_SHIFT, SECOND_OF_PAIR, TRACE_LIMIT 
 import { createRecordFacts, type RecordFacts } from "./record-facts.ts";
 import { CANONICAL_LIMIT, SlowPaths } from "./slow-paths.ts";
 import { linearAddress, type Trace, type TraceMapping, TraceTranslator } from "./trace.ts";
+import { TraceDirectory } from "./trace-directory.ts";
 
 /** Records at the front of the area for runs that end exactly with the budget. */
 const EXACT_RECORDS = 2 * TRACE_LIMIT;
@@ -81,12 +82,8 @@ export class InterpreterEngine implements SystemEngine {
   protected nextRecord = EXACT_RECORDS;
   /** What the records in front were translated from last. */
   private exactTrace: Trace | undefined;
-  /** The traces of the mode in use, by address; on a whole PC perhaps not the only ones there. */
-  protected byRip = new Map<number, Trace>();
-  /** Traces of the same mode and address that other address spaces have there. */
-  private others = new Map<number, Trace[]>();
+  protected readonly directory = new TraceDirectory();
   protected mode: ExecutionMode = USER_CODE_MODE;
-  private readonly byMode = new Map<number, { byRip: Map<number, Trace>; others: Map<number, Trace[]> }>();
   /** Counts the loads of CR3. */
   private epoch = 0;
   /** Traces with transient links, and addresses of transient jump cache entries: gone when CR3 is loaded. */
@@ -360,13 +357,7 @@ export class InterpreterEngine implements SystemEngine {
     this.loaded = this.codeFor(mode);
     this.translator.useMode(mode, this.loaded);
     this.resumeRecord = 0;
-    let maps = this.byMode.get(mode.id);
-    if (maps === undefined) {
-      maps = { byRip: new Map(), others: new Map() };
-      this.byMode.set(mode.id, maps);
-    }
-    this.byRip = maps.byRip;
-    this.others = maps.others;
+    this.directory.useMode(mode);
   }
 
   addressSpaceChanged(): void {
@@ -439,18 +430,6 @@ export class InterpreterEngine implements SystemEngine {
     this.globalPages.set(virtualPage(linear), physical);
   }
 
-  /** The trace at an address, of those that different address spaces have there, that is the right one now. */
-  private currentAt(rip: number, known: Trace): Trace | undefined {
-    if (this.isCurrent(known)) return known;
-    const others = this.others.get(rip);
-    const index = others?.findIndex((other) => this.isCurrent(other)) ?? -1;
-    if (others === undefined || index < 0) return undefined;
-    const found = others[index];
-    others[index] = known;
-    this.byRip.set(rip, found);
-    return found;
-  }
-
   /** Address of the instruction that a record's address, perhaps marked with {@link SECOND_OF_PAIR}, stands for. */
   private ripOf(record: number): number {
     const index = (record - this.cpu.recordBase) >>> RECORD_SHIFT;
@@ -480,7 +459,7 @@ export class InterpreterEngine implements SystemEngine {
         if (this.memory[address + RECORD_NEED] <= budget) return address;
         return this.recordOf(this.exactTraceAt(rip, budget));
       }
-      if (!this.byRip.has(rip) && this.budgetEnds.includes(rip)) {
+      if (this.directory.get(rip) === undefined && this.budgetEnds.includes(rip)) {
         return this.recordOf(this.exactTraceAt(rip, Math.min(budget, TRACE_LIMIT)));
       }
       const address = this.recordOf(this.traceAt(rip));
@@ -536,11 +515,11 @@ export class InterpreterEngine implements SystemEngine {
 
   /** @throws PageFault, GuestException */
   protected traceAt(rip: number): Trace {
-    const known = this.byRip.get(rip);
+    const known = this.directory.get(rip);
     if (known !== undefined) {
-      if (known.mapping === undefined) return known;
-      const current = this.currentAt(rip, known);
-      if (current !== undefined) return current;
+      if (this.isCurrent(known)) return known;
+      const other = this.directory.change(rip, (trace) => this.isCurrent(trace));
+      if (other !== undefined) return other;
     }
     if (rip >= CANONICAL_LIMIT || rip < -CANONICAL_LIMIT) throw new GuestException(Vector.GP, 0);
     if (!this.hasRecords(TRACE_RECORDS)) this.flush();
@@ -548,13 +527,7 @@ export class InterpreterEngine implements SystemEngine {
     this.nextRecord += trace.count;
     this.statistics.traces++;
     this.statistics.traceInstructions += trace.count;
-    const before = this.byRip.get(rip);
-    if (before !== undefined) {
-      const others = this.others.get(rip);
-      if (others === undefined) this.others.set(rip, [before]);
-      else others.push(before);
-    }
-    this.byRip.set(rip, trace);
+    this.directory.add(trace);
     this.index.insert(trace);
     this.tellObserver(trace);
     return trace;
@@ -669,23 +642,9 @@ export class InterpreterEngine implements SystemEngine {
     this.statistics.invalidations++;
     this.translator.retireTrace(trace);
     this.dropTransient(trace);
-    this.withdrawRip(trace);
+    this.directory.remove(trace);
     this.index.withdraw(trace);
     this.dropJumpCacheEntry(trace);
-  }
-
-  private withdrawRip(trace: Trace): void {
-    const { rip, mapping } = trace;
-    const own = { byRip: this.byRip, others: this.others };
-    const isOther = mapping !== undefined && mapping.mode !== this.mode;
-    const { byRip, others } = (isOther ? this.byMode.get(mapping.mode.id) : undefined) ?? own;
-    const alike = others.get(rip);
-    if (byRip.get(rip) === trace) {
-      const next = alike?.pop();
-      if (next === undefined) byRip.delete(rip);
-      else byRip.set(rip, next);
-    } else if (alike?.includes(trace)) alike.splice(alike.indexOf(trace), 1);
-    if (alike?.length === 0) others.delete(rip);
   }
 
   private dropJumpCacheEntry(trace: Trace): void {
@@ -701,12 +660,7 @@ export class InterpreterEngine implements SystemEngine {
     this.statistics.flushes++;
     this.nextRecord = EXACT_RECORDS;
     this.resumeRecord = 0;
-    this.byRip.clear();
-    this.others.clear();
-    for (const { byRip, others } of this.byMode.values()) {
-      byRip.clear();
-      others.clear();
-    }
+    this.directory.clear();
     this.transientTargets = [];
     this.transientEntries = [];
     this.globalPages.clear();

@@ -8,18 +8,9 @@ import { Access } from "../../../mmu/translator.ts";
 import { type Cpu, RetryAlone } from "../../cpu.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
-import {
-  ACCESS_ADDRESS,
-  EXCEPTION_ADDRESS,
-  EXCEPTION_ERROR,
-  EXCEPTION_SOURCE,
-  EXCEPTION_VECTOR,
-  EXIT_BUDGET,
-  EXIT_RECORD,
-  ExceptionSource,
-  Vector,
-} from "../../state.ts";
+import { ACCESS_ADDRESS, EXIT_BUDGET, EXIT_RECORD } from "../../state.ts";
 import { withBulkStrings } from "../bulk-strings.ts";
+import { noteException } from "../exception-state.ts";
 import { nonCanonicalVector } from "../stack-segment.ts";
 
 /** Addresses from ±2^47 on are not canonical. */
@@ -55,39 +46,10 @@ export class SlowPaths {
     const { mmu } = cpu;
     const env: Record<string, WebAssembly.ImportValue> = {
       memory: cpu.memory,
-      load: (_state: number, record: number, budget: number, bytes: number) => {
-        host.enterTypeScript(record, budget);
-        try {
-          return mmu.load(this.accessAddress(record, bytes, "read"), bytes);
-        } catch (error) {
-          return this.failAccess(error, record, budget, -1);
-        }
-      },
-      modify: (_state: number, record: number, budget: number, bytes: number) => {
-        host.enterTypeScript(record, budget);
-        try {
-          return mmu.modify(this.accessAddress(record, bytes, "read"), bytes);
-        } catch (error) {
-          return this.failAccess(error, record, budget, -1);
-        }
-      },
-      store: (_state: number, record: number, budget: number, bytes: number) => {
-        host.enterTypeScript(record, budget);
-        try {
-          mmu.store(this.accessAddress(record, bytes, "write"), bytes);
-          return 0;
-        } catch (error) {
-          return this.failAccess(error, record, budget, 1);
-        }
-      },
-      probe: (_state: number, record: number, budget: number, bytes: number) => {
-        try {
-          mmu.probe(this.accessAddress(record, bytes, "write"), bytes);
-          return 0;
-        } catch (error) {
-          return this.failAccess(error, record, budget, 1);
-        }
-      },
+      load: this.access("read", -1, (address, bytes) => mmu.load(address, bytes)),
+      modify: this.access("read", -1, (address, bytes) => mmu.modify(address, bytes)),
+      store: this.access("write", 1, (address, bytes) => mmu.store(address, bytes)),
+      probe: this.access("write", 1, (address, bytes) => mmu.probe(address, bytes)),
       commit: () => {
         mmu.commit();
         return 0;
@@ -123,6 +85,25 @@ export class SlowPaths {
       };
     }
     return { env, helper: withBulkStrings(cpu.memory, helpers) };
+  }
+
+  /**
+   * A slow path of the interpreter's.
+   * @param failed what it returns after an exception; else what `perform` returns, or 0
+   */
+  private access(
+    kind: "read" | "write",
+    failed: number,
+    perform: (address: number, bytes: number) => number | void,
+  ): (state: number, record: number, budget: number, bytes: number) => number {
+    return (_state, record, budget, bytes) => {
+      this.host.enterTypeScript(record, budget);
+      try {
+        return perform(this.accessAddress(record, bytes, kind), bytes) ?? 0;
+      } catch (error) {
+        return this.failAccess(error, record, budget, failed);
+      }
+    };
   }
 
   /** The slow paths of compiled regions; Execute stands for reading with the right to write. */
@@ -167,23 +148,10 @@ export class SlowPaths {
 
   /** Notes an architectural exception in the state; anything else is a bug and goes on up. */
   raise(error: unknown): void {
-    const { cpu } = this;
     if (error instanceof RetryAlone) {
       this.host.retryAlone();
       return;
     }
-    cpu.setI32(EXCEPTION_SOURCE, ExceptionSource.Processor);
-    if (error instanceof PageFault) {
-      cpu.setI32(EXCEPTION_VECTOR, Vector.PF);
-      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
-      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
-    } else if (error instanceof GuestException) {
-      cpu.setI32(EXCEPTION_VECTOR, error.vector);
-      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
-      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
-    } else if (error instanceof AlignmentFault) {
-      cpu.setI32(EXCEPTION_VECTOR, Vector.AC);
-      cpu.setI32(EXCEPTION_ERROR, 0);
-    } else throw error;
+    noteException(this.cpu, error);
   }
 }

@@ -14,16 +14,15 @@ import {
   RECORD_COUNTER,
   RECORD_ENTERED,
   RECORD_HANDLER,
-  RECORD_IMMEDIATE,
   RECORD_NEED,
   RECORD_SHIFT,
   RECORD_SIZE,
-  REGION_SLOTS,
   TRACE_LIMIT,
 } from "../interp/record.ts";
 import type { Trace } from "../interp/trace.ts";
-import type { CompiledRegion, CompilerHost, RegionCompiler, StoreFlags } from "./compiler.ts";
+import type { CompiledRegion, CompilerHost, RegionCompiler } from "./compiler.ts";
 import type { FaultSite } from "./emitter.ts";
+import { FlagStores } from "./flag-stores.ts";
 import {
   codeRanges,
   type InstalledRegion,
@@ -33,8 +32,8 @@ import {
 } from "./installed-region.ts";
 import { type Entry, ModeRegions } from "./mode-regions.ts";
 import { type BetterCode, RegionOptimizer, SAMPLE_INTERVAL } from "./optimizer.ts";
-import type { Region, RegionInstruction } from "./region.ts";
-import type { InstructionTemplate } from "./template.ts";
+import type { Region } from "./region.ts";
+import { RegionSlots } from "./region-slots.ts";
 import { type JitThresholds, THRESHOLDS } from "./thresholds.ts";
 
 /** Makes the compiler when something is hot for the first time; it may have to be loaded. */
@@ -44,8 +43,6 @@ export type CreateCompiler = (host: CompilerHost) => RegionCompiler | Promise<Re
 const MOST_WIDE_INSTRUCTIONS = 1000;
 /** Records that one compilation may need for ways out; where there is not even so much room, nothing is compiled. */
 const EXIT_RECORD_RESERVE = 16384;
-/** By how many places for regions the function table grows. */
-const SLOTS_AT_ONCE = 1024;
 /** Records in front of the area that {@link decode} may overwrite: the last of those for exact runs. */
 const SCRATCH_RECORD = 127;
 /** How far around a computed jump its targets are looked for. */
@@ -70,9 +67,7 @@ export class JitEngine extends InterpreterEngine {
   private readonly supervisorThresholds: JitThresholds;
   /** Those of the mode in use. */
   private thresholds: JitThresholds;
-  private nextSlot: number;
-  private readonly freeSlots: number[] = [];
-  private readonly firstSlot: number;
+  private readonly slots: RegionSlots;
   private readonly byModeId = new Map<number, ModeRegions>();
   /** Those of the mode in use, or of the regions that are being lowered. */
   private regions = this.regionsOf(this.mode);
@@ -94,7 +89,7 @@ export class JitEngine extends InterpreterEngine {
   private isFull = false;
   /** How often a region left an instruction to the interpreter. */
   steps = 0;
-  private readonly materializers = new Map<InstructionTemplate, Map<string, StoreFlags>>();
+  private readonly flagStores = new FlagStores();
 
   constructor(
     cpu: Cpu,
@@ -117,8 +112,7 @@ export class JitEngine extends InterpreterEngine {
       },
       this.thresholds.samples,
     );
-    this.firstSlot = this.long.table.size;
-    this.nextSlot = this.firstSlot;
+    this.slots = new RegionSlots(this.long);
   }
 
   private compilerHost(): CompilerHost {
@@ -129,7 +123,7 @@ export class JitEngine extends InterpreterEngine {
       isEntry: (rip) => this.isEntry(rip),
       hasModes: this.cpu.system !== undefined,
       knownNear: (rip) => this.knownNear(rip),
-      allocateSlot: () => this.freeSlots.pop() ?? this.newSlot(),
+      allocateSlot: () => this.slots.allocate(),
       exitRecord: (rip) => this.exitRecord(rip),
       helperRecord: (rip, length, since) => this.helperRecord(rip, length, since),
       addFaultSite: (site) => this.faultSites.push(site) - 1,
@@ -138,15 +132,6 @@ export class JitEngine extends InterpreterEngine {
       helpers: helper,
       mostInstructions: this.thresholds.instructions,
     };
-  }
-
-  private newSlot(): number {
-    const slot = this.nextSlot;
-    if (slot === this.firstSlot + REGION_SLOTS) return -1;
-    if (slot >= this.long.functions.length)
-      this.long.growTable(Math.min(slot + SLOTS_AT_ONCE, this.firstSlot + REGION_SLOTS));
-    this.nextSlot++;
-    return slot;
   }
 
   protected override useMode(mode: ExecutionMode): void {
@@ -282,7 +267,7 @@ export class JitEngine extends InterpreterEngine {
 
   /** Has the code at an address been entered often enough to be part of a region? */
   private isWarm(rip: number): boolean {
-    const trace = this.byRip.get(rip);
+    const trace = this.directory.get(rip);
     if (trace === undefined) return false;
     const { warm } = this.thresholds;
     const address = this.addressOf(trace.first);
@@ -445,7 +430,7 @@ export class JitEngine extends InterpreterEngine {
   }
 
   private setHandler(rip: number, handler: number): void {
-    const trace = this.byRip.get(rip);
+    const trace = this.directory.get(rip);
     if (trace !== undefined) this.writeWord(trace.first, RECORD_HANDLER, handler);
   }
 
@@ -484,7 +469,7 @@ export class JitEngine extends InterpreterEngine {
     region.entries.forEach(({ rip }, index) => {
       const physical = this.placeOf(rip);
       regions.entries.set(rip, { owner, index, physical });
-      const trace = this.byRip.get(rip);
+      const trace = this.directory.get(rip);
       if (trace !== undefined && (physical < 0 || trace.physical === physical))
         this.setHeader(trace.first, rip, trace.physical);
     });
@@ -527,7 +512,7 @@ export class JitEngine extends InterpreterEngine {
     if (regions !== this.regions || owner.mapping.check(this.cpu.mmu) !== "same") return undefined;
     const wide = compiler.find(region.rip, MOST_WIDE_INSTRUCTIONS, () => false);
     if (wide === undefined || wide.instructionCount <= region.instructionCount) return undefined;
-    const slot = this.freeSlots.pop() ?? this.newSlot();
+    const slot = this.slots.allocate();
     if (slot < 0) return undefined;
     const wider = this.place(wide, slot);
     wider.quality = Quality.Optimized;
@@ -641,8 +626,7 @@ export class JitEngine extends InterpreterEngine {
     }
     owner.headers.clear();
     this.transientRegions.delete(owner);
-    if (this.long.functions.get(owner.slot) !== null) this.long.functions.set(owner.slot, null);
-    this.freeSlots.push(owner.slot);
+    this.slots.release(owner.slot);
   }
 
   protected override prepareStep(budget: number): number {
@@ -650,26 +634,8 @@ export class JitEngine extends InterpreterEngine {
     this.steps++;
     const { rip, since, flags } = this.faultSites[cpu.getI32(EXIT_RECORD)];
     cpu.rip = rip;
-    if (flags !== undefined && compiler !== undefined) this.materializer(compiler, flags)(cpu.base, 0, 0);
+    if (flags !== undefined && compiler !== undefined) this.flagStores.get(compiler, flags)(cpu.base, 0, 0);
     return budget - since;
-  }
-
-  /** The function that stores the flags which an instruction has left deferred. */
-  private materializer(compiler: RegionCompiler, instruction: RegionInstruction): StoreFlags {
-    const { template, bank, record } = instruction;
-    let alike = this.materializers.get(template);
-    if (alike === undefined) {
-      alike = new Map();
-      this.materializers.set(template, alike);
-    }
-    // All that it takes from the record is the immediate.
-    const key = `${bank} ${record.getBigInt64(RECORD_IMMEDIATE, true)}`;
-    let store = alike.get(key);
-    if (store === undefined) {
-      store = compiler.compileMaterializer(instruction);
-      alike.set(key, store);
-    }
-    return store;
   }
 
   protected override flush(): void {
@@ -682,10 +648,7 @@ export class JitEngine extends InterpreterEngine {
     this.optimizer.forgetAll();
     this.wider.clear();
     this.faultSites.length = 0;
-    this.freeSlots.length = 0;
-    // What stays in the table is kept in memory.
-    for (let slot = this.firstSlot; slot < this.nextSlot; slot++) this.long.functions.set(slot, null);
-    this.nextSlot = this.firstSlot;
+    this.slots.clear();
   }
 }
 

@@ -4,13 +4,13 @@
  * included; it is the reference for the faster engines.
  */
 
-import { AlignmentFault, PageFault } from "../../../mmu/mmu.ts";
 import type { Cpu } from "../../cpu.ts";
 import { type CodeObserver, type Engine, Exit } from "../../engine.ts";
 import { GuestException, helperNamed } from "../../helpers.ts";
 import "../../helpers/index.ts";
-import { EXCEPTION_ADDRESS, EXCEPTION_ERROR, EXCEPTION_VECTOR, EXIT_BUDGET, Vector } from "../../state.ts";
+import { EXIT_BUDGET, Vector } from "../../state.ts";
 import { CodeIndex, type IndexedCode, physicalRanges } from "../code-index.ts";
+import { noteException } from "../exception-state.ts";
 import { UnloadedCode } from "../interp/loaded-code.ts";
 import type { InterpreterCode } from "../interp/parts.ts";
 import { createRecordFacts } from "../interp/record-facts.ts";
@@ -283,24 +283,12 @@ export class JsEngine implements Engine {
 
   /** Notes an architectural exception in the state; anything else is a bug and goes on up. */
   private raise(error: unknown, rip: number): void {
-    const { cpu } = this;
     if (error instanceof NonCanonicalAccess) {
       const vector = nonCanonicalVector(this.decoding.instructionAt(rip), error.access);
       this.raise(new GuestException(vector, 0), rip);
       return;
     }
-    if (error instanceof PageFault) {
-      cpu.setI32(EXCEPTION_VECTOR, Vector.PF);
-      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
-      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
-    } else if (error instanceof GuestException) {
-      cpu.setI32(EXCEPTION_VECTOR, error.vector);
-      cpu.setI32(EXCEPTION_ERROR, error.errorCode);
-      cpu.setNumber(EXCEPTION_ADDRESS, error.address);
-    } else if (error instanceof AlignmentFault) {
-      cpu.setI32(EXCEPTION_VECTOR, Vector.AC);
-      cpu.setI32(EXCEPTION_ERROR, 0);
-    } else throw error;
+    noteException(this.cpu, error);
   }
 
   // ---- invalidation ----
