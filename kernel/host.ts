@@ -128,4 +128,9 @@ export interface Host {
   readonly stdin: HostStream;
   readonly stdout: HostStream;
   readonly stderr: HostStream;
+  /**
+   * Touches memory on another thread, so that its first use does not have to wait for the host. Nobody may use it until the
+   * promise is fulfilled; what it contains then is up to the host. Absent where there are no threads for that.
+   */
+  readonly prepareMemory?: (memory: Uint8Array) => Promise<void>;
 }

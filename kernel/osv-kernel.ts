@@ -94,7 +94,7 @@ export class OsvKernel implements Kernel {
     this.machine = options.machine;
     this.mounts = options.mounts;
     this.hostname = options.hostname ?? "osv";
-    this.space = new AddressSpace(options.machine);
+    this.space = new AddressSpace(options.machine, this.host.prepareMemory);
     this.memory = new ProgramMemory(this.space, options.machine.ram, () => this.outOfMemory());
     options.machine.cpu.translator = this.space;
     const { model } = options.machine.cpu;

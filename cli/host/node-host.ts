@@ -2,6 +2,7 @@
 
 import * as fs from "node:fs";
 import type { Entropy, Host, HostStream } from "../../kernel/host.ts";
+import { touchMemory } from "./memory-toucher.ts";
 import { NodeClock } from "./node-clock.ts";
 import { createNodeEntropy } from "./node-entropy.ts";
 import { NodeInput, NodeOutput } from "./node-stdio.ts";
@@ -14,6 +15,7 @@ interface StandardStreams {
 
 export class NodeHost implements Host {
   readonly clock = new NodeClock();
+  readonly prepareMemory = touchMemory;
   readonly stdin: HostStream;
   readonly stdout: NodeOutput;
   readonly stderr: NodeOutput;

@@ -10,6 +10,7 @@ import { Errno } from "../errno.ts";
 import type { Inode } from "../vfs/inode.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import { FrameAllocator, NO_FRAME } from "./frames.ts";
+import type { PrepareMemory } from "./fresh-frames.ts";
 import {
   LOW_MMAP_END,
   LOW_MMAP_START,
@@ -58,10 +59,13 @@ export class AddressSpace implements Translator {
   /** Read faults on untouched anonymous memory all see this frame, until the first write. */
   private readonly zeroFrame: number;
 
-  constructor(private readonly machine: Machine) {
-    this.frames = new FrameAllocator(machine.ram, (start, length) =>
-      machine.engine.invalidatePhysical(start, length),
-    );
+  /** @param prepare touches memory ahead of its use, if the host can */
+  constructor(
+    private readonly machine: Machine,
+    prepare?: PrepareMemory,
+  ) {
+    const forgetCode = (start: number, length: number) => machine.engine.invalidatePhysical(start, length);
+    this.frames = new FrameAllocator(machine.ram, forgetCode, prepare);
     this.zeroFrame = this.frames.allocate(true);
   }
 

@@ -1,12 +1,11 @@
 /**
  * The physical memory of the machine as 4 KiB frames: who has how many references to which.
  *
- * Frames that were never used are handed out lowest first and are known to be zero (the host's memory starts so), which
- * keeps the resident size of the whole machine at what the programs really touched. Freed frames are used again first,
- * last freed first, while they are warm in the host's caches.
+ * Freed frames are used again before fresh ones, last freed first, while they are warm in the host's caches.
  */
 
 import { PAGE_SIZE } from "../../mmu/translator.ts";
+import { FreshFrames, type PrepareMemory } from "./fresh-frames.ts";
 
 /** Returned by {@link FrameAllocator.allocate} when RAM is exhausted. */
 export const NO_FRAME = -1;
@@ -19,30 +18,30 @@ export class FrameAllocator {
   private readonly executable: Uint8Array;
   private readonly freed: Int32Array;
   private freedCount = 0;
-  private nextFresh: number;
+  private readonly fresh: FreshFrames;
   /** Told of what the kernel writes to memory of programs: a debugger's watchpoints. */
   onWritten: ((start: number, length: number) => void) | undefined;
 
   /**
    * @param ram all of guest RAM
    * @param forgetCode tells the engine that the code in a physical range is gone
-   * @param reserved frames at the bottom of RAM that are not for programs
+   * @param prepare of the host, if it can
    */
   constructor(
     private readonly ram: Uint8Array,
     private readonly forgetCode: (start: number, length: number) => void,
-    reserved = 0,
+    prepare?: PrepareMemory,
   ) {
     this.total = Math.floor(ram.length / PAGE_SIZE);
     this.references = new Uint32Array(this.total);
     this.executable = new Uint8Array(this.total);
     this.freed = new Int32Array(this.total);
-    this.nextFresh = reserved;
+    this.fresh = new FreshFrames(ram, this.total, prepare);
   }
 
   /** How many frames are not in use. */
   get free(): number {
-    return this.freedCount + (this.total - this.nextFresh);
+    return this.freedCount + this.fresh.count;
   }
 
   /**
@@ -54,10 +53,9 @@ export class FrameAllocator {
     if (this.freedCount > 0) {
       frame = this.freed[--this.freedCount];
       if (zeroed) this.ram.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
-    } else if (this.nextFresh < this.total) {
-      frame = this.nextFresh++;
     } else {
-      return NO_FRAME;
+      frame = this.fresh.take(zeroed);
+      if (frame < 0) return NO_FRAME;
     }
     this.references[frame] = 1;
     return frame;
