@@ -28,10 +28,12 @@ export interface Engine {
   readonly name: string;
   /**
    * Executes guest code from the CPU's RIP.
-   * @param budget how many instructions at most; exactly that many have been executed when {@link Exit.Budget} comes
-   * back. How many are left stands in the state (EXIT_BUDGET) whatever the reason is.
+   * @param budget how many instructions at most. How many are left stands in the state (EXIT_BUDGET) whatever the reason
+   * for the end is.
+   * @param slack how many may be left when {@link Exit.Budget} comes back, so that it does not have to come in the middle of
+   * what is compiled. Default: 0, exactly that many have been executed.
    */
-  run(budget: number): Exit;
+  run(budget: number, slack?: number): Exit;
   /** Drops everything translated from these physical bytes; cheap where they are all of RAM. */
   invalidatePhysical(start: number, length: number): void;
   /** Virtual pages changed meaning: drops translations that lead through `[start, start + length)`. */

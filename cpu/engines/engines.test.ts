@@ -31,6 +31,26 @@ describe.each(TEST_ENGINE_NAMES)("the engine %s", (name) => {
     }
   });
 
+  it("stops a little early where it may, and loses nothing by it", () => {
+    for (const [budget, slack] of [
+      [50, 10],
+      [100, 40],
+      [7, 6],
+    ]) {
+      const { cpu, engine } = machine(SUM);
+      let executed = 0;
+      for (let exit: Exit = Exit.Budget; exit === Exit.Budget; ) {
+        exit = engine.run(budget, slack);
+        const left = cpu.getI32(EXIT_BUDGET);
+        if (exit === Exit.Budget) expect(left).toBeLessThanOrEqual(slack);
+        expect(left).toBeGreaterThanOrEqual(0);
+        executed += budget - left;
+      }
+      expect(cpu.gpr(Register.RAX)).toBe(5050);
+      expect(executed).toBe(2 + 300 + 1);
+    }
+  });
+
   it("leaves everything as it was when an access faults", () => {
     // add rsp,8; push qword [rax]
     const { cpu, engine } = machine([0x48, 0x83, 0xc4, 0x08, 0xff, 0x30]);

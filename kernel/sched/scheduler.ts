@@ -26,6 +26,8 @@ const SLICE_TIME = 4e6;
 const SLICE_START = 500_000;
 const SLICE_MINIMUM = 50_000;
 const SLICE_MAXIMUM = 8_000_000;
+/** A slice may end a little early: in the middle of compiled code the last instructions would be interpreted. */
+const SLICE_SLACK = 1000;
 /** What a system call or an exception counts, in instructions: a thread of nothing else is preempted too. */
 const SYSCALL_COST = 200;
 /** The host's events wait at most this long, ns. */
@@ -258,7 +260,9 @@ export class Scheduler {
     } else if (thread.attention) {
       goesOn = this.kernel.signals.deliver(thread, 0);
     }
-    if (goesOn) this.runSlice(thread, attached?.budget(thread, this.slice) ?? this.slice);
+    // A debugger counts steps, and a clock of instructions is exact.
+    const slack = attached === undefined && this.instructionClock === undefined ? SLICE_SLACK : 0;
+    if (goesOn) this.runSlice(thread, attached?.budget(thread, this.slice) ?? this.slice, slack);
     this.chargeTime(thread);
     this.current = undefined;
     if ((thread.state as string) === "running") {
@@ -278,14 +282,14 @@ export class Scheduler {
   }
 
   /** Runs the loaded thread until its slice ends, it blocks, or it is gone. */
-  private runSlice(thread: Thread, slice: number): void {
+  private runSlice(thread: Thread, slice: number, slack: number): void {
     const { words, unsigned } = this;
     const { engine } = this.machine;
     const { calls } = this.dispatcher;
     let budget = slice;
     this.sliceEnded = false;
     while (budget > 0 && !this.sliceEnded) {
-      const exit = engine.run(budget);
+      const exit = engine.run(budget, slack);
       this.instructionClock?.advance(budget - words[BUDGET]);
       budget = words[BUDGET];
       if (exit === Exit.Syscall) {
@@ -340,6 +344,7 @@ export class Scheduler {
       }
       if (exit === Exit.Debug) this.kernel.debugger?.hit(thread);
       if (exit === Exit.Stopped || exit === Exit.Debug) return;
+      if (exit === Exit.Budget && budget <= slack) break;
     }
     if (thread.attention) this.kernel.signals.deliver(thread, 0);
   }

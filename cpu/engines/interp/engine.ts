@@ -39,7 +39,7 @@ const TRACE_RECORDS = TRACE_LIMIT + 2;
 const BUDGET_ENDS = 16;
 
 /**
- * Pairs are joined after so many instructions, most of a second: loading their handlers takes 50 to 80 ms (most of it V8's,
+ * Pairs are joined after so many instructions that have been interpreted, most of a second: loading their handlers takes 50 to 80 ms (most of it V8's,
  * for the module), and what they save is an eighth of the time, more or less.
  */
 const PAIRS_AFTER = 100_000_000;
@@ -53,7 +53,7 @@ export interface InterpreterStatistics {
 }
 
 export interface InterpreterOptions {
-  /** Instructions until pairs are joined. */
+  /** Interpreted instructions until pairs are joined. */
   readonly pairsAfter?: number;
   /** Loads the interpreter of 16- and 32-bit code, which a whole PC needs when it gets there. */
   readonly loadLegacy?: () => InterpreterCode;
@@ -180,9 +180,14 @@ export class InterpreterEngine implements SystemEngine {
     return this.translator.undefinedMnemonics;
   }
 
-  run(budget: number): Exit {
+  /** How many instructions have been interpreted. */
+  protected get interpreted(): number {
+    return this.statistics.instructions;
+  }
+
+  run(budget: number, slack = 0): Exit {
     const { cpu } = this;
-    if (this.statistics.instructions >= this.pairsAfter) this.joinPairs();
+    if (this.interpreted >= this.pairsAfter) this.joinPairs();
     if (cpu.system !== undefined) this.useMode(cpu.system.mode);
     cpu.updateAlignmentCheck();
     this.stepNext = cpu.stops.pass;
@@ -193,7 +198,7 @@ export class InterpreterEngine implements SystemEngine {
     this.budgetLeft = 0;
     this.budgetHeld = budget;
     this.takeBudget();
-    const exit = this.execute();
+    const exit = this.execute(slack);
     this.activeRecord = 0;
     const left = this.budgetLeft + this.budgetHeld;
     this.statistics.instructions += budget - left;
@@ -223,8 +228,8 @@ export class InterpreterEngine implements SystemEngine {
     return (this.cpu.getI32(FLAGS_OTHER) & Flag.TF) !== 0;
   }
 
-  /** Runs until the budget is used up or there is another reason to stop. */
-  private execute(): Exit {
+  /** Runs until no more than `slack` of the budget is left or there is another reason to stop. */
+  private execute(slack: number): Exit {
     const { cpu, records } = this;
     while (this.budgetLeft + this.budgetHeld > 0) {
       if (this.budgetLeft === 0) this.takeBudget();
@@ -277,6 +282,7 @@ export class InterpreterEngine implements SystemEngine {
         }
         if (alone && (cpu.system !== undefined || this.isTraced)) return Exit.Attention;
         if (cpu.stops.hit !== undefined) return Exit.Debug;
+        if (this.budgetLeft + this.budgetHeld <= slack) break;
         continue;
       }
       this.budgetLeft -= this.facts.since[index] + (record & SECOND_OF_PAIR);

@@ -521,14 +521,18 @@ export class JitEngine extends InterpreterEngine {
     return wider;
   }
 
-  override run(budget: number): Exit {
+  protected override get interpreted(): number {
+    return this.statistics.instructions * (1 - this.optimizer.compiledShare);
+  }
+
+  override run(budget: number, slack?: number): Exit {
     const { memory } = this.thresholds;
     const made = this.compiler?.statistics.bytes ?? 0;
     if (made - this.madeBefore > memory) {
       this.madeBefore = made;
       this.flush();
     }
-    return super.run(budget);
+    return super.run(budget, slack);
   }
 
   protected override sample(rip: number): void {

@@ -16,6 +16,9 @@ export interface Entry {
   readonly physical: number;
 }
 
+/** Addresses that are kept track of. */
+const MOST_FOUND = 256;
+
 export class ModeRegions {
   /** Hot addresses that wait for compilation, and where they are physically. */
   readonly waiting = new Map<number, number>();
@@ -28,9 +31,12 @@ export class ModeRegions {
   readonly patience = new Map<number, number>();
 
   private readonly byPage = new Map<number, Set<InstalledRegion>>();
+  /** What {@link at} has found: programs stay in their loops, and samples meet the same addresses again. */
+  private readonly foundAt = new Map<number, readonly InstalledRegion[]>();
 
   /** Has {@link at} find the region by its parts. */
   add(region: InstalledRegion): void {
+    this.foundAt.clear();
     for (const { rip } of region.parts) {
       const page = virtualPage(rip);
       const onPage = this.byPage.get(page);
@@ -40,21 +46,27 @@ export class ModeRegions {
   }
 
   remove(region: InstalledRegion): void {
+    this.foundAt.clear();
     for (const { rip } of region.parts) this.byPage.get(virtualPage(rip))?.delete(region);
   }
 
   /** Regions that contain the instruction at an address. */
-  at(address: number): InstalledRegion[] {
+  at(address: number): readonly InstalledRegion[] {
+    const before = this.foundAt.get(address);
+    if (before !== undefined) return before;
     const found: InstalledRegion[] = [];
     for (const region of this.byPage.get(virtualPage(address)) ?? []) {
       if (region.parts.some(({ rip, end }) => rip <= address && address < end)) found.push(region);
     }
+    if (this.foundAt.size === MOST_FOUND) this.foundAt.clear();
+    this.foundAt.set(address, found);
     return found;
   }
 
   /** All but what was learnt from changed code. */
   clear(): void {
     this.byPage.clear();
+    this.foundAt.clear();
     this.waiting.clear();
     this.exits.clear();
     this.counted.clear();

@@ -23,6 +23,9 @@ const INSTRUCTIONS_PER_SAMPLE = 64;
  * a second and more. (With 13 the sort of 5 MB takes a tenth longer: the compiler is busy on the other processor.)
  */
 const WIDE_SAMPLES = 256;
+/** What has been sampled so often is looked at only every so many samples: the answer is the same as a rule. */
+const OFTEN = 32;
+const SELDOM = 16;
 /** When so many instructions have been optimized, twice the samples are asked for, then three times as many, and so on. */
 const OPTIMIZED_SCALE = 1000;
 /** Instructions that are optimized at a time: the first are ready before the last have been started. */
@@ -85,6 +88,7 @@ export class RegionOptimizer {
   /** A sample was in a region: is it worth better code? */
   private reconsider(owner: InstalledRegion): void {
     owner.samples++;
+    if (owner.samples > OFTEN && owner.samples % SELDOM !== 0) return;
     const worth =
       (owner.samples * INSTRUCTIONS_PER_SAMPLE) / (1 + this.optimizedInstructions / OPTIMIZED_SCALE);
     if (worth < owner.region.instructionCount) return;
