@@ -65,7 +65,11 @@ function fingerprint(stdout: Buffer, stderr: string, { comparable }: Case): stri
   const hash = createHash("sha256");
   if (comparable === undefined) return hash.update(stdout).update("\0").update(stderr).digest("hex");
   // Each by itself: which line is the first of the one must not depend on what ends the other.
-  return hash.update(comparable(`${stdout}`)).update("\0").update(comparable(stderr)).digest("hex");
+  return hash
+    .update(comparable(`${stdout}`))
+    .update("\0")
+    .update(comparable(stderr))
+    .digest("hex");
 }
 
 /** No emulator that works takes longer than this, in comparison with the first runner. */
