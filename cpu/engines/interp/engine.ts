@@ -39,8 +39,8 @@ const TRACE_RECORDS = TRACE_LIMIT + 2;
 const BUDGET_ENDS = 16;
 
 /**
- * Pairs are joined after so many instructions that have been interpreted, most of a second: loading their handlers takes 50 to 80 ms (most of it V8's,
- * for the module), and what they save is an eighth of the time, more or less.
+ * Pairs are joined after so many instructions that have been interpreted, most of a second: loading their handlers takes 50 to
+ * 80 ms (most of it V8's, for the module), and what they save is an eighth of the time, more or less.
  */
 const PAIRS_AFTER = 100_000_000;
 
