@@ -23,7 +23,7 @@ const AT_ONCE = 512;
 export class FreshFrames {
   /** Touched already, the next one last. */
   private readonly ready: number[] = [];
-  private underWay = 0;
+  private isPreparing = false;
   /** Nobody has touched the frames from here on: they are zero. */
   private untouched = 0;
   /** Frames behind this are not prepared: when memory runs short none should be under way. */
@@ -37,9 +37,9 @@ export class FreshFrames {
     this.lastPrepared = total >>> 1;
   }
 
-  /** How many there are. */
+  /** How many can be had now: not those that are being prepared. */
   get count(): number {
-    return this.total - this.untouched + this.ready.length + this.underWay;
+    return this.total - this.untouched + this.ready.length;
   }
 
   /**
@@ -47,7 +47,7 @@ export class FreshFrames {
    * @param zeroed false when the caller overwrites all of it anyway
    */
   take(zeroed: boolean): number {
-    if (this.prepare !== undefined && this.underWay === 0 && this.wantsMore)
+    if (this.prepare !== undefined && !this.isPreparing && this.wantsMore)
       void this.prepareNext(this.prepare);
     const frame = this.ready.pop();
     if (frame === undefined) return this.untouched < this.total ? this.untouched++ : -1;
@@ -67,13 +67,13 @@ export class FreshFrames {
   private async prepareNext(prepare: PrepareMemory): Promise<void> {
     const start = this.untouched;
     this.untouched += AT_ONCE;
-    this.underWay = AT_ONCE;
+    this.isPreparing = true;
     try {
       await prepare(this.ram.subarray(start * PAGE_SIZE, this.untouched * PAGE_SIZE));
     } catch {
       this.prepare = undefined; // the host cannot: they are as good as before
     }
-    this.underWay = 0;
+    this.isPreparing = false;
     for (let frame = start + AT_ONCE - 1; frame >= start; frame--) this.ready.push(frame);
   }
 }
