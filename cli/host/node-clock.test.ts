@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { NodeClock } from "./node-clock.ts";
 
 const clock = new NodeClock();
@@ -27,6 +27,28 @@ it("tells the time of day that the host has", () => {
     expect(Math.abs(seconds * 1000 + nanoseconds / 1e6 - Date.now())).toBeLessThan(10);
     expect(nanoseconds).toBeGreaterThanOrEqual(0);
     expect(nanoseconds).toBeLessThan(1e9);
+  }
+});
+
+it("does not go back after its thread had to wait for a processor between the two clocks of the host", () => {
+  const asked = Date.now;
+  let calls = 0;
+  const spy = vi.spyOn(Date, "now").mockImplementation(() => {
+    const until = clock.monotonic() + (++calls % 20 === 0 ? 12e6 : 0);
+    while (clock.monotonic() < until);
+    return asked();
+  });
+  try {
+    const start = clock.realtime();
+    let last = 0;
+    for (let i = 0; i < 100; i++) {
+      const { seconds, nanoseconds } = clock.realtime();
+      const now = (seconds - start.seconds) * 1e9 + nanoseconds - start.nanoseconds;
+      expect(now).toBeGreaterThanOrEqual(last);
+      last = now;
+    }
+  } finally {
+    spy.mockRestore();
   }
 });
 

@@ -28,10 +28,12 @@ export class NodeClock implements Clock {
    * behind that, it has begun too early in one. It follows the host also when somebody sets its clock.
    */
   realtime(): { seconds: number; nanoseconds: number } {
-    const now = this.monotonic();
+    let now = this.monotonic();
     const host = Date.now();
-    const ours = this.origin.seconds * MS_PER_SECOND + (this.origin.nanoseconds + now) / NS_PER_MS;
-    if (ours < host || ours - host > SET_CLOCK_TOLERANCE_MS)
+    const ours = this.timeOfDay(now);
+    // If ours is behind, this thread may have had to wait for a processor before it asked the host.
+    if (ours < host) now = this.monotonic();
+    if (this.timeOfDay(now) < host || ours - host > SET_CLOCK_TOLERANCE_MS)
       this.origin = splitMilliseconds(host - now / NS_PER_MS);
     const nanoseconds = this.origin.nanoseconds + now;
     const carry = Math.floor(nanoseconds / NS_PER_SECOND);
@@ -61,6 +63,11 @@ export class NodeClock implements Clock {
       clearTimeout(timeout);
       clearImmediate(immediate);
     };
+  }
+
+  /** In milliseconds. */
+  private timeOfDay(monotonic: number): number {
+    return this.origin.seconds * MS_PER_SECOND + (this.origin.nanoseconds + monotonic) / NS_PER_MS;
   }
 
   yield(): Promise<void> {
