@@ -39,16 +39,15 @@ describeWith([missingCompiler("glibc")], "the kernel of guests/kernel", () => {
 
   describeWith([missingTool("qemu-system-x86_64", "qemu-system-x86")], "under QEMU", () => {
     it("says the same", { timeout: BOOT_MS }, async () => {
-      const [ours, theirs] = await Promise.all([
-        runProcess([...OSV_VM, "boot", kernel, "--device", DEVICE], { timeout: BOOT_MS }),
-        runProcess(
-          [
-            ...["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-kernel", kernel, "-device", DEVICE],
-            ...["-serial", "stdio", "-display", "none", "-no-reboot"],
-          ],
-          { timeout: BOOT_MS },
-        ),
-      ]);
+      // One after the other: the kernel measures timers, and QEMU misses some where it has to share a processor.
+      const ours = await runProcess([...OSV_VM, "boot", kernel, "--device", DEVICE], { timeout: BOOT_MS });
+      const theirs = await runProcess(
+        [
+          ...["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-kernel", kernel, "-device", DEVICE],
+          ...["-serial", "stdio", "-display", "none", "-no-reboot"],
+        ],
+        { timeout: BOOT_MS },
+      );
       expect(ours.stdout.toString()).toBe(theirs.stdout.toString());
       expect(theirs.status).toBe(33);
     });
