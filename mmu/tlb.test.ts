@@ -72,6 +72,22 @@ describe("the TLB", () => {
     expect(left).toEqual([0, 1, 5, 6, 7]);
   });
 
+  it("flushes all there is, wherever it stands, and again after it has been filled again", () => {
+    const { buffer, tlb } = make();
+    const pages = [0, 1, 127, 128, TLB_ENTRIES >> 1, TLB_ENTRIES - 1].map((page) => page * PAGE_SIZE);
+    for (let round = 0; round < 2; round++) {
+      for (const page of pages) tlb.fill(page, page + PAGE_SIZE, Access.Read | Access.Write);
+      for (const page of pages) expect(hit(buffer, page, 1, TLB_WRITE)).toBe(page + PAGE_SIZE);
+      expect([...tlb.entries()].map(({ page }) => page)).toEqual(pages);
+      tlb.flush();
+      for (const page of pages) {
+        expect(hit(buffer, page, 1, TLB_READ)).toBeUndefined();
+        expect(hit(buffer, page, 1, TLB_WRITE)).toBeUndefined();
+      }
+      expect([...tlb.entries()]).toEqual([]);
+    }
+  });
+
   it("takes the right to write from every alias of a page that holds code", () => {
     const { buffer, tlb } = make();
     tlb.fill(0x1000, 0x5000, Access.Read | Access.Write);

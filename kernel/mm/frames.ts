@@ -39,7 +39,7 @@ export class FrameAllocator {
     this.fresh = new FreshFrames(ram, this.total, prepare);
   }
 
-  /** How many frames are not in use. */
+  /** How many frames can be had. */
   get free(): number {
     return this.freedCount + this.fresh.count;
   }

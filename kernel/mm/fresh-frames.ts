@@ -71,7 +71,8 @@ export class FreshFrames {
     try {
       await prepare(this.ram.subarray(start * PAGE_SIZE, this.untouched * PAGE_SIZE));
     } catch {
-      this.prepare = undefined; // the host cannot: they are as good as before
+      // The host cannot, after all: these frames are as good as any, and it is not asked again.
+      this.prepare = undefined;
     }
     this.isPreparing = false;
     for (let frame = start + AT_ONCE - 1; frame >= start; frame--) this.ready.push(frame);

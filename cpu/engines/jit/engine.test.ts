@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Cpu } from "../../cpu.ts";
 import { Exit } from "../../engine.ts";
 import { Register } from "../../state.ts";
+import { InterpreterCode, Part } from "../interp/parts.ts";
 import { CODE, EngineMachine, INT3, interpreterCode } from "../testing/machine.ts";
 import { type ModuleCompiler, RegionCompiler } from "./compiler.ts";
 import { JitEngine } from "./engine.ts";
@@ -62,6 +63,28 @@ describe("the JIT", () => {
     for (let round = 0; round < 5; round++) expect(await addUp(machine)).toBe(RESULT);
     // Optimized as it is, then with all registers in locals.
     expect(requests).toEqual({ compiled: 1, optimized: 2 });
+  });
+
+  it("loads pairs for what is interpreted, not for loops that are compiled", () => {
+    class Watched extends InterpreterCode {
+      readonly asked = new Set<number>();
+      override module(part: number): WebAssembly.Module {
+        this.asked.add(part);
+        return interpreterCode().module(part);
+      }
+    }
+    const pairsAfter = (ROUNDS * 3) / 2;
+    for (const warm of [50, Number.MAX_SAFE_INTEGER]) {
+      const code = new Watched(() => new Uint8Array());
+      const thresholds = { warm, hot: 50, batch: 1 };
+      const create = (cpu: Cpu) =>
+        new JitEngine(cpu, code, (host) => new RegionCompiler(host), thresholds, { pairsAfter });
+      const { cpu, engine } = new EngineMachine(create, SUM);
+      cpu.setGpr(Register.RCX, ROUNDS);
+      while (engine.run(500_000) === Exit.Budget);
+      expect(cpu.gpr(Register.RAX)).toBe(RESULT);
+      expect(code.asked.has(Part.Pairs)).toBe(warm > 50);
+    }
   });
 
   it("makes a region wider that control keeps leaving", async () => {
